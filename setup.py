@@ -1,0 +1,48 @@
+"""The native extensions; everything else is in pyproject.toml.
+
+``BPETOK_SANITIZE=address,undefined`` builds them under those sanitizers (see
+``tests/run_sanitized.sh``); ``BPETOK_DEBUG=1`` keeps debug information for a profiler.
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = ("_scan", "_vocab", "_merge", "_learn")
+DIRECTIVES = {
+    "language_level": "3",
+    "binding": False,
+    "boundscheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+    "initializedcheck": False,
+    "wraparound": False,
+}
+
+
+def flags() -> tuple[list[str], list[str]]:
+    """Compiler and linker flags for the wanted kind of build."""
+    sanitizers = os.environ.get("BPETOK_SANITIZE")
+    if sanitizers:
+        instrument = [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer"]
+        return [*instrument, "-O1", "-g", "-DBPETOK_SANITIZED=1"], instrument
+    if os.environ.get("BPETOK_DEBUG"):
+        return ["-O3", "-g"], []
+    return ["-O3", "-g0"], []
+
+
+compile_args, link_args = flags()
+extensions = [
+    Extension(
+        f"bpetok.{name}",
+        [f"src/bpetok/{name}.pyx"],
+        include_dirs=["src/bpetok/_native"],
+        depends=["src/bpetok/_native/unicode_table.h"],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+    for name in MODULES
+]
+
+setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, include_path=["src"]))

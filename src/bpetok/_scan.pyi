@@ -1,0 +1,51 @@
+"""Pretokenizer: a text view, UTF-8 transcoding, and one scanner for the whole family of patterns."""
+
+from typing import Any, overload
+
+UNICODE_SOURCE: str
+"""The library and version that the character classes were read off, such as "tiktoken 0.14.0"."""
+
+class Scanner:
+    """A native pretokenizer for one member of the GPT family of patterns; immutable.
+
+    Args:
+        word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
+            letter or a number, then letters) or "cased" (the same, split where lower case ends).
+        contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
+        digits: the most numbers in one piece, 0 for any.
+        number_space: whether a space may lead a number.
+        tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".
+        newlines: whether white space up to its last newline is one piece.
+        end_space: whether white space at the end of a text is one piece, newlines or not.
+        word_marks: whether combining marks count as letters of a word.
+        punctuation_marks: whether combining marks continue a run of punctuation.
+
+    Raises:
+        ValueError: a parameter is not one of those above, or marks would belong to no piece.
+    """
+
+    parameters: dict[str, Any]
+    def __init__(
+        self,
+        *,
+        word: str,
+        contractions: str,
+        digits: int,
+        number_space: bool,
+        tail: str,
+        newlines: bool,
+        end_space: bool,
+        word_marks: bool = False,
+        punctuation_marks: bool = True,
+    ) -> None: ...
+    @overload
+    def split(self, text: str) -> list[str]: ...
+    @overload
+    def split(self, text: bytes) -> list[bytes]: ...
+
+def as_utf8(text: str | bytes) -> bytes:
+    """UTF-8 of a str, with surrogates treated as tiktoken does; bytes pass through unchanged."""
+
+def char_class(code_point: int) -> int:
+    """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,
+    32 newline, 64 mark."""

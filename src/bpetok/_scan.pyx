@@ -1,0 +1,433 @@
+"""Pretokenizer: a text view, UTF-8 transcoding, and one scanner for the whole family of patterns.
+
+The scanner walks UTF-8 bytes from left to right and writes where each piece ends. It does what the
+regular expressions of GPT-2, cl100k, o200k, Llama 3, Qwen 2 and Tekken do, in linear time and without
+backtracking further than one run of characters. `bpetok.patterns` recognises these expressions and
+turns them into the parameters here; `bpetok.reference.split` is the slow specification.
+
+Bytes that are not valid UTF-8 are taken one at a time as characters of no class, like punctuation.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc
+
+cdef extern from "unicode_table.h" nogil:
+    const char* BPETOK_UNICODE_SOURCE
+    const uint16_t class_row[]
+    const uint8_t class_rows[]
+    enum:
+        CLASS_LETTER
+        CLASS_UPPER
+        CLASS_LOWER
+        CLASS_NUMBER
+        CLASS_SPACE
+        CLASS_NEWLINE
+        CLASS_MARK
+
+cdef extern from "Python.h":
+    int PyUnicode_IS_ASCII(object text) nogil
+    int PyUnicode_KIND(object text) nogil
+    void* PyUnicode_DATA(object text) nogil
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) nogil
+
+UNICODE_SOURCE = BPETOK_UNICODE_SOURCE.decode()
+
+
+# ---- text views ----------------------------------------------------------------------------------
+
+cdef int view_text(object text, TextView* view) except -1:
+    if isinstance(text, str):
+        view.kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
+        view.data = PyUnicode_DATA(text)
+        view.length = <size_t>PyUnicode_GET_LENGTH(text)
+    elif isinstance(text, bytes):
+        view.kind = 0
+        view.data = PyBytes_AS_STRING(text)
+        view.length = <size_t>PyBytes_GET_SIZE(text)
+    else:
+        raise TypeError(f"expected a str or bytes to tokenize, got {type(text).__name__}")
+    return 0
+
+
+cdef size_t utf8_bound(const TextView* view) noexcept nogil:
+    # Two bytes for Latin-1, three for the basic plane (a pair of surrogates makes four), else four.
+    if view.kind == 0:
+        return 0
+    if view.kind == 1:
+        return 2 * view.length
+    if view.kind == 2:
+        return 3 * view.length
+    return 4 * view.length
+
+
+cdef inline size_t put_char(uint32_t cp, uint8_t* out) noexcept nogil:
+    if cp < 0x80:
+        out[0] = <uint8_t>cp
+        return 1
+    if cp < 0x800:
+        out[0] = <uint8_t>(0xC0 | (cp >> 6))
+        out[1] = <uint8_t>(0x80 | (cp & 0x3F))
+        return 2
+    if cp < 0x10000:
+        out[0] = <uint8_t>(0xE0 | (cp >> 12))
+        out[1] = <uint8_t>(0x80 | ((cp >> 6) & 0x3F))
+        out[2] = <uint8_t>(0x80 | (cp & 0x3F))
+        return 3
+    out[0] = <uint8_t>(0xF0 | (cp >> 18))
+    out[1] = <uint8_t>(0x80 | ((cp >> 12) & 0x3F))
+    out[2] = <uint8_t>(0x80 | ((cp >> 6) & 0x3F))
+    out[3] = <uint8_t>(0x80 | (cp & 0x3F))
+    return 4
+
+
+cdef inline size_t put_any(uint32_t cp, uint32_t following, bint* paired, uint8_t* out) noexcept nogil:
+    # As tiktoken: through UTF-16 with "surrogatepass" and back with "replace". A high and a low
+    # surrogate side by side become one character, a lone one becomes U+FFFD.
+    paired[0] = False
+    if 0xD800 <= cp < 0xE000:
+        if cp < 0xDC00 and 0xDC00 <= following < 0xE000:
+            paired[0] = True
+            cp = 0x10000 + ((cp - 0xD800) << 10) + (following - 0xDC00)
+        else:
+            cp = 0xFFFD
+    return put_char(cp, out)
+
+
+cdef size_t to_utf8(const TextView* view, uint8_t* out) noexcept nogil:
+    cdef const uint8_t* narrow = <const uint8_t*>view.data
+    cdef const uint16_t* medium = <const uint16_t*>view.data
+    cdef const uint32_t* wide = <const uint32_t*>view.data
+    cdef size_t n = view.length, i = 0, at = 0
+    cdef bint paired
+    if view.kind == 1:
+        while i < n:
+            at += put_char(narrow[i], out + at)
+            i += 1
+    elif view.kind == 2:
+        while i < n:
+            at += put_any(medium[i], medium[i + 1] if i + 1 < n else 0, &paired, out + at)
+            i += 2 if paired else 1
+    else:
+        while i < n:
+            at += put_any(wide[i], wide[i + 1] if i + 1 < n else 0, &paired, out + at)
+            i += 2 if paired else 1
+    return at
+
+
+# ---- characters ----------------------------------------------------------------------------------
+
+cdef inline int classify(const uint8_t* text, size_t pos, size_t end, size_t* after) noexcept nogil:
+    """Class bits of the character at `pos`, and where the next one starts. Needs pos < end."""
+    cdef uint32_t a = text[pos], b, c, d
+    if a < 0x80:
+        after[0] = pos + 1
+        return class_rows[a]          # rows 0 and 1 of the table are ASCII
+    if 0xC2 <= a < 0xE0:
+        if end - pos >= 2:
+            b = text[pos + 1]
+            if b & 0xC0 == 0x80:
+                after[0] = pos + 2
+                return class_rows[class_row[a & 0x1F] * 64 + (b & 0x3F)]
+    elif 0xE0 <= a < 0xF0:
+        if end - pos >= 3:
+            b = text[pos + 1]
+            c = text[pos + 2]
+            if (b & 0xC0 == 0x80 and c & 0xC0 == 0x80
+                    and not (a == 0xE0 and b < 0xA0) and not (a == 0xED and b >= 0xA0)):
+                after[0] = pos + 3
+                return class_rows[class_row[((a & 0x0F) << 6) | (b & 0x3F)] * 64 + (c & 0x3F)]
+    elif 0xF0 <= a < 0xF5:
+        if end - pos >= 4:
+            b = text[pos + 1]
+            c = text[pos + 2]
+            d = text[pos + 3]
+            if (b & 0xC0 == 0x80 and c & 0xC0 == 0x80 and d & 0xC0 == 0x80
+                    and not (a == 0xF0 and b < 0x90) and not (a == 0xF4 and b >= 0x90)):
+                after[0] = pos + 4
+                return class_rows[class_row[((a & 0x07) << 12) | ((b & 0x3F) << 6) | (c & 0x3F)] * 64
+                                  + (d & 0x3F)]
+    after[0] = pos + 1
+    return 0
+
+
+cdef size_t next_char(const uint8_t* text, size_t pos, size_t end) noexcept nogil:
+    cdef size_t after
+    classify(text, pos, end, &after)
+    return after
+
+
+cdef inline size_t skip_class(const uint8_t* text, size_t pos, size_t end, int mask) noexcept nogil:
+    """End of the run of characters that have any bit of `mask`."""
+    cdef size_t after
+    while pos < end:
+        if not classify(text, pos, end, &after) & mask:
+            break
+        pos = after
+    return pos
+
+
+# ---- parts of a pattern --------------------------------------------------------------------------
+
+cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, bint fold) noexcept nogil:
+    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. With `fold`, of either case, and U+017F
+    (long s, the one character outside ASCII that folds into these letters)."""
+    cdef int bit = 0x20 if fold else 0
+    cdef int a, b
+    if end - pos < 2 or text[pos] != c"'":
+        return pos
+    a = text[pos + 1] | bit
+    if a == c"s" or a == c"t" or a == c"d" or a == c"m":
+        return pos + 2
+    if end - pos < 3:
+        return pos
+    if fold and text[pos + 1] == 0xC5 and text[pos + 2] == 0xBF:
+        return pos + 3
+    b = text[pos + 2] | bit
+    if (a == c"l" and b == c"l") or (a == c"v" and b == c"e") or (a == c"r" and b == c"e"):
+        return pos + 3
+    return pos
+
+
+cdef inline size_t cased_core(const uint8_t* text, size_t pos, size_t end, bint lower) noexcept nogil:
+    """UPPER* LOWER+ at `pos` (with `lower`) or UPPER+ LOWER* (without); `pos` when there is none.
+
+    The two classes share the caseless letters and marks. When no character outside UPPER follows the
+    first run, UPPER* gives back until LOWER+ can match, which is at the last shared character.
+    """
+    cdef size_t at = pos, after, shared_end = pos
+    cdef int bits = 0
+    while at < end:
+        bits = classify(text, at, end, &after)
+        if not bits & CLASS_UPPER:
+            break
+        at = after
+        if bits & CLASS_LOWER:
+            shared_end = after
+    if at < end and bits & CLASS_LOWER:
+        if lower or at > pos:
+            return skip_class(text, at, end, CLASS_LOWER)
+        return pos
+    return shared_end if lower else at
+
+
+cdef inline size_t cased_word(const uint8_t* text, size_t pos, size_t end, int bits,
+                              size_t after) noexcept nogil:
+    """End of a word of the o200k family at `pos`, whose first character has class `bits` and ends at
+    `after`; `pos` when there is none. The four attempts are in the order a regular expression makes
+    them: each alternative first with the optional prefix character, then without."""
+    cdef bint prefix = not bits & (CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER)
+    cdef bint inside = bits & (CLASS_UPPER | CLASS_LOWER)
+    cdef size_t stop
+    cdef bint lower = True
+    while True:
+        if prefix:
+            stop = cased_core(text, after, end, lower)
+            if stop > after:
+                return stop
+        if inside:
+            stop = cased_core(text, pos, end, lower)
+            if stop > pos:
+                return stop
+        if not lower:
+            return pos
+        lower = False
+
+
+cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t pos,
+                               size_t end) noexcept nogil:
+    cdef size_t at = pos, after, last = pos, newline_end = 0
+    cdef int bits
+    while at < end:
+        bits = classify(text, at, end, &after)
+        if not bits & CLASS_SPACE:
+            break
+        last = at
+        at = after
+        if bits & CLASS_NEWLINE:
+            newline_end = at
+    if at == end and spec.end_space:      # \s++$
+        return end
+    if newline_end and spec.newlines:     # \s*[\r\n]
+        return newline_end
+    if at < end and last > pos:           # \s+(?!\S)
+        return last
+    return at
+
+
+cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
+                              size_t end) noexcept nogil:
+    """End of the piece that starts at `pos` < `end`: the alternatives of the pattern, in its order."""
+    cdef size_t after, stop, at, beyond, count
+    cdef int bits = classify(text, pos, end, &after), following = 0
+    cdef int first = text[pos]
+    if first == c"'" and (spec.contractions == CONTRACTION_EXACT
+                          or spec.contractions == CONTRACTION_ANY_CASE):
+        stop = contraction(text, pos, end, spec.contractions == CONTRACTION_ANY_CASE)
+        if stop > pos:
+            return stop
+
+    # A word.
+    if spec.word == WORD_CASED:
+        stop = cased_word(text, pos, end, bits, after)
+        if stop > pos:
+            if spec.contractions == CONTRACTION_ATTACHED:
+                return contraction(text, stop, end, True)
+            return stop
+    else:
+        if bits & spec.word_mask:
+            return skip_class(text, after, end, spec.word_mask)
+        if first == c" " if spec.word == WORD_PLAIN else not bits & (
+                CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER):
+            if after < end and classify(text, after, end, &beyond) & spec.word_mask:
+                return skip_class(text, beyond, end, spec.word_mask)
+
+    # A number, a run of punctuation: both may be led by a space.
+    at = pos
+    if first == c" ":
+        if after == end:
+            return after
+        at = after
+        following = classify(text, at, end, &beyond)
+    else:
+        following = bits
+        beyond = after
+    if following & CLASS_NUMBER and (at == pos or spec.number_space):
+        if spec.digits == 0:
+            return skip_class(text, beyond, end, CLASS_NUMBER)
+        count = 1
+        while count < spec.digits and beyond < end:
+            if not classify(text, beyond, end, &after) & CLASS_NUMBER:
+                break
+            beyond = after
+            count += 1
+        return beyond
+    if not following & spec.punctuation_stop:
+        while beyond < end:
+            if classify(text, beyond, end, &after) & spec.punctuation_stop:
+                break
+            beyond = after
+        if spec.tail_newlines:
+            while beyond < end and (text[beyond] == c"\n" or text[beyond] == c"\r"
+                                    or (spec.tail_slashes and text[beyond] == c"/")):
+                beyond += 1
+        return beyond
+    return white_space(spec, text, pos, end)
+
+
+cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
+                 size_t* ends, size_t capacity) noexcept nogil:
+    cdef size_t count = 0
+    while count < capacity and start < end:
+        start = next_piece(spec, text, start, end)
+        ends[count] = start
+        count += 1
+    return count
+
+
+# ---- the Python side -----------------------------------------------------------------------------
+
+cdef dict WORDS = {"plain": WORD_PLAIN, "prefixed": WORD_PREFIXED, "cased": WORD_CASED}
+cdef dict CONTRACTIONS = {"none": CONTRACTION_NONE, "exact": CONTRACTION_EXACT,
+                          "any-case": CONTRACTION_ANY_CASE, "attached": CONTRACTION_ATTACHED}
+cdef dict TAILS = {"none": (False, False), "newlines": (True, False), "newlines-slashes": (True, True)}
+
+
+cdef class Scanner:
+    """A native pretokenizer for one member of the GPT family of patterns.
+
+    `bpetok.patterns.recognise` makes the parameters from a pattern string. The object is immutable.
+
+    Args:
+        word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
+            letter or a number, then letters) or "cased" (the same, split where lower case ends).
+        contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
+        digits: the most numbers in one piece, 0 for any.
+        number_space: whether a space may lead a number.
+        tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".
+        newlines: whether white space up to its last newline is one piece.
+        end_space: whether white space at the end of a text is one piece, newlines or not.
+        word_marks: whether combining marks count as letters of a word.
+        punctuation_marks: whether combining marks continue a run of punctuation.
+
+    Raises:
+        ValueError: a parameter is not one of those above, or the two kinds of marks leave some
+            characters in no piece.
+    """
+
+    def __init__(self, *, str word, str contractions, int digits, bint number_space, str tail,
+                 bint newlines, bint end_space, bint word_marks=False, bint punctuation_marks=True):
+        if word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0:
+            raise ValueError(f"no such scanner: word={word!r}, contractions={contractions!r}, "
+                             f"tail={tail!r}, digits={digits}")
+        if not (word_marks or punctuation_marks or word == "cased"):
+            raise ValueError("combining marks would belong to no piece: set word_marks or punctuation_marks")
+        self.parameters = dict(word=word, contractions=contractions, digits=digits,
+                               number_space=bool(number_space), tail=tail, newlines=bool(newlines),
+                               end_space=bool(end_space), word_marks=bool(word_marks),
+                               punctuation_marks=bool(punctuation_marks))
+        self.spec.word = WORDS[word]
+        self.spec.contractions = CONTRACTIONS[contractions]
+        self.spec.word_mask = CLASS_LETTER | (CLASS_MARK if word_marks else 0)
+        self.spec.punctuation_stop = (CLASS_SPACE | CLASS_LETTER | CLASS_NUMBER
+                                      | (0 if punctuation_marks else CLASS_MARK))
+        self.spec.digits = <size_t>digits
+        self.spec.number_space = number_space
+        self.spec.tail_newlines, self.spec.tail_slashes = TAILS[tail]
+        self.spec.newlines = newlines
+        self.spec.end_space = end_space
+
+    def __reduce__(self):
+        return _rebuild, (self.parameters,)
+
+    def split(self, text):
+        """The pieces of a str (as str, surrogates repaired) or of bytes (as bytes), in order."""
+        cdef bytes data = as_utf8(text)
+        cdef const uint8_t* base = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef size_t ends[256]
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(data), start = 0, count, i
+        cdef list pieces = []
+        while start < n:
+            count = scan(&self.spec, base, start, n, ends, 256)
+            for i in range(count):
+                pieces.append(data[start:ends[i]])
+                start = ends[i]
+        if isinstance(text, str):
+            return [piece.decode() for piece in pieces]
+        return pieces
+
+
+def _rebuild(dict parameters):
+    return Scanner(**parameters)
+
+
+def as_utf8(text) -> bytes:
+    """UTF-8 of a str, with surrogates treated as tiktoken does; bytes pass through unchanged.
+
+    A high and a low surrogate side by side become the character they stand for, a lone one U+FFFD.
+
+    >>> as_utf8("caf\\u00e9 \\ud83d\\ude00 \\ud83d")
+    b'caf\\xc3\\xa9 \\xf0\\x9f\\x98\\x80 \\xef\\xbf\\xbd'
+    """
+    cdef TextView view
+    cdef uint8_t* scratch
+    if isinstance(text, bytes):
+        return text
+    view_text(text, &view)
+    if view.kind == 0:
+        return PyBytes_FromStringAndSize(<const char*>view.data, <Py_ssize_t>view.length)
+    scratch = <uint8_t*>malloc(utf8_bound(&view) + 1)
+    if scratch == NULL:
+        raise MemoryError()
+    try:
+        return PyBytes_FromStringAndSize(<const char*>scratch, <Py_ssize_t>to_utf8(&view, scratch))
+    finally:
+        free(scratch)
+
+
+def char_class(int code_point) -> int:
+    """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,
+    32 newline, 64 mark ("like": caseless letters and marks are both)."""
+    if not 0 <= code_point < 0x110000:
+        raise ValueError(f"not a code point: {code_point}")
+    return class_rows[class_row[code_point >> 6] * 64 + (code_point & 63)]

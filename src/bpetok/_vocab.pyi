@@ -1,0 +1,48 @@
+"""Immutable vocabulary tables: bytes to id, id to bytes, and the merge of a pair of ids."""
+
+from collections.abc import Mapping
+
+class VocabTables:
+    """The tables of one vocabulary. Made by the static methods; immutable once merges are linked."""
+
+    n_tokens: int
+    @staticmethod
+    def from_tokens(tokens: Mapping[int, bytes], special_tokens: dict[str, int], n_pairs: int) -> VocabTables:
+        """Tables with these tokens and special tokens, with room for `n_pairs` merges, and none yet.
+
+        Raises:
+            VocabularyError: an id is out of range, or a token is empty or given twice.
+        """
+
+    @staticmethod
+    def from_binary(blob: bytes, special_tokens: dict[str, int], where: str) -> VocabTables:
+        """Tables of an embedded encoding, as `to_binary` wrote them: ids are ranks.
+
+        Raises:
+            FormatError: the data is not such a file, is truncated, or its checksum differs.
+        """
+
+    def to_binary(self) -> bytes:
+        """The compact form that `from_binary` reads. Only for tables whose ranks are their ids."""
+
+    @property
+    def n_ids(self) -> int:
+        """The largest id plus one."""
+
+    def token_bytes(self, token: int) -> bytes | None:
+        """The bytes of an id, special ones included, or None when the id is not in use."""
+
+    def token_of(self, data: bytes) -> int | None:
+        """The id of these bytes, or None."""
+
+    def pair(self, left: int, right: int) -> tuple[int, int] | None:
+        """(rank, id) of the merge of two ids, or None."""
+
+    def is_whole(self, token: int) -> bool:
+        """Whether a piece equal to this token is encoded as it without any merging."""
+
+    def tokens(self) -> dict[int, bytes]:
+        """All tokens but the special ones, as a dict of id to bytes in the order of ids."""
+
+    def merges(self) -> list[tuple[int, int, int, int]]:
+        """All merges, as (rank, left id, right id, merged id) in the order of ranks."""

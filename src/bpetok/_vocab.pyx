@@ -1,0 +1,361 @@
+"""Immutable vocabulary tables: bytes to id, id to bytes, and the merge of a pair of ids.
+
+Built once, then read by any number of threads without a lock. All three are flat arrays: two open-
+addressing hash tables at most half full, and an arena with the bytes of all tokens.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memmove, memset
+
+import zlib
+
+from bpetok._scan import as_utf8
+from bpetok.errors import FormatError, VocabularyError
+
+cdef bytes MAGIC = b"BPETOKE1"
+
+cdef enum:
+    HEADER = 16             # magic, number of ids, number of spelled tokens
+    NO_PAIR = 0xFFFFFF      # in place of a left id: the right one is a byte, a spelled token, or unused
+    SPELLED = 0x800000
+    AHEAD = 32              # tokens whose table slots are prefetched before the first is filled
+
+
+cdef object check_id(object token, object what):
+    if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < MAX_TOKENS:
+        raise VocabularyError(f"{what!r} has id {token!r}: ids must be integers from 0 to {MAX_TOKENS - 1}")
+    return token
+
+
+cdef uint64_t table_size(size_t entries) noexcept nogil:
+    cdef uint64_t size = 512
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+cdef class VocabTables:
+    """The tables of one vocabulary. Made by the class methods; immutable afterwards."""
+
+    def __cinit__(self):
+        memset(&self.t, 0, sizeof(Tables))
+        memset(self.t.byte_token, 0xFF, sizeof(self.t.byte_token))
+
+    def __dealloc__(self):
+        free(self.t.arena)
+        free(self.t.start)
+        free(self.t.size)
+        free(self.t.flags)
+        free(self.t.pairs)
+        free(self.t.tokens)
+
+    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1:
+        cdef Tables* t = &self.t
+        t.n_ids = n_ids
+        t.pair_mask = table_size(n_pairs) - 1
+        t.token_mask = table_size(n_tokens) - 1
+        self.arena_capacity = n_bytes + 16
+        t.arena = <uint8_t*>calloc(self.arena_capacity, 1)
+        t.start = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
+        t.size = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
+        t.flags = <uint8_t*>calloc(n_ids + 1, 1)
+        t.pairs = <PairSlot*>malloc((t.pair_mask + 1) * sizeof(PairSlot))
+        t.tokens = <TokenSlot*>malloc((t.token_mask + 1) * sizeof(TokenSlot))
+        if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL or t.pairs == NULL
+                or t.tokens == NULL):
+            raise MemoryError(f"no memory for a vocabulary of {n_ids} ids")
+        memset(t.pairs, 0xFF, (t.pair_mask + 1) * sizeof(PairSlot))
+        memset(t.tokens, 0xFF, (t.token_mask + 1) * sizeof(TokenSlot))
+        return 0
+
+    cdef int add_token(self, uint32_t token, const uint8_t* data, size_t size) except -1:
+        if size == 0:
+            raise VocabularyError(f"token {token} is empty: every token needs at least one byte")
+        if self.t.size[token]:
+            raise VocabularyError(f"id {token} is given to two tokens: {self.token_bytes(token)!r} and "
+                                  f"{data[:size]!r}; ids must be unique")
+        self.store(token, data, size)
+        return self.index_token(token, hash_bytes(data, size))
+
+    cdef int index_token(self, uint32_t token, uint64_t h) except -1:
+        cdef Tables* t = &self.t
+        cdef const uint8_t* data = t.arena + t.start[token]
+        cdef size_t size = t.size[token]
+        cdef uint64_t at = h & t.token_mask
+        while t.tokens[at].token != NO_TOKEN:
+            if (t.tokens[at].tag == <uint32_t>(h >> 32) and t.size[t.tokens[at].token] == size
+                    and memcmp(t.arena + t.start[t.tokens[at].token], data, size) == 0):
+                raise VocabularyError(f"the bytes {data[:size]!r} have two ids, {t.tokens[at].token} and "
+                                      f"{token}: a token's bytes must be unique")
+            at = (at + 1) & t.token_mask
+        t.tokens[at].tag = <uint32_t>(h >> 32)
+        t.tokens[at].token = token
+        t.flags[token] = WHOLE
+        if size == 1:
+            t.byte_token[data[0]] = token
+        if size > t.longest:
+            t.longest = size
+        self.n_tokens += 1
+        return 0
+
+    cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1:
+        # `data` may already lie where it is going.
+        cdef Tables* t = &self.t
+        cdef uint8_t* grown
+        if self.arena_size + size + 16 > self.arena_capacity:
+            if self.arena_size + size + 16 > <size_t>0x7FFFFFFF:
+                raise VocabularyError("the tokens of a vocabulary may hold 2 GiB of bytes at most")
+            grown = <uint8_t*>realloc(t.arena, 2 * (self.arena_size + size) + 16)
+            if grown == NULL:
+                raise MemoryError()
+            t.arena = grown
+            self.arena_capacity = 2 * (self.arena_size + size) + 16
+        memmove(t.arena + self.arena_size, data, size)
+        t.start[token] = <uint32_t>self.arena_size
+        t.size[token] = <uint32_t>size
+        self.arena_size += size
+        return 0
+
+    cdef int add_specials(self, dict special_tokens) except -1:
+        # They can be decoded, but no piece of a text is ever equal to one. An id that is already in use
+        # keeps its bytes.
+        cdef bytes data
+        cdef uint32_t token
+        for text, id_ in special_tokens.items():
+            data = as_utf8(text)
+            token = id_
+            if not data:
+                raise VocabularyError(f"special token {token} is the empty string, which is everywhere in a text")
+            if self.t.size[token] == 0:
+                self.t.flags[token] = SPECIAL
+                self.store(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
+        return 0
+
+    cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
+        cdef uint64_t key = (<uint64_t>left << 32) | right
+        cdef uint64_t at = pair_slot(&self.t, left, right)
+        while self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
+            if self.t.pairs[at].key == key:
+                raise VocabularyError(f"the pair ({self.token_bytes(left)!r}, {self.token_bytes(right)!r}) is "
+                                      f"merged twice, at ranks {self.t.pairs[at].rank} and {rank}")
+            at = (at + 1) & self.t.pair_mask
+        self.t.pairs[at].key = key
+        self.t.pairs[at].rank = rank
+        self.t.pairs[at].token = token
+        self.n_pairs += 1
+        return 0
+
+    @staticmethod
+    def from_tokens(tokens, dict special_tokens, size_t n_pairs):
+        """Tables with these tokens (a mapping of id to bytes) and special tokens (text to id), with room
+        for `n_pairs` merges, and none yet.
+
+        Raises:
+            VocabularyError: an id is out of range, or a token is empty or given twice.
+        """
+        cdef VocabTables self = VocabTables.__new__(VocabTables)
+        cdef bytes data
+        cdef size_t total = 0
+        largest = -1
+        for token, value in tokens.items():
+            if not isinstance(value, bytes):
+                raise VocabularyError(f"token {token} is a {type(value).__name__}: tokens must be bytes")
+            largest = max(largest, check_id(token, value))
+            total += <size_t>len(value)
+        for text, token in special_tokens.items():
+            if not isinstance(text, str):
+                raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
+            largest = max(largest, check_id(token, text))
+        self.allocate(<uint32_t>(largest + 1), <size_t>len(tokens), n_pairs, total)
+        for token, data in tokens.items():
+            self.add_token(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
+        self.add_specials(special_tokens)
+        return self
+
+    @staticmethod
+    def from_binary(bytes blob, dict special_tokens, str where):
+        """Tables of an embedded encoding, as `to_binary` wrote them: ids are ranks.
+
+        Raises:
+            FormatError: the data is not such a file, is truncated, or its checksum differs.
+        """
+        cdef VocabTables self = VocabTables.__new__(VocabTables)
+        cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(blob)
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(blob), at, total, i, size
+        cdef uint32_t n_ids, n_spelled, left, right, token
+        cdef const uint8_t* record
+        cdef uint8_t one
+        cdef uint8_t* joined
+        cdef uint64_t hashes[AHEAD]
+        cdef uint32_t lefts[AHEAD]
+        cdef uint32_t rights[AHEAD]
+        if n < HEADER + 4 or blob[:8] != MAGIC:
+            raise FormatError(f"{where} is not an embedded encoding of bpetok: reinstall the package")
+        memcpy(&n_ids, p + 8, 4)
+        memcpy(&n_spelled, p + 12, 4)
+        if n < HEADER + 6 * <size_t>n_ids + 4 or zlib.crc32(blob[:n - 4]) != int.from_bytes(blob[n - 4:], "little"):
+            raise FormatError(f"{where} is damaged (its checksum differs): reinstall the package")
+        # Sizes first: a token is as long as its two parts.
+        if n_ids >= MAX_TOKENS:
+            raise FormatError(f"{where} is damaged (it claims {n_ids} ids)")
+        largest = max(n_ids - 1, max(special_tokens.values(), default=0))
+        self.allocate(<uint32_t>(largest + 1), n_ids, n_ids, 0)
+        spelled = []
+        at = HEADER + 6 * <size_t>n_ids
+        for i in range(n_spelled):
+            size = int.from_bytes(blob[at:at + 4], "little")
+            if size > n or at + 4 + size > n - 4:
+                raise FormatError(f"{where} is damaged (spelled token {i} runs past its end)")
+            spelled.append(blob[at + 4:at + 4 + size])
+            at += 4 + size
+        total = 0
+        cdef uint32_t* sizes = <uint32_t*>malloc((n_ids + 1) * sizeof(uint32_t))
+        if sizes == NULL:
+            raise MemoryError()
+        try:
+            for token in range(n_ids):
+                record = p + HEADER + 6 * <size_t>token
+                left = record[0] | (record[1] << 8) | (record[2] << 16)
+                right = record[3] | (record[4] << 8) | (record[5] << 16)
+                if left != NO_PAIR:
+                    if left >= token or right >= token:
+                        raise FormatError(f"{where}: token {token} is made of later tokens")
+                    sizes[token] = sizes[left] + sizes[right]
+                elif right & SPELLED and right != NO_PAIR:
+                    sizes[token] = <uint32_t>len(spelled[right ^ SPELLED])
+                else:
+                    sizes[token] = 1
+                total += sizes[token]
+        finally:
+            free(sizes)
+        free(self.t.arena)
+        self.arena_capacity = total + 16
+        self.t.arena = <uint8_t*>calloc(self.arena_capacity, 1)
+        if self.t.arena == NULL:
+            raise MemoryError()
+        for token in range(n_ids):
+            record = p + HEADER + 6 * <size_t>token
+            left = record[0] | (record[1] << 8) | (record[2] << 16)
+            right = record[3] | (record[4] << 8) | (record[5] << 16)
+            if left != NO_PAIR:
+                # Join the two parts where the token is to lie.
+                joined = self.t.arena + self.arena_size
+                memcpy(joined, self.t.arena + self.t.start[left], self.t.size[left])
+                memcpy(joined + self.t.size[left], self.t.arena + self.t.start[right], self.t.size[right])
+                self.store(token, joined, self.t.size[left] + self.t.size[right])
+            elif right == NO_PAIR:
+                continue
+            elif right & SPELLED:
+                data = spelled[right ^ SPELLED]
+                self.store(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>len(data))
+            else:
+                one = <uint8_t>right
+                self.store(token, &one, 1)
+        # Then the two hash tables, one after the other and some tokens ahead of themselves, so that the
+        # cache lines are under way when they are wanted.
+        for token in range(n_ids + AHEAD):
+            if token < n_ids and self.t.size[token]:
+                hashes[token % AHEAD] = hash_bytes(self.t.arena + self.t.start[token], self.t.size[token])
+                BPETOK_PREFETCH(&self.t.tokens[hashes[token % AHEAD] & self.t.token_mask])
+            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and self.t.size[token + 1 - AHEAD]:
+                self.index_token(token + 1 - AHEAD, hashes[(token + 1) % AHEAD])
+        for token in range(n_ids + AHEAD):
+            if token < n_ids:
+                record = p + HEADER + 6 * <size_t>token
+                left = record[0] | (record[1] << 8) | (record[2] << 16)
+                right = record[3] | (record[4] << 8) | (record[5] << 16)
+                lefts[token % AHEAD] = left
+                rights[token % AHEAD] = right
+                BPETOK_PREFETCH(&self.t.pairs[pair_slot(&self.t, left, right)])
+            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and lefts[(token + 1) % AHEAD] != NO_PAIR:
+                self.add_pair(lefts[(token + 1) % AHEAD], rights[(token + 1) % AHEAD], token + 1 - AHEAD,
+                              token + 1 - AHEAD)
+        self.add_specials(special_tokens)
+        return self
+
+    def to_binary(self):
+        """The compact form that `from_binary` reads. Only for tables whose ranks are their ids.
+
+        Layout, little end first: magic, number of ids (u32), number of spelled tokens (u32); for each id
+        the two ids it is merged from (3 bytes each), or ff ff ff and then: a byte value, 800000h + the
+        index of a spelled token (one that no merge builds), or ff ff ff for an unused id; the spelled
+        tokens, each its size (u32) and bytes; the CRC-32 of all before.
+        """
+        cdef uint64_t at
+        parents = {}
+        for at in range(self.t.pair_mask + 1):
+            if self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
+                if self.t.pairs[at].rank != self.t.pairs[at].token or self.t.pairs[at].token in parents:
+                    raise VocabularyError("only a vocabulary whose ids are its ranks has this form")
+                parents[self.t.pairs[at].token] = (self.t.pairs[at].key >> 32,
+                                                   self.t.pairs[at].key & 0xFFFFFFFF)
+        records, spelled = bytearray(), []
+        n_ids = max((token for token in range(self.t.n_ids) if self.t.flags[token] & WHOLE), default=-1) + 1
+        for token in range(n_ids):
+            if token in parents:
+                left, right = parents[token]
+                if left >= token or right >= token:
+                    raise VocabularyError(f"token {token} is merged from later tokens")
+            elif self.t.size[token] == 0:
+                left, right = NO_PAIR, NO_PAIR
+            elif self.t.size[token] == 1:
+                left, right = NO_PAIR, self.token_bytes(token)[0]
+            else:
+                left, right = NO_PAIR, SPELLED | len(spelled)
+                spelled.append(self.token_bytes(token))
+            records += left.to_bytes(3, "little") + right.to_bytes(3, "little")
+        body = MAGIC + n_ids.to_bytes(4, "little") + len(spelled).to_bytes(4, "little") + records
+        for data in spelled:
+            body += len(data).to_bytes(4, "little") + data
+        return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
+
+    @property
+    def n_ids(self):
+        """The largest id plus one."""
+        return self.t.n_ids
+
+    def token_bytes(self, token):
+        """The bytes of an id, or None when the id is not in use."""
+        if not 0 <= token < self.t.n_ids or self.t.size[<uint32_t>token] == 0:
+            return None
+        cdef uint32_t at = <uint32_t>token
+        return PyBytes_FromStringAndSize(<const char*>self.t.arena + self.t.start[at], self.t.size[at])
+
+    def token_of(self, bytes data):
+        """The id of these bytes, or None."""
+        cdef uint32_t token = find_token(&self.t, <const uint8_t*>PyBytes_AS_STRING(data),
+                                         <size_t>PyBytes_GET_SIZE(data))
+        return None if token == NO_TOKEN else token
+
+    def pair(self, left, right):
+        """(rank, id) of the merge of two ids, or None."""
+        if not (0 <= left < self.t.n_ids and 0 <= right < self.t.n_ids):
+            return None
+        cdef const PairSlot* slot = find_pair(&self.t, left, right)
+        return None if slot == NULL else (slot.rank, slot.token)
+
+    def is_whole(self, token):
+        """Whether a piece equal to this token is encoded as it without any merging."""
+        return 0 <= token < self.t.n_ids and self.t.flags[<uint32_t>token] & WHOLE != 0
+
+    def tokens(self):
+        """All tokens but the special ones, as a dict of id to bytes in the order of ids."""
+        cdef uint32_t token
+        return {token: PyBytes_FromStringAndSize(<const char*>self.t.arena + self.t.start[token],
+                                                 self.t.size[token])
+                for token in range(self.t.n_ids)
+                if self.t.size[token] and not self.t.flags[token] & SPECIAL}
+
+    def merges(self):
+        """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
+        cdef uint64_t at
+        found = []
+        for at in range(self.t.pair_mask + 1):
+            if self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
+                found.append((self.t.pairs[at].rank, self.t.pairs[at].key >> 32,
+                              self.t.pairs[at].key & 0xFFFFFFFF, self.t.pairs[at].token))
+        found.sort()
+        return found

@@ -1,0 +1,97 @@
+"""How a text becomes ids, told step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bpetok.pretokenize import split
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+__all__ = ["Explanation", "Step", "explain"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One merge inside a piece.
+
+    Attributes:
+        left, right: the bytes of the two parts.
+        rank: the merge's priority; the lowest of all possible ones is taken, the leftmost first.
+        token: the id that the two become.
+        count: how often the pair stood in the training corpus when it was merged; None if unknown.
+        parts: the bytes of all parts of the piece after the step.
+    """
+
+    left: bytes
+    right: bytes
+    rank: int
+    token: int
+    count: int | None
+    parts: list[bytes]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one piece becomes ids.
+
+    Attributes:
+        piece: the bytes of the piece.
+        whole: the piece is looked up whole and found. The steps then show how merging builds it, if it
+            does.
+        steps: the merges, in order.
+        ids: the result.
+    """
+
+    piece: bytes
+    whole: bool
+    steps: list[Step]
+    ids: list[int]
+
+
+def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
+    """The pieces of a text (special tokens taken as ordinary text), and the merges of each.
+
+    A plain Python rendering of the algorithm, O(n**2) a piece: for words, not for books.
+
+    >>> from bpetok import get_encoding
+    >>> (cat,) = explain(get_encoding("gpt2"), "cat")
+    >>> [(step.left, step.right, step.rank) for step in cat.steps]
+    [(b'a', b't', 265), (b'c', b'at', 9246)]
+    >>> cat.ids
+    [9246]
+    """
+    tables = tokenizer.vocabulary.tables
+    counts = tokenizer.vocabulary.merge_counts
+    explanations = []
+    for piece in split(text, tokenizer.pattern):
+        data = piece.encode()
+        parts = [tokenizer._encode_piece(data[at : at + 1])[0] for at in range(len(data))]
+        steps = []
+        while True:
+            ranked = [
+                (found[0], at, found[1])
+                for at, pair in enumerate(zip(parts, parts[1:], strict=False))
+                if (found := tables.pair(*pair)) is not None
+            ]
+            if not ranked:
+                break
+            rank, at, merged = min(ranked)
+            left, right = (tokenizer.decode_single_token_bytes(part) for part in parts[at : at + 2])
+            parts[at : at + 2] = [merged]
+            steps.append(
+                Step(
+                    left,
+                    right,
+                    rank,
+                    merged,
+                    None if counts is None else int(counts[rank]),
+                    tokenizer.decode_tokens_bytes(parts),
+                )
+            )
+        token = tables.token_of(data)
+        whole = token is not None and tables.is_whole(token)
+        explanations.append(Explanation(data, whole, steps, tokenizer._encode_piece(data)))
+    return explanations

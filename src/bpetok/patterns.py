@@ -1,0 +1,208 @@
+r"""Split patterns: the named ones, and how a pattern string is recognised as natively served.
+
+A byte-pair tokenizer first cuts a text into pieces with a regular expression; merges never cross a
+piece. Almost every published pattern is a variation on GPT-2's, so one parametric scanner
+(`bpetok._scan.Scanner`) serves them all. It is chosen by what the pattern *says*, not by its name:
+`recognise` takes the alternatives of the expression one by one and knows the spellings of each. A
+pattern with any alternative it does not know is served by the `regex` package instead, with equal
+results and less speed.
+
+Notes on equivalence, used below: `\s*[\r\n]` and `\s*[\r\n]+` match the same text, because `\s*`
+takes the whole run of white space and gives back up to its last newline; so do `\s` and `\s+` as the
+last alternative, which is only reached by a run of one character; possessive and plain quantifiers
+match the same text wherever the two sides of the border cannot match the same character.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bpetok._scan import Scanner
+from bpetok.errors import PatternError
+
+_UPPER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+_LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_ATTACHED = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_PREFIX = r"[^\r\n\p{L}\p{N}]?"
+
+GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+CL100K = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+    r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+)
+O200K = "|".join(
+    (
+        _PREFIX + _UPPER + "*" + _LOWER + "+" + _ATTACHED,
+        _PREFIX + _UPPER + "+" + _LOWER + "*" + _ATTACHED,
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    )
+)
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+TEKKEN = O200K.replace(_ATTACHED, "").replace(r"\p{N}{1,3}", r"\p{N}")
+
+NAMED: dict[str, str] = {
+    "gpt2": GPT2,
+    "r50k": GPT2,
+    "p50k": GPT2,
+    "cl100k": CL100K,
+    "o200k": O200K,
+    "llama3": LLAMA3,
+    "qwen2": QWEN2,
+    "tekken": TEKKEN,
+}
+_ALIASES = {"r50k_base": "r50k", "p50k_base": "p50k", "cl100k_base": "cl100k", "o200k_base": "o200k"}
+
+# Spellings of each part, after possessive quantifiers have been made plain.
+_CONTRACTIONS = {
+    r"'(?:[sdmt]|ll|ve|re)": "exact",
+    r"(?:'s|'t|'re|'ve|'m|'ll|'d)": "exact",
+    r"'(?i:[sdmt]|ll|ve|re)": "any-case",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)": "any-case",
+}
+_BARE_CONTRACTIONS = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}
+_WORDS: dict[str, dict[str, Any]] = {
+    r" ?\p{L}+": {"word": "plain"},
+    r" ?[\p{L}]+": {"word": "plain"},
+    _PREFIX + r"\p{L}+": {"word": "prefixed"},
+    _PREFIX + r"[\p{L}]+": {"word": "prefixed"},
+    _PREFIX + r"[\p{L}\p{M}]+": {"word": "prefixed", "word_marks": True},
+}
+_NUMBERS: dict[str, dict[str, Any]] = {
+    r" ?\p{N}+": {"digits": 0, "number_space": True},
+    r" ?[\p{N}]+": {"digits": 0, "number_space": True},
+    r"\p{N}+": {"digits": 0, "number_space": False},
+    r"\p{N}": {"digits": 1, "number_space": False},
+    **{rf"\p{{N}}{{1,{n}}}": {"digits": n, "number_space": False} for n in range(1, 10)},
+}
+_PUNCTUATION: dict[str, dict[str, Any]] = {
+    body + tail: {"punctuation_marks": marks, "tail": name}
+    for body, marks in (
+        (r" ?[^\s\p{L}\p{N}]+", True),
+        (r" ?[^\s\p{L}\p{M}\p{N}]+", False),
+        (r" ?[^\s\p{L}\p{N}\p{M}]+", False),
+    )
+    for tail, name in (("", "none"), (r"[\r\n]*", "newlines"), (r"[\r\n/]*", "newlines-slashes"))
+}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A split pattern: its source, and the native scanner that serves it, if there is one.
+
+    Attributes:
+        source: the regular expression.
+        name: a short name when the source is one of `NAMED`, else None.
+        scanner: the native scanner, or None when the `regex` package must be used.
+    """
+
+    source: str
+    name: str | None
+    scanner: Scanner | None
+
+
+def resolve(pattern: str) -> Pattern:
+    """The `Pattern` for a name ("gpt2", "cl100k", "o200k", ...) or a regular expression.
+
+    Raises:
+        PatternError: the string is empty, or looks like a name but is not one that is known.
+
+    >>> resolve("cl100k").scanner is not None
+    True
+    >>> resolve(r"\\w+|\\W+").scanner is None
+    True
+    """
+    if not isinstance(pattern, str) or not pattern:
+        raise PatternError(f"a split pattern must be a non-empty string, got {pattern!r}")
+    source = NAMED.get(_ALIASES.get(pattern, pattern))
+    if source is None:
+        if re.fullmatch(r"[A-Za-z0-9_-]+", pattern):
+            raise PatternError(
+                f"unknown pattern name {pattern!r}: use one of {', '.join(NAMED)}, or a regular expression"
+            )
+        source = pattern
+    name = next((known for known, text in NAMED.items() if text == source), None)
+    return Pattern(source, name, recognise(source))
+
+
+@functools.lru_cache(maxsize=256)
+def recognise(source: str) -> Scanner | None:
+    """The native scanner whose pieces equal those of the regular expression, or None.
+
+    >>> recognise(QWEN2).parameters["digits"]
+    1
+    >>> recognise("a+") is None
+    True
+    """
+    parts = _alternatives(source)
+    settings: dict[str, Any] = {"contractions": "none", "newlines": False, "end_space": False}
+
+    if parts and parts[0] in _CONTRACTIONS:
+        settings["contractions"] = _CONTRACTIONS[parts.pop(0)]
+    elif set(parts[:7]) == _BARE_CONTRACTIONS:
+        settings["contractions"] = "exact"
+        del parts[:7]
+
+    if not parts:
+        return None
+    if parts[0] in _WORDS:
+        settings |= _WORDS[parts.pop(0)]
+    else:
+        first, second = _PREFIX + _UPPER + "*" + _LOWER + "+", _PREFIX + _UPPER + "+" + _LOWER + "*"
+        if parts[:2] == [first + _ATTACHED, second + _ATTACHED] and settings["contractions"] == "none":
+            settings["contractions"] = "attached"
+        elif parts[:2] != [first, second]:
+            return None
+        settings["word"] = "cased"
+        del parts[:2]
+
+    for table in (_NUMBERS, _PUNCTUATION):
+        if not parts or parts[0] not in table:
+            return None
+        settings |= table[parts.pop(0)]
+    if parts and parts[0] == r"\s+$":
+        settings["end_space"] = True
+        del parts[0]
+    if parts and parts[0] in (r"\s*[\r\n]", r"\s*[\r\n]+"):
+        settings["newlines"] = True
+        del parts[0]
+    if parts not in ([r"\s+(?!\S)", r"\s"], [r"\s+(?!\S)", r"\s+"]):
+        return None
+    if settings["word"] == "cased":
+        # Marks are letters of a cased word whatever happens; a run of punctuation must take them too.
+        if not settings["punctuation_marks"]:
+            return None
+    elif not (settings.get("word_marks") or settings["punctuation_marks"]):
+        return None
+    return Scanner(**settings)
+
+
+def _alternatives(source: str) -> list[str]:
+    """The top-level alternatives of an expression, with possessive quantifiers made plain."""
+    parts, depth, in_class, start, at = [], 0, False, 0, 0
+    while at < len(source):
+        char = source[at]
+        if char == "\\":
+            at += 1
+        elif in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+        elif char == "|" and depth == 0:
+            parts.append(source[start:at])
+            start = at + 1
+        at += 1
+    parts.append(source[start:])
+    return [re.sub(r"(\{\d+,\d+\}|(?<!\\)[+*?])\+", r"\1", part) for part in parts]

@@ -1,0 +1,626 @@
+"""The tokenizer: text to ids and back, with tiktoken's whole public surface and more.
+
+`Tokenizer` and `Encoding` are one class. Its native half (`bpetok._merge.Encoder`) turns text into ids;
+this half holds what is policy: which special tokens are allowed, what errors say, batches and threads,
+and the forms that results take.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+
+from bpetok._merge import Batch, Encoder
+from bpetok._scan import as_utf8
+from bpetok.errors import (
+    DisallowedSpecialError,
+    TokenError,
+    VocabularyError,
+    VocabularySizeError,
+)
+from bpetok.patterns import Pattern, resolve
+from bpetok.pretokenize import compile_pattern, match_spans
+from bpetok.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import re
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from bpetok.explain import Explanation
+    from bpetok.streaming import StreamDecoder, StreamEncoder
+
+__all__ = ["Encoded", "Encoding", "Tokenizer"]
+
+AllowedSpecial = Literal["all"] | AbstractSet[str]
+DisallowedSpecial = Literal["all"] | Collection[str]
+
+# Below this many code units a second thread costs more than it brings.
+_THREAD_WORTH = 1 << 18
+
+
+class Encoded(NamedTuple):
+    """Ids with the spans that they come from.
+
+    Attributes:
+        ids: uint32, shape (n,).
+        byte_spans: int64, shape (n, 2): start and end of each token in the UTF-8 of the text.
+        char_spans: int64, shape (n, 2): from the character that holds the token's first byte to behind
+            the one that holds its last. Spans of tokens that share a character overlap.
+    """
+
+    ids: npt.NDArray[np.uint32]
+    byte_spans: npt.NDArray[np.int64]
+    char_spans: npt.NDArray[np.int64]
+
+
+class Tokenizer(Encoder):
+    """A byte-pair tokenizer: immutable, and safe to use from any number of threads at once.
+
+    The constructor is tiktoken's, so that a program can extend an encoding the way it does there.
+    `get_encoding`, `train` and `Tokenizer.load` are the usual ways to one.
+
+    Args:
+        name: how the tokenizer is called in messages and files.
+        pat_str: the split pattern: a regular expression, or a name known to `bpetok.patterns`.
+        mergeable_ranks: bytes to rank; the rank is the id.
+        special_tokens: text to id.
+        explicit_n_vocab: if given, it must be the number of tokens, and all ids must lie below it.
+
+    Raises:
+        PatternError: the pattern does not compile or matches the empty string.
+        VocabularyError: the ranks or the special tokens contradict themselves.
+        VocabularySizeError: `explicit_n_vocab` does not fit (an `AssertionError`, as in tiktoken).
+
+    >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256, b"abc": 257}
+    >>> toy = Tokenizer("toy", pat_str="gpt2", mergeable_ranks=ranks, special_tokens={"<end>": 258})
+    >>> toy.encode("abcab<end>", allowed_special="all")
+    [257, 256, 258]
+    >>> toy.decode([257, 256])
+    'abcab'
+    """
+
+    name: str
+    pattern: Pattern
+    vocabulary: Vocabulary
+    provenance: Mapping[str, Any]
+    max_token_value: int
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pat_str: str,
+        mergeable_ranks: dict[bytes, int],
+        special_tokens: dict[str, int],
+        explicit_n_vocab: int | None = None,
+    ) -> None:
+        if not mergeable_ranks:
+            raise VocabularyError(f"the vocabulary of {name!r} is empty: give at least one token")
+        if explicit_n_vocab:
+            n_tokens = len(mergeable_ranks) + len(special_tokens)
+            largest = max(max(mergeable_ranks.values()), max(special_tokens.values(), default=0))
+            if n_tokens != explicit_n_vocab or largest != explicit_n_vocab - 1:
+                raise VocabularySizeError(
+                    f"{name!r} has {n_tokens} tokens and a largest id of {largest}; with "
+                    f"explicit_n_vocab={explicit_n_vocab} it must have that many, and ids up to one less"
+                )
+        vocabulary = Vocabulary.from_ranks(mergeable_ranks, special_tokens)
+        self._set_up(name, pat_str, vocabulary, None)
+
+    @classmethod
+    def from_vocabulary(
+        cls,
+        name: str,
+        pattern: str,
+        vocabulary: Vocabulary,
+        *,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Tokenizer:
+        """A tokenizer around an existing vocabulary.
+
+        Args:
+            name: how the tokenizer is called in messages and files.
+            pattern: the split pattern: a regular expression, or a name known to `bpetok.patterns`.
+            vocabulary: tokens, merges and special tokens.
+            provenance: where it comes from, as plain data; kept in native files.
+
+        Raises:
+            PatternError: the pattern does not compile or matches the empty string.
+        """
+        self = cls.__new__(cls)
+        self._set_up(name, pattern, vocabulary, provenance)
+        return self
+
+    def _set_up(
+        self, name: str, pattern: str, vocabulary: Vocabulary, provenance: Mapping[str, Any] | None
+    ) -> None:
+        self.name = name
+        self.pattern = resolve(pattern)
+        self.vocabulary = vocabulary
+        self.provenance = dict(provenance or {})
+        self.max_token_value = vocabulary.n_vocab - 1
+        matcher = None
+        if self.pattern.scanner is None:
+            compile_pattern(self.pattern.source)
+            matcher = functools.partial(match_spans, self.pattern.source)
+        specials = dict(vocabulary.special_tokens)
+        self._special_ids = frozenset(specials.values())
+        self._all_special_marks = b"\1" * len(specials)
+        self._attach(vocabulary.tables, self.pattern.scanner, matcher, specials)
+
+    def __repr__(self) -> str:
+        return f"<Encoding {self.name!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from bpetok import encodings
+
+        if encodings.is_registered(self):
+            return (encodings.get_encoding, (self.name,))
+        return (_rebuild, (self.name, self.pattern.source, self.vocabulary, dict(self.provenance)))
+
+    def __copy__(self) -> Tokenizer:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tokenizer:
+        return self
+
+    # ---- special tokens --------------------------------------------------------------------------
+
+    @functools.cached_property
+    def special_tokens_set(self) -> set[str]:
+        """The texts of the special tokens."""
+        return set(self.vocabulary.special_tokens)
+
+    @property
+    def eot_token(self) -> int:
+        """The id of `<|endoftext|>`.
+
+        Raises:
+            TokenError: there is no such special token (a `KeyError`).
+        """
+        token = self.vocabulary.special_tokens.get("<|endoftext|>")
+        if token is None:
+            raise TokenError(f"{self.name!r} has no special token '<|endoftext|>'")
+        return token
+
+    def is_special_token(self, token: int) -> bool:
+        """Whether an id is that of a special token."""
+        if not isinstance(token, int):
+            raise AssertionError(f"a token id must be an int, got {token!r}")
+        return token in self._special_ids
+
+    def _policy(
+        self, text: str, allowed_special: AllowedSpecial, disallowed_special: DisallowedSpecial
+    ) -> tuple[bytes | None, bool]:
+        """What the two arguments ask of one text: (marks of the allowed specials, reject any special).
+
+        Raises `DisallowedSpecialError` for a text that holds one of a particular set of disallowed ones.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"expected a str to encode, got {type(text).__name__}")
+        if isinstance(allowed_special, str):
+            if allowed_special != "all":
+                raise TypeError(f"allowed_special must be 'all' or a set of str, got {allowed_special!r}")
+            allowed: AbstractSet[str] = self.special_tokens_set
+        elif isinstance(allowed_special, AbstractSet):
+            allowed = allowed_special
+        else:
+            raise TypeError(f"allowed_special must be 'all' or a set, got {type(allowed_special).__name__}")
+        if isinstance(disallowed_special, str) and disallowed_special == "all":
+            if not allowed:
+                return None, True
+            disallowed_special = self.special_tokens_set - allowed
+        if disallowed_special:
+            match = _any_of(frozenset(disallowed_special)).search(text)
+            if match is not None:
+                self._reject(match.group())
+        if not allowed:
+            return None, False
+        if allowed is self.special_tokens_set:
+            return self._all_special_marks, False
+        return bytes(special in allowed for special in self.vocabulary.special_tokens), False
+
+    def _reject(self, token: str) -> NoReturn:
+        raise DisallowedSpecialError(
+            f"Encountered text corresponding to disallowed special token {token!r}.\n"
+            "If you want this text to be encoded as a special token, "
+            f"pass it to `allowed_special`, e.g. `allowed_special={{{token!r}, ...}}`.\n"
+            "If you want this text to be encoded as normal text, disable the check for this token "
+            f"by passing `disallowed_special=(enc.special_tokens_set - {{{token!r}}})`.\n"
+            "To disable this check for all special tokens, pass `disallowed_special=()`.\n"
+        )
+
+    # ---- encoding --------------------------------------------------------------------------------
+
+    def encode(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006 - tiktoken's signature; never changed
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> list[int]:
+        """Encode a text, with a policy for text that looks like a special token.
+
+        Args:
+            text: a str; surrogates are treated as by `encode_ordinary`.
+            allowed_special: special tokens that become ids of their own, or "all" of them.
+            disallowed_special: texts that must not occur, or "all" special tokens that are not allowed.
+                Pass () to have the text of special tokens encoded as ordinary text.
+
+        Raises:
+            DisallowedSpecialError: a disallowed special token is in the text (a `ValueError`).
+            EncodeError: a byte of the text is not in the vocabulary.
+            TypeError: an argument is of another type.
+        """
+        if not allowed_special and disallowed_special == "all":
+            return self._encode(text, None, True)  # the common case, without a detour
+        mask, reject = self._policy(text, allowed_special, disallowed_special)
+        return self._encode(text, mask, reject)
+
+    def encode_to_numpy(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> npt.NDArray[np.uint32]:
+        """As `encode`, into a uint32 array of shape (n,) without a list in between."""
+        import numpy as np
+
+        mask, reject = self._policy(text, allowed_special, disallowed_special)
+        array: npt.NDArray[np.uint32] = self._encode_array(
+            text, mask, reject, functools.partial(np.empty, dtype=np.uint32)
+        )
+        return array
+
+    def count(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> int:
+        """Number of tokens that `encode` would give; no list is built."""
+        mask, reject = self._policy(text, allowed_special, disallowed_special)
+        return self._count(text, mask, reject)
+
+    def encode_with_offsets(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> Encoded:
+        """As `encode`, with the span of each token in bytes and in characters.
+
+        Spans count in the text as it is encoded: where it holds surrogates, after their repair. Text
+        that a custom pattern leaves out is in no span.
+
+        >>> from bpetok import get_encoding
+        >>> ids, byte_spans, char_spans = get_encoding("gpt2").encode_with_offsets("naïve")
+        >>> ids.tolist(), byte_spans.tolist()
+        ([2616, 38776, 303], [[0, 2], [2, 4], [4, 6]])
+        >>> char_spans.tolist()
+        [[0, 2], [2, 3], [3, 5]]
+        """
+        import numpy as np
+
+        ids = self.encode_to_numpy(
+            text, allowed_special=allowed_special, disallowed_special=disallowed_special
+        )
+        data = as_utf8(text)
+        sizes = np.fromiter((len(self.decode_single_token_bytes(t)) for t in ids.tolist()), np.int64, len(ids))
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        if len(ids) and ends[-1] != len(data):
+            starts, ends = self._locate(ids.tolist(), data)
+        # Characters that have begun before each byte: a character's number is one less at its own bytes.
+        begun = np.cumsum((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)
+        return Encoded(
+            ids,
+            np.stack((starts, ends), axis=1),
+            np.stack((begun[starts] - 1, begun[ends - 1]), axis=1) if len(ids) else np.empty((0, 2), np.int64),
+        )
+
+    def _locate(self, ids: list[int], data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Byte starts and ends of tokens in a text that a custom pattern does not cover entirely."""
+        import numpy as np
+
+        starts, at = [], 0
+        for token in ids:
+            piece = self.decode_single_token_bytes(token)
+            at = data.index(piece, at)
+            starts.append(at)
+            at += len(piece)
+        begin = np.array(starts, np.int64)
+        sizes = np.array([len(self.decode_single_token_bytes(token)) for token in ids], np.int64)
+        return begin, begin + sizes
+
+    def encode_single_token(self, text_or_bytes: str | bytes) -> int:
+        """The id of a text or of bytes that are exactly one token, special ones included.
+
+        Raises:
+            TokenError: there is no such token (a `KeyError`).
+        """
+        data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else bytes(text_or_bytes)
+        token = self.vocabulary.tables.token_of(data)
+        if token is None:
+            token = self.vocabulary.special_tokens.get(data.decode(errors="replace"))
+        if token is None:
+            raise TokenError(data)
+        return token
+
+    def encode_with_unstable(
+        self,
+        text: str,
+        *,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> tuple[list[int], list[list[int]]]:
+        """Ids that no continuation of the text can change, and the ways the rest may be completed.
+
+        Returns:
+            The stable ids, which cover only the beginning of `text`, and a list of possible id
+            sequences for what follows, in no particular order. Every one, after the stable ids,
+            decodes to bytes that start with the text's.
+        """
+        from bpetok.completions import completions
+
+        mask, reject = self._policy(text, allowed_special, disallowed_special)
+        return completions(self, text, self._encode(text, mask, reject), mask)
+
+    # ---- batches ---------------------------------------------------------------------------------
+
+    def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
+        """`encode_ordinary` of each text, on up to `num_threads` threads but no more than processors."""
+        return self._run_batch(text, None, False, num_threads).lists()
+
+    def encode_batch(
+        self,
+        text: list[str],
+        *,
+        num_threads: int = 8,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> list[list[int]]:
+        """`encode` of each text, on up to `num_threads` threads but no more than processors."""
+        mask, reject = self._batch_policy(text, allowed_special, disallowed_special)
+        return self._run_batch(text, mask, reject, num_threads).lists()
+
+    def count_batch(
+        self,
+        texts: Iterable[str],
+        *,
+        num_threads: int | None = None,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> list[int]:
+        """`count` of each text, on up to `num_threads` threads (None: one per processor)."""
+        texts = list(texts)
+        mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
+        return self._run_batch(texts, mask, reject, num_threads, keep=False).counts()
+
+    def encode_flat(
+        self,
+        texts: Iterable[str],
+        *,
+        num_threads: int | None = None,
+        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        disallowed_special: DisallowedSpecial = "all",
+    ) -> tuple[npt.NDArray[np.uint16 | np.uint32], npt.NDArray[np.int64]]:
+        """Encode many texts into one array.
+
+        Returns:
+            ids: uint16 when `n_vocab` is at most 65,536, else uint32; shape (total,).
+            offsets: int64, shape (n texts + 1,): the ids of text i are `ids[offsets[i]:offsets[i + 1]]`.
+
+        Raises:
+            DisallowedSpecialError, EncodeError: as `encode`.
+        """
+        import numpy as np
+
+        texts = list(texts)
+        mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
+        dtype = np.uint16 if self.n_vocab <= 1 << 16 else np.uint32
+        flat: tuple[npt.NDArray[np.uint16 | np.uint32], npt.NDArray[np.int64]] = self._run_batch(
+            texts, mask, reject, num_threads
+        ).flat(functools.partial(np.empty, dtype=dtype), functools.partial(np.empty, dtype=np.int64))
+        return flat
+
+    def _batch_policy(
+        self, texts: list[str], allowed_special: AllowedSpecial, disallowed_special: DisallowedSpecial
+    ) -> tuple[bytes | None, bool]:
+        """`_policy` for many texts. Which texts are disallowed depends on the text only where the caller
+        named them; then each is searched here, otherwise natively."""
+        mask, reject = self._policy("", allowed_special, disallowed_special)
+        if not reject and disallowed_special:
+            for text in texts:
+                self._policy(text, allowed_special, disallowed_special)
+        return mask, reject
+
+    def _run_batch(
+        self,
+        texts: list[str],
+        mask: bytes | None,
+        reject: bool,
+        num_threads: int | None,
+        *,
+        keep: bool = True,
+    ) -> Batch:
+        if num_threads is not None and num_threads < 1:
+            raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+        batch = self._batch(list(texts), mask, reject)
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        wanted = min(num_threads or available, available, batch.n_chunks)
+        if wanted < 2 or batch.length < _THREAD_WORTH or self.pattern.scanner is None:
+            batch.run(keep)
+            return batch
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                batch.run(keep)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(wanted - 1)]
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return batch
+
+    # ---- decoding --------------------------------------------------------------------------------
+
+    def decode(self, tokens: Sequence[int], errors: str = "replace") -> str:
+        """The text that ids stand for.
+
+        Args:
+            tokens: a sequence of ids.
+            errors: what to do where the bytes are not valid UTF-8, as for `bytes.decode`. The default
+                loses such bytes; "strict" raises `UnicodeDecodeError`.
+
+        Raises:
+            TokenError: an id is not in the vocabulary (a `KeyError`).
+        """
+        return self.decode_bytes(tokens).decode("utf-8", errors=errors)
+
+    def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
+        """The bytes of each id."""
+        return [self.decode_single_token_bytes(token) for token in tokens]
+
+    def decode_with_offsets(self, tokens: Sequence[int]) -> tuple[str, list[int]]:
+        """The text of ids, and for each the index of the first character that holds a byte of it.
+
+        Raises:
+            UnicodeDecodeError: the bytes are not valid UTF-8.
+        """
+        pieces = self.decode_tokens_bytes(tokens)
+        offsets, n_chars = [], 0
+        for piece in pieces:
+            offsets.append(max(0, n_chars - (0x80 <= piece[0] < 0xC0)))
+            n_chars += sum(not 0x80 <= byte < 0xC0 for byte in piece)
+        return b"".join(pieces).decode("utf-8", errors="strict"), offsets
+
+    def decode_batch(
+        self, batch: Sequence[Sequence[int]], *, errors: str = "replace", num_threads: int = 8
+    ) -> list[str]:
+        """`decode` of each sequence. `num_threads` is accepted for tiktoken's sake: one is faster."""
+        return [self.decode(tokens, errors) for tokens in batch]
+
+    def decode_bytes_batch(self, batch: Sequence[Sequence[int]], *, num_threads: int = 8) -> list[bytes]:
+        """`decode_bytes` of each sequence. `num_threads` is accepted for tiktoken's sake."""
+        return [self.decode_bytes(tokens) for tokens in batch]
+
+    # ---- streams, explanations, files ------------------------------------------------------------
+
+    def stream_encoder(self, *, allowed_special: AllowedSpecial = frozenset()) -> StreamEncoder:
+        """An encoder that takes a text bit by bit and gives the ids that nothing to come can change."""
+        from bpetok.streaming import StreamEncoder
+
+        mask, _ = self._policy("", allowed_special, ())
+        return StreamEncoder(self, mask)
+
+    def stream_decoder(self, errors: str = "replace") -> StreamDecoder:
+        """A decoder that takes ids bit by bit and gives text without ever a broken character."""
+        from bpetok.streaming import StreamDecoder
+
+        return StreamDecoder(self, errors)
+
+    def explain(self, text: str) -> list[Explanation]:
+        """How each piece of a text becomes ids: the merges step by step, with ranks and counts."""
+        from bpetok.explain import explain
+
+        return explain(self, text)
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write the tokenizer to a file, whole or not at all.
+
+        Args:
+            path: where to; an existing file is replaced once the new one is complete.
+            format: "native" (the default), "tiktoken" or "huggingface".
+
+        Raises:
+            FormatError: the format cannot hold this tokenizer exactly, or is not known.
+        """
+        from bpetok.formats import save
+
+        save(self, path, format)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+        """Read a tokenizer from a file; the format is recognised by its content.
+
+        Raises:
+            FormatError: the file is damaged, or of a format or with parts that cannot be reproduced
+                exactly.
+        """
+        from bpetok.formats import load
+
+        return load(path)
+
+    # ---- the rest of tiktoken's surface ----------------------------------------------------------
+
+    @property
+    def n_vocab(self) -> int:
+        """The largest id plus one."""
+        return self.max_token_value + 1
+
+    def token_byte_values(self) -> list[bytes]:
+        """The bytes of all tokens but the special ones, sorted."""
+        return sorted(self.vocabulary.tokens().values())
+
+    @property
+    def _pat_str(self) -> str:
+        return self.pattern.source
+
+    @functools.cached_property
+    def _mergeable_ranks(self) -> dict[bytes, int]:
+        return self.vocabulary.ranks()
+
+    @property
+    def _special_tokens(self) -> dict[str, int]:
+        return dict(self.vocabulary.special_tokens)
+
+    def _encode_single_piece(self, text_or_bytes: str | bytes) -> list[int]:
+        """Ids of a text or of bytes taken as one piece."""
+        data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else text_or_bytes
+        return self._encode_piece(data)
+
+    def _encode_only_native_bpe(self, text: str) -> list[int]:
+        """`encode_ordinary` with the pieces of the `regex` package."""
+        return [
+            token
+            for start, end in match_spans(self.pattern.source, text)
+            for token in self._encode_piece(text[start:end].encode())
+        ]
+
+    def _encode_bytes(self, text: bytes) -> list[int]:
+        from bpetok.completions import encode_truncated
+
+        return encode_truncated(self, text)
+
+
+Encoding = Tokenizer
+
+
+@functools.lru_cache(maxsize=128)
+def _any_of(texts: frozenset[str]) -> re.Pattern[str]:
+    import re
+
+    # The longest first, so that of two that start alike the longer is reported.
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile("|".join(map(re.escape, longest_first)))
+
+
+def _rebuild(name: str, pattern: str, vocabulary: Vocabulary, provenance: dict[str, Any]) -> Tokenizer:
+    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance)
