@@ -1,10 +1,20 @@
 # The C interface of the merge engine.
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from bpetok._scan cimport Scanner, ScanSpec, TextView
-from bpetok._vocab cimport Tables, VocabTables
+from bpetok._scan cimport ScanSpec
+from bpetok._vocab cimport Tables
+
+# What a call without the GIL returns; `ws.error_at` says where in the text.
+cdef enum:
+    OK = 0
+    NO_MEMORY = 1
+    MISSING_BYTE = 2
+    TOO_LONG = 3
+
+cdef enum:
+    WORD_IDS = 5            # ids of a word in the short cache; what encoding writes past its results
 
 # A word of up to 15 bytes and up to five ids, in half a cache line. `low` and `high` hold the bytes,
 # little end first, and the length in the top byte; `first` and `second` hold five ids of 24 bits and
@@ -40,39 +50,15 @@ cdef struct Workspace:
     size_t nodes_capacity
     size_t error_at         # where a missing byte was met
 
-cdef struct Special:
-    uint32_t token
-    uint32_t size
-    size_t start            # in the bytes of all specials
-
-cdef class Encoder:
-    cdef readonly VocabTables tables
-    cdef readonly Scanner scanner
-    cdef object matcher
-    cdef Special* specials
-    cdef Py_ssize_t n_specials
-    cdef bytes special_bytes
-    cdef const uint8_t* special_base
-    cdef uint32_t* special_slots
-    cdef uint64_t special_mask
-    cdef size_t* sizes
-    cdef size_t n_sizes
-    cdef uint8_t* first_two
-    cdef int only_first
-    cdef void** ints
-    cdef uint32_t n_ints
-    cdef Workspace** idle
-    cdef Py_ssize_t n_idle
-
-    cdef Workspace* lease(self) except NULL
-    cdef void give_back(self, Workspace* ws) noexcept
-    cdef size_t find_special(self, const uint8_t* text, size_t pos, size_t end, const uint8_t* mask,
-                             Py_ssize_t* which) noexcept nogil
-    cdef int encode_text(self, Workspace* ws, const uint8_t* text, size_t end, const uint8_t* mask) noexcept nogil
-    cdef int match_text(self, Workspace* ws, const uint8_t* text, size_t end, const uint8_t* mask) except -2
-    cdef int fill(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
-    cdef str special_text(self, Py_ssize_t which)
-    cdef object fail(self, int status, const uint8_t* text, Workspace* ws)
-    cdef list to_list(self, const uint32_t* ids, size_t n)
-    cdef object integer(self, uint32_t token)
-    cdef size_t gather(self, object tokens, uint32_t** out) except? 0
+cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                          uint32_t* ids) noexcept nogil
+cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit) noexcept nogil
+cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t end) noexcept nogil
+cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil
+cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil
+cdef int room_for_utf8(Workspace* ws, size_t wanted) noexcept nogil
+cdef Workspace* workspace_new() noexcept nogil
+cdef void workspace_free(Workspace* ws) noexcept nogil
+cdef void workspace_trim(Workspace* ws) noexcept nogil

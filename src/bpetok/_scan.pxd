@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t
 
 # How words are matched.
 cdef enum:
-    WORD_PLAIN = 0      #  ?\p{L}+                             (gpt2)
+    WORD_PLAIN = 0      # [ ]?\p{L}+                           (gpt2)
     WORD_PREFIXED = 1   # [^\r\n\p{L}\p{N}]?\p{L}+             (cl100k)
     WORD_CASED = 2      # prefix, upper-like run, lower-like run (o200k)
 

@@ -128,7 +128,8 @@ cdef class VocabTables:
             data = as_utf8(text)
             token = id_
             if not data:
-                raise VocabularyError(f"special token {token} is the empty string, which is everywhere in a text")
+                raise VocabularyError(f"special token {token} is the empty string, which is everywhere in a "
+                                      "text")
             if self.t.size[token] == 0:
                 self.t.flags[token] = SPECIAL
                 self.store(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
@@ -139,8 +140,8 @@ cdef class VocabTables:
         cdef uint64_t at = pair_slot(&self.t, left, right)
         while self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
             if self.t.pairs[at].key == key:
-                raise VocabularyError(f"the pair ({self.token_bytes(left)!r}, {self.token_bytes(right)!r}) is "
-                                      f"merged twice, at ranks {self.t.pairs[at].rank} and {rank}")
+                raise VocabularyError(f"the pair ({self.token_bytes(left)!r}, {self.token_bytes(right)!r}) "
+                                      f"is merged twice, at ranks {self.t.pairs[at].rank} and {rank}")
             at = (at + 1) & self.t.pair_mask
         self.t.pairs[at].key = key
         self.t.pairs[at].rank = rank
@@ -196,7 +197,8 @@ cdef class VocabTables:
             raise FormatError(f"{where} is not an embedded encoding of bpetok: reinstall the package")
         memcpy(&n_ids, p + 8, 4)
         memcpy(&n_spelled, p + 12, 4)
-        if n < HEADER + 6 * <size_t>n_ids + 4 or zlib.crc32(blob[:n - 4]) != int.from_bytes(blob[n - 4:], "little"):
+        if (n < HEADER + 6 * <size_t>n_ids + 4
+                or zlib.crc32(blob[:n - 4]) != int.from_bytes(blob[n - 4:], "little")):
             raise FormatError(f"{where} is damaged (its checksum differs): reinstall the package")
         # Sizes first: a token is as long as its two parts.
         if n_ids >= MAX_TOKENS:

@@ -1,6 +1,6 @@
 """The tokenizer: text to ids and back, with tiktoken's whole public surface and more.
 
-`Tokenizer` and `Encoding` are one class. Its native half (`bpetok._merge.Encoder`) turns text into ids;
+`Tokenizer` and `Encoding` are one class. Its native half (`bpetok._encode.Encoder`) turns text into ids;
 this half holds what is policy: which special tokens are allowed, what errors say, batches and threads,
 and the forms that results take.
 """
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
-from bpetok._merge import Batch, Encoder
+from bpetok._encode import Batch, Encoder
 from bpetok._scan import as_utf8
 from bpetok.errors import (
     DisallowedSpecialError,

@@ -1,0 +1,1207 @@
+"""Training: a table that counts pieces, and the loop that learns merges from it.
+
+`PieceCounts` is a hash table from a piece's bytes to a 64-bit count, filled straight from the scanner.
+`MergeLearner` takes such a table and repeatedly joins the most frequent pair of neighbouring tokens.
+`bpetok.reference.train` is the slow specification; `docs/training.md` says how ties are broken.
+
+Nothing here depends on the order in which pieces were counted, and no two pieces or pairs are ever taken
+for equal because their hashes are.
+"""
+
+from bpetok._scan cimport Scanner, ScanSpec, TextView, scan, to_utf8, utf8_bound, view_text
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from bpetok.errors import CorpusError, TrainingError
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void*) noexcept nogil
+
+cdef enum:
+    OK = 0
+    NO_MEMORY = -1
+    COUNT_OVERFLOW = -2
+    TOO_MANY_POSITIONS = -3
+
+cdef enum:
+    BATCH = 256             # pieces whose keys are made, and entries fetched, before the first is looked up
+    SHORT = 15              # the longest piece that its key holds whole
+    CLASS_SLOTS = 16        # arena slots that share one weight
+
+cdef uint64_t MAX_COUNT = 0x7FFFFFFFFFFFFFFFULL
+cdef uint64_t MAX_POSITIONS = 0xFFFFFF00
+cdef uint32_t SEPARATOR = 0xFFFFFFFF
+cdef uint32_t INSIDE = 0xFFFFFFFE
+cdef uint64_t NO_KEY = 0xFFFFFFFFFFFFFFFFULL
+
+
+# ---- counting ------------------------------------------------------------------------------------
+
+# A piece of up to 15 bytes is its own key: the bytes, zeros, and the length in the last byte. The key of
+# a longer one is a 64-bit hash and 0xFF in the last byte, with its place in the arena in the bytes before;
+# the arena has the length and the bytes, which are compared in full. An entry with count 0 is empty.
+cdef struct Entry:
+    uint64_t lo
+    uint64_t hi
+    uint64_t count
+
+# By length: the bits of a key's two words that are the piece's, and the length where `hi` has it.
+cdef struct KeyMask:
+    uint64_t lo
+    uint64_t hi
+    uint64_t length
+
+cdef KeyMask[SHORT + 1] KEY_MASKS
+cdef uint64_t LONG = 0
+cdef int OFFSET_SHIFT = 0
+
+
+cdef void make_key_masks() noexcept:
+    # Through memory, so that neither words nor masks depend on the machine's byte order.
+    cdef uint8_t buffer[16]
+    cdef int length
+    global LONG, OFFSET_SHIFT
+    for length in range(SHORT + 1):
+        memset(buffer, 0, 16)
+        memset(buffer, 0xFF, length)
+        memcpy(&KEY_MASKS[length].lo, buffer, 8)
+        memcpy(&KEY_MASKS[length].hi, buffer + 8, 8)
+        memset(buffer, 0, 16)
+        buffer[15] = <uint8_t>length
+        memcpy(&KEY_MASKS[length].length, buffer + 8, 8)
+    buffer[15] = 0xFF
+    memcpy(&LONG, buffer + 8, 8)
+    OFFSET_SHIFT = 8 if LONG == 0xFF else 0
+
+
+make_key_masks()
+
+
+cdef inline uint64_t mix(uint64_t lo, uint64_t hi) noexcept nogil:
+    """A hash whose upper bits are good; tables take their index from the top."""
+    cdef uint64_t h = lo * 0x9E3779B97F4A7C15ULL
+    h = ((h ^ (h >> 32)) + hi) * 0xD6E8FEB86659FD93ULL
+    return (h ^ (h >> 29)) * 0xA0761D6478BD642FULL
+
+
+cdef uint64_t hash_bytes(const uint8_t* data, size_t size) noexcept nogil:
+    cdef uint64_t h = size, word
+    cdef size_t at = 0
+    while at + 8 <= size:
+        memcpy(&word, data + at, 8)
+        h = mix(h, word)
+        at += 8
+    word = 0
+    memcpy(&word, data + at, size - at)
+    return mix(h, word)
+
+
+cdef class PieceCounts:
+    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
+
+    cdef Entry* entries
+    cdef uint64_t n_slots           # a power of two
+    cdef int shift                  # 64 - log2(n_slots)
+    cdef uint64_t used
+    cdef uint8_t* arena             # pieces of 16 bytes and more: length (8 bytes), bytes
+    cdef uint64_t arena_size
+    cdef uint64_t arena_room
+    cdef uint64_t pieces            # the sum of all counts
+
+    def __cinit__(self):
+        self.n_slots = 1 << 14
+        self.shift = 64 - 14
+        self.entries = <Entry*>calloc(self.n_slots, sizeof(Entry))
+        if self.entries == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.entries)
+        free(self.arena)
+
+    def __len__(self):
+        return self.used
+
+    @property
+    def n_pieces(self):
+        """The sum of all counts."""
+        return self.pieces
+
+    cdef inline bint same(self, const Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data,
+                          size_t size) noexcept nogil:
+        cdef const uint8_t* stored
+        cdef uint64_t length
+        if entry.lo != lo:
+            return False
+        if size <= SHORT:
+            return entry.hi == hi
+        if entry.hi & LONG != LONG:
+            return False
+        stored = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
+        memcpy(&length, stored, 8)
+        return length == size and memcmp(stored + 8, data, size) == 0
+
+    cdef int grow(self) noexcept nogil:
+        cdef uint64_t n = self.n_slots * 2, at, i
+        cdef Entry* entries = <Entry*>calloc(n, sizeof(Entry))
+        cdef Entry* entry
+        cdef uint64_t hi
+        if entries == NULL:
+            return NO_MEMORY
+        self.shift -= 1
+        for i in range(self.n_slots):
+            entry = &self.entries[i]
+            if entry.count:
+                hi = LONG if entry.hi & LONG == LONG else entry.hi
+                at = mix(entry.lo, hi) >> self.shift
+                while entries[at].count:
+                    at = (at + 1) & (n - 1)
+                entries[at] = entry[0]
+        free(self.entries)
+        self.entries = entries
+        self.n_slots = n
+        return OK
+
+    cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil:
+        cdef uint64_t room = self.arena_room
+        cdef uint8_t* arena
+        if self.arena_size + size + 8 > room:
+            room = room * 2 if room else 1 << 16
+            if room < self.arena_size + size + 8:
+                room = self.arena_size + size + 8
+            arena = <uint8_t*>realloc(self.arena, room)
+            if arena == NULL:
+                return NO_MEMORY
+            self.arena = arena
+            self.arena_room = room
+        memcpy(self.arena + self.arena_size, &size, 8)
+        memcpy(self.arena + self.arena_size + 8, data, size)
+        entry.hi = LONG | (self.arena_size << OFFSET_SHIFT)
+        self.arena_size += size + 8
+        return OK
+
+    cdef inline int bump(self, uint64_t lo, uint64_t hi, uint64_t hashed, const uint8_t* data, size_t size,
+                         uint64_t n) noexcept nogil:
+        """Add n to the count of a piece whose key and hash are known."""
+        cdef uint64_t at = hashed >> self.shift
+        cdef Entry* entry = &self.entries[at]
+        if n > MAX_COUNT - self.pieces:     # no single count exceeds the sum
+            return COUNT_OVERFLOW
+        while entry.count:
+            if self.same(entry, lo, hi, data, size):
+                entry.count += n
+                self.pieces += n
+                return OK
+            at = (at + 1) & (self.n_slots - 1)
+            entry = &self.entries[at]
+        entry.lo = lo
+        entry.hi = hi
+        if size > SHORT and self.store_long(entry, data, size) != OK:
+            return NO_MEMORY
+        entry.count = n
+        self.pieces += n
+        self.used += 1
+        if self.used * 5 > self.n_slots * 3:
+            return self.grow()
+        return OK
+
+    cdef int count_bytes(self, const ScanSpec* spec, const uint8_t* text, size_t start, size_t stop,
+                         size_t end) noexcept nogil:
+        """Count the pieces of text[start:end] that begin before `stop`."""
+        cdef size_t ends[BATCH]
+        cdef uint64_t lows[BATCH]
+        cdef uint64_t highs[BATCH]
+        cdef uint64_t hashes[BATCH]
+        cdef size_t count, i, at, size
+        cdef const KeyMask* mask
+        cdef uint64_t lo, hi
+        cdef int failed
+        while start < stop:
+            count = scan(spec, text, start, end, ends, BATCH)
+            at = start
+            for i in range(count):
+                if at >= stop:
+                    count = i
+                    break
+                size = ends[i] - at
+                if size <= SHORT:
+                    mask = &KEY_MASKS[size]
+                    if at + 16 <= end:
+                        memcpy(&lo, text + at, 8)
+                        memcpy(&hi, text + at + 8, 8)
+                        lo &= mask.lo
+                        hi &= mask.hi
+                    else:
+                        lo = 0
+                        hi = 0
+                        memcpy(&lo, text + at, size if size < 8 else 8)
+                        if size > 8:
+                            memcpy(&hi, text + at + 8, size - 8)
+                    hi |= mask.length
+                else:
+                    lo = hash_bytes(text + at, size)
+                    hi = LONG
+                lows[i] = lo
+                highs[i] = hi
+                hashes[i] = mix(lo, hi)
+                prefetch(&self.entries[hashes[i] >> self.shift])
+                at = ends[i]
+            at = start
+            for i in range(count):
+                failed = self.bump(lows[i], highs[i], hashes[i], text + at, ends[i] - at, 1)
+                if failed:
+                    return failed
+                at = ends[i]
+            start = at
+        return OK
+
+    cdef int add_bytes(self, const uint8_t* data, size_t size, uint64_t n) noexcept nogil:
+        cdef uint64_t lo = 0, hi = 0
+        if size <= SHORT:
+            memcpy(&lo, data, size if size < 8 else 8)
+            if size > 8:
+                memcpy(&hi, data + 8, size - 8)
+            hi |= KEY_MASKS[size].length
+        else:
+            lo = hash_bytes(data, size)
+            hi = LONG
+        return self.bump(lo, hi, mix(lo, hi), data, size, n)
+
+    cdef inline const uint8_t* piece(self, const Entry* entry, uint64_t* size) noexcept nogil:
+        """The bytes of an entry; valid while the entry stays where it is."""
+        cdef const uint8_t* data
+        if entry.hi & LONG == LONG:
+            data = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
+            memcpy(size, data, 8)
+            return data + 8
+        data = <const uint8_t*>entry
+        size[0] = data[15]
+        return data
+
+    def add(self, bytes piece not None, n=1):
+        """Add n to the count of one piece."""
+        if not piece:
+            raise CorpusError("a piece to count must have at least one byte")
+        if not 0 < n <= MAX_COUNT:
+            raise CorpusError(f"the count of piece {piece!r} is {n}: it must be from 1 to 2**63 - 1")
+        check(self.add_bytes(<const uint8_t*>PyBytes_AS_STRING(piece), <size_t>PyBytes_GET_SIZE(piece), n))
+
+    def count_texts(self, Scanner scanner not None, texts):
+        """Count the pieces of each str or bytes in a list; returns their bytes of UTF-8.
+
+        The texts are cut one by one: no piece spans two. The GIL is held only while they are listed.
+        """
+        cdef tuple held = tuple(texts)
+        cdef size_t n = <size_t>len(held), i, bound, scratch_size = 0, size, total = 0
+        cdef TextView* views = <TextView*>malloc(n * sizeof(TextView) + 1)
+        cdef uint8_t* scratch = NULL
+        cdef const uint8_t* data
+        cdef int failed = OK
+        if views == NULL:
+            raise MemoryError()
+        try:
+            for i in range(n):
+                view_text(held[i], &views[i])
+                bound = utf8_bound(&views[i])
+                scratch_size = bound if bound > scratch_size else scratch_size
+            scratch = <uint8_t*>malloc(scratch_size + 1)
+            if scratch == NULL:
+                raise MemoryError()
+            with nogil:
+                for i in range(n):
+                    if views[i].kind == 0:
+                        data = <const uint8_t*>views[i].data
+                        size = views[i].length
+                    else:
+                        size = to_utf8(&views[i], scratch)
+                        data = scratch
+                    failed = self.count_bytes(&scanner.spec, data, 0, size, size)
+                    total += size
+                    if failed:
+                        break
+        finally:
+            free(views)
+            free(scratch)
+        check(failed)
+        return total
+
+    def count_span(self, Scanner scanner not None, bytes text not None, size_t start, size_t end):
+        """Count the pieces of text[start:] that begin before `end`; returns how many bytes lie between.
+
+        The whole text is in view, so spans that meet where a piece ends have the pieces of the whole.
+        """
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(text)
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(text)
+        cdef int failed
+        if not start <= end <= n:
+            raise IndexError(f"no span {start}:{end} in a text of {n} bytes")
+        with nogil:
+            failed = self.count_bytes(&scanner.spec, data, start, end, n)
+        check(failed)
+        return end - start
+
+    def update(self, PieceCounts other not None):
+        """Add every count of another table to this one."""
+        cdef uint64_t i, n = other.n_slots, size
+        cdef Entry entry
+        cdef const uint8_t* data
+        cdef int failed = OK
+        if other.pieces > MAX_COUNT - self.pieces:
+            failed = COUNT_OVERFLOW
+        elif other is self:
+            for i in range(n):
+                self.entries[i].count *= 2
+            self.pieces *= 2
+        else:
+            with nogil:
+                for i in range(n):
+                    if other.entries[i].count:
+                        entry = other.entries[i]
+                        data = other.piece(&entry, &size)
+                        failed = self.add_bytes(data, size, entry.count)
+                        if failed:
+                            break
+        check(failed)
+
+    def get(self, bytes piece not None):
+        """The count of a piece, 0 when it was never seen."""
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(piece)
+        if not piece:
+            return 0
+        return self.find(data, <size_t>PyBytes_GET_SIZE(piece))
+
+    cdef uint64_t find(self, const uint8_t* data, size_t size) noexcept nogil:
+        cdef uint64_t lo = 0, hi = 0, at
+        if size <= SHORT:
+            memcpy(&lo, data, size if size < 8 else 8)
+            if size > 8:
+                memcpy(&hi, data + 8, size - 8)
+            hi |= KEY_MASKS[size].length
+        else:
+            lo = hash_bytes(data, size)
+            hi = LONG
+        at = mix(lo, hi) >> self.shift
+        while self.entries[at].count:
+            if self.same(&self.entries[at], lo, hi, data, size):
+                return self.entries[at].count
+            at = (at + 1) & (self.n_slots - 1)
+        return 0
+
+    def items(self):
+        """All (piece, count), sorted by piece."""
+        cdef list found = []
+        cdef uint64_t i, size
+        cdef const uint8_t* data
+        for i in range(self.n_slots):
+            if self.entries[i].count:
+                data = self.piece(&self.entries[i], &size)
+                found.append((PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size),
+                              self.entries[i].count))
+        found.sort()
+        return found
+
+    def equals(self, PieceCounts other not None):
+        """Whether both tables hold the same pieces with the same counts."""
+        cdef uint64_t i, size
+        cdef const uint8_t* data
+        if self.used != other.used or self.pieces != other.pieces:
+            return False
+        for i in range(self.n_slots):
+            if self.entries[i].count:
+                data = self.piece(&self.entries[i], &size)
+                if other.find(data, size) != self.entries[i].count:
+                    return False
+        return True
+
+
+cdef int check(int code) except -1:
+    """Raise what a nogil function's code stands for."""
+    if code == NO_MEMORY:
+        raise MemoryError()
+    if code == COUNT_OVERFLOW:
+        raise CorpusError("the counts of all pieces together exceed 2**63 - 1: divide them by a common "
+                          "factor, which changes no merge")
+    return 0
+
+
+# ---- learning ------------------------------------------------------------------------------------
+
+# All words (distinct pieces) of two bytes and more lie in one arena of 32-bit symbols, a slot a byte, with
+# a separator behind each. A token's id is in the slots of its first and last byte; where a token of two
+# and more bytes was joined to the one before it, its first slot says INSIDE. So the token before slot p is
+# symbols[p - 1], the one behind a token of length n is symbols[p + n], and joining two tokens writes three
+# slots. A posting (the slot where a pair was seen) is still good if symbols[p] == left and
+# symbols[p + length of left] == right: a slot that a token has left never holds its id again, because
+# tokens only grow. Words of equal count lie together, from a slot divisible by CLASS_SLOTS, so that a
+# slot's weight (its word's count) is weights[p / CLASS_SLOTS].
+#
+# The count of a pair never rises after the step it first occurs in: only a step that makes a token makes
+# pairs of that token, and no two steps make the same token (equal bytes between token borders have been cut
+# equally all along). So pairs that occur less often than a threshold need not be kept while the most
+# frequent one is at or above it. When none is, the threshold is lowered and the pairs counted afresh.
+
+cdef struct PairEntry:
+    uint64_t key                # left << 32 | right; NO_KEY: empty
+    uint64_t count
+    uint32_t* postings          # ascending
+    uint64_t n_postings
+
+cdef struct Candidate:
+    uint64_t count              # as it was when queued; the pair's count may have fallen since
+    uint64_t key
+
+# What joining a pair did on one side, per neighbouring token.
+cdef struct Neighbour:
+    uint64_t weight
+    uint32_t n
+    uint32_t entry              # 1 + index into `born`, or 0
+
+cdef struct Born:
+    uint32_t* postings
+    uint64_t n
+
+cdef struct Token:
+    uint64_t prefix             # the first eight bytes, big end first, zeros behind
+    uint32_t start              # where its bytes can be found in `text`
+    uint32_t length
+
+cdef struct Word:
+    uint64_t count
+    uint64_t slot               # in the table of pieces
+
+cdef struct Block:
+    Block* before
+    uint64_t used
+    uint64_t room               # 32-bit values that follow
+
+
+cdef int more_frequent(const void* a, const void* b) noexcept nogil:
+    cdef uint64_t left = (<const Word*>a).count, right = (<const Word*>b).count
+    return (left < right) - (left > right)
+
+
+cdef inline uint64_t pair_key(uint32_t left, uint32_t right) noexcept nogil:
+    return <uint64_t>left << 32 | right
+
+
+cdef inline uint32_t left_of(uint64_t key) noexcept nogil:
+    return <uint32_t>(key >> 32)
+
+
+cdef inline uint32_t right_of(uint64_t key) noexcept nogil:
+    return <uint32_t>key
+
+
+cdef inline uint64_t mix_key(uint64_t key) noexcept nogil:
+    cdef uint64_t h = key * 0x9E3779B97F4A7C15ULL
+    return (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL
+
+
+cdef class MergeLearner:
+    """Learns merges from counted pieces, some at a time.
+
+    Args:
+        counts: the pieces; not changed, and not needed after construction.
+        byte_ids: the ids of the 256 single bytes.
+        next_id: the id of the first new token; the next one gets the following id.
+        new_tokens: how many new ids may be given.
+        reserved: tokens that have an id already: a merge that makes one of them takes that id.
+        ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
+            false, by (left id, right id).
+        min_frequency: the least count of a pair that may merge.
+        max_token_length: the most bytes of a token; 0 for any number.
+
+    Raises:
+        TrainingError: the pieces take more than 2**32 slots, or pair counts would exceed 2**63 - 1.
+    """
+
+    cdef uint32_t* symbols
+    cdef uint8_t* text              # the bytes of the words, slot by slot
+    cdef uint64_t* weights
+    cdef uint64_t n_positions
+    cdef Token* tokens              # by id
+    cdef uint32_t next_id
+    cdef readonly uint64_t new_tokens   # ids still to give
+    cdef bint ties_by_bytes
+    cdef uint64_t min_frequency
+    cdef uint64_t max_length
+
+    cdef bytes reserved_bytes       # the reserved tokens, joined
+    cdef const uint8_t* reserved
+    cdef uint64_t n_reserved
+    cdef uint64_t* reserved_ends
+    cdef uint32_t* reserved_ids
+
+    cdef PairEntry* pairs
+    cdef uint64_t n_slots
+    cdef int shift
+    cdef uint64_t used
+    cdef Block* blocks              # postings
+
+    cdef Candidate* queue           # a heap with four children a node, the best first
+    cdef uint64_t queued
+    cdef uint64_t queue_room
+    cdef uint64_t threshold
+    cdef uint64_t milestone         # the number of merges at which to look at the threshold again
+    cdef uint64_t milestone_count   # the count of the best pair at half that number
+
+    cdef Neighbour* left_side       # by id, all zero between steps
+    cdef Neighbour* right_side
+    cdef uint32_t* left_touched
+    cdef uint32_t* right_touched
+    cdef Born* born
+    cdef uint64_t born_room
+
+    cdef uint64_t capacity          # merges there is room for
+    cdef readonly uint64_t n_merges
+    cdef uint32_t* merge_pairs
+    cdef uint32_t* merge_ids
+    cdef uint64_t* merge_counts
+    cdef bint exhausted             # no pair is left that may merge
+    cdef readonly bint passed_over  # a frequent pair's token would have been too long
+    cdef readonly uint64_t rebuilds
+
+    def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
+                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0):
+        cdef uint32_t[256] ids
+        cdef uint64_t n_ids, i, end = 0
+        cdef int failed
+        if self.symbols != NULL:
+            raise RuntimeError("a MergeLearner is initialised once")
+        for i in range(256):
+            ids[i] = byte_ids[i]
+        self.next_id = next_id
+        self.new_tokens = new_tokens
+        self.ties_by_bytes = ties_by_bytes
+        self.milestone = 64
+        self.min_frequency = min_frequency if min_frequency else 1
+        self.max_length = max_token_length if max_token_length else MAX_POSITIONS
+        self.n_reserved = <uint64_t>len(reserved)
+        self.reserved_bytes = b"".join(reserved)
+        self.reserved = <const uint8_t*>PyBytes_AS_STRING(self.reserved_bytes)
+        self.reserved_ends = <uint64_t*>malloc(self.n_reserved * 8 + 1)
+        self.reserved_ids = <uint32_t*>malloc(self.n_reserved * 4 + 1)
+        if self.reserved_ends == NULL or self.reserved_ids == NULL:
+            raise MemoryError()
+        n_ids = next_id
+        for i, (token, token_id) in enumerate(reserved.items()):
+            end += <uint64_t>len(token)
+            self.reserved_ends[i] = end
+            self.reserved_ids[i] = token_id
+            n_ids = max(n_ids, <uint64_t>token_id + 1)
+        with nogil:
+            failed = self.place_words(counts, ids, n_ids)
+            if failed == OK:
+                failed = self.rebuild()
+        self.check(failed)
+
+    def __dealloc__(self):
+        self.free_postings()
+        free(self.symbols)
+        free(self.text)
+        free(self.weights)
+        free(self.tokens)
+        free(self.reserved_ends)
+        free(self.reserved_ids)
+        free(self.pairs)
+        free(self.queue)
+        free(self.left_side)
+        free(self.right_side)
+        free(self.left_touched)
+        free(self.right_touched)
+        free(self.born)
+        free(self.merge_pairs)
+        free(self.merge_ids)
+        free(self.merge_counts)
+
+    cdef int check(self, int code) except -1:
+        if code == NO_MEMORY:
+            raise MemoryError()
+        if code == COUNT_OVERFLOW:
+            raise TrainingError("the counts of all pairs together exceed 2**63 - 1: divide the counts of the "
+                                "pieces by a common factor, which changes no merge")
+        if code == TOO_MANY_POSITIONS:
+            raise TrainingError("the distinct pieces have more than 2**32 bytes together: leave out pieces "
+                                "seen once (they are most of them), or cut texts into shorter pieces with "
+                                "another pattern")
+        return 0
+
+    # -- building ----------------------------------------------------------------------------------
+
+    cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t n_ids) noexcept nogil:
+        """Lay the words out by falling count, and make room for what learning needs."""
+        cdef uint64_t n_words = 0, i, size, slots = CLASS_SLOTS, total = 0, symbols = 0, at, before
+        cdef Word* words = <Word*>malloc((counts.used + 1) * sizeof(Word))
+        cdef const uint8_t* data
+        cdef int failed
+        if words == NULL:
+            return NO_MEMORY
+        for i in range(counts.n_slots):
+            if counts.entries[i].count:
+                counts.piece(&counts.entries[i], &size)
+                if size > 1:
+                    words[n_words].count = counts.entries[i].count
+                    words[n_words].slot = i
+                    n_words += 1
+                    if words[n_words - 1].count > (MAX_COUNT - total) // (size - 1):
+                        free(words)
+                        return COUNT_OVERFLOW
+                    total += words[n_words - 1].count * (size - 1)
+                    symbols += size - 1
+        qsort(words, n_words, sizeof(Word), &more_frequent)
+        before = 0
+        for i in range(n_words):
+            if words[i].count != before:
+                slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
+                before = words[i].count
+            counts.piece(&counts.entries[words[i].slot], &size)
+            slots += size + 1
+        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        if slots > MAX_POSITIONS:
+            free(words)
+            return TOO_MANY_POSITIONS
+
+        # A merge shortens at least one word by one symbol, so no more merges than that can come.
+        self.capacity = min(self.new_tokens + self.n_reserved, symbols)
+        failed = self.allocate(slots, n_ids + self.capacity)
+        if failed:
+            free(words)
+            return failed
+        for i in range(256):
+            self.tokens[byte_ids[i]].length = 1
+            self.tokens[byte_ids[i]].prefix = i << 56
+        memset(self.symbols, 0xFF, slots * 4)
+        at = CLASS_SLOTS
+        before = 0
+        for i in range(n_words):
+            if words[i].count != before:
+                at = (at + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
+                before = words[i].count
+            data = counts.piece(&counts.entries[words[i].slot], &size)
+            self.place_word(at, data, size, before, byte_ids)
+            at += size + 1
+        free(words)
+        return OK
+
+    cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size, uint64_t weight,
+                                const uint32_t* byte_ids) noexcept nogil:
+        cdef uint64_t i
+        memcpy(self.text + at, data, size)
+        for i in range(size):
+            self.symbols[at + i] = byte_ids[data[i]]
+            self.tokens[byte_ids[data[i]]].start = <uint32_t>(at + i)
+        for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
+            self.weights[i] = weight
+
+    cdef int allocate(self, uint64_t slots, uint64_t n_ids) noexcept nogil:
+        self.n_positions = slots
+        self.symbols = <uint32_t*>malloc(slots * 4)
+        self.text = <uint8_t*>malloc(slots)
+        self.weights = <uint64_t*>calloc(slots // CLASS_SLOTS + 1, 8)
+        self.tokens = <Token*>calloc(n_ids, sizeof(Token))
+        self.left_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
+        self.right_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
+        self.left_touched = <uint32_t*>malloc(n_ids * 4)
+        self.right_touched = <uint32_t*>malloc(n_ids * 4)
+        self.merge_pairs = <uint32_t*>malloc(self.capacity * 8 + 1)
+        self.merge_ids = <uint32_t*>malloc(self.capacity * 4 + 1)
+        self.merge_counts = <uint64_t*>malloc(self.capacity * 8 + 1)
+        if (self.symbols == NULL or self.text == NULL or self.weights == NULL or self.tokens == NULL
+                or self.left_side == NULL or self.right_side == NULL or self.left_touched == NULL
+                or self.right_touched == NULL or self.merge_pairs == NULL or self.merge_ids == NULL
+                or self.merge_counts == NULL):
+            return NO_MEMORY
+        return OK
+
+    cdef int rebuild(self) noexcept nogil:
+        """Count all pairs of the arena, and keep those at or above the threshold."""
+        cdef uint64_t p, i, key, kept = 0, postings = 0
+        cdef uint32_t left, right
+        cdef PairEntry* entry
+        cdef PairEntry* old
+        cdef uint64_t old_slots
+        cdef uint32_t* place
+        cdef uint64_t best = 0
+        self.free_postings()
+        self.queued = 0
+        self.passed_over = False
+        if self.reset_pairs(1 << 16) != OK:
+            return NO_MEMORY
+        p = 0
+        while p < self.n_positions:
+            left = self.symbols[p]
+            if left == SEPARATOR:
+                p += 1
+                continue
+            i = p + self.tokens[left].length
+            right = self.symbols[i]
+            if right != SEPARATOR:
+                entry = self.slot_of(pair_key(left, right))
+                if entry.key == NO_KEY:
+                    entry = self.insert(entry, pair_key(left, right))
+                    if entry == NULL:
+                        return NO_MEMORY
+                entry.count += self.weights[p // CLASS_SLOTS]
+                entry.n_postings += 1
+            p = i
+        for i in range(self.n_slots):
+            entry = &self.pairs[i]
+            if entry.key != NO_KEY and entry.count > best and self.allowed(entry.key):
+                best = entry.count
+        self.set_threshold(best)
+        # Keep what may be wanted, in a table of its own.
+        old = self.pairs
+        old_slots = self.n_slots
+        self.pairs = NULL
+        for i in range(old_slots):
+            if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
+                kept += 1
+                postings += old[i].n_postings
+        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) != OK:
+            free(old)
+            return NO_MEMORY
+        place = self.room_for(postings)
+        if place == NULL:
+            free(old)
+            return NO_MEMORY
+        for i in range(old_slots):
+            if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
+                entry = self.insert(self.slot_of(old[i].key), old[i].key)
+                if entry == NULL or self.push(old[i].count, old[i].key) != OK:
+                    free(old)
+                    return NO_MEMORY
+                entry.count = old[i].count
+                entry.postings = place
+                place += old[i].n_postings
+        free(old)
+        p = 0
+        while p < self.n_positions:
+            left = self.symbols[p]
+            if left == SEPARATOR:
+                p += 1
+                continue
+            i = p + self.tokens[left].length
+            right = self.symbols[i]
+            if right != SEPARATOR:
+                key = pair_key(left, right)
+                entry = self.slot_of(key)
+                if entry.key == key:
+                    entry.postings[entry.n_postings] = <uint32_t>p
+                    entry.n_postings += 1
+            p = i
+        return OK
+
+    cdef void set_threshold(self, uint64_t best) noexcept nogil:
+        """A threshold for now, from the count of the best pair."""
+        cdef uint64_t remaining = self.capacity - self.n_merges
+        cdef uint64_t guess = best // (4 * remaining) if remaining else best
+        if self.rebuilds:
+            guess = min(guess, self.threshold // 4)
+        self.rebuilds += 1
+        self.threshold = max(guess, self.min_frequency)
+
+    cdef inline bint allowed(self, uint64_t key) noexcept nogil:
+        """Whether a pair makes a token that is short enough."""
+        return (<uint64_t>self.tokens[left_of(key)].length + self.tokens[right_of(key)].length
+                <= self.max_length)
+
+    cdef inline bint wanted(self, uint64_t key, uint64_t count) noexcept nogil:
+        if count < self.threshold:
+            return False
+        if self.allowed(key):
+            return True
+        self.passed_over = True
+        return False
+
+    # -- pairs -------------------------------------------------------------------------------------
+
+    cdef int reset_pairs(self, uint64_t at_least) noexcept nogil:
+        cdef uint64_t i
+        self.n_slots = 2
+        self.shift = 63
+        while self.n_slots < at_least:
+            self.n_slots *= 2
+            self.shift -= 1
+        free(self.pairs)
+        self.used = 0
+        self.pairs = <PairEntry*>malloc(self.n_slots * sizeof(PairEntry))
+        if self.pairs == NULL:
+            return NO_MEMORY
+        for i in range(self.n_slots):
+            self.pairs[i].key = NO_KEY
+        return OK
+
+    cdef inline PairEntry* slot_of(self, uint64_t key) noexcept nogil:
+        """The entry of a pair, or the empty one where it would go."""
+        cdef uint64_t at = mix_key(key) >> self.shift
+        while self.pairs[at].key != key and self.pairs[at].key != NO_KEY:
+            at = (at + 1) & (self.n_slots - 1)
+        return &self.pairs[at]
+
+    cdef PairEntry* insert(self, PairEntry* entry, uint64_t key) noexcept nogil:
+        """Take an empty entry for a pair, with count 0 and no postings; NULL when memory is short."""
+        cdef PairEntry* old
+        cdef uint64_t i, n
+        if (self.used + 1) * 2 > self.n_slots:
+            old = self.pairs
+            n = self.n_slots
+            i = self.used
+            self.pairs = NULL
+            if self.reset_pairs(n * 2) != OK:
+                free(old)
+                return NULL
+            self.used = i
+            for i in range(n):
+                if old[i].key != NO_KEY:
+                    self.slot_of(old[i].key)[0] = old[i]
+            free(old)
+            entry = self.slot_of(key)
+        self.used += 1
+        entry.key = key
+        entry.count = 0
+        entry.postings = NULL
+        entry.n_postings = 0
+        return entry
+
+    cdef uint32_t* room_for(self, uint64_t n) noexcept nogil:
+        """Room for n postings, kept until the next rebuild."""
+        cdef Block* block = self.blocks
+        cdef uint64_t room
+        if block == NULL or block.room - block.used < n:
+            room = n if n > 1 << 18 else 1 << 18
+            block = <Block*>malloc(sizeof(Block) + room * 4)
+            if block == NULL:
+                return NULL
+            block.before = self.blocks
+            block.used = 0
+            block.room = room
+            self.blocks = block
+        block.used += n
+        return <uint32_t*>(block + 1) + (block.used - n)
+
+    cdef void free_postings(self) noexcept nogil:
+        cdef Block* block = self.blocks
+        while block != NULL:
+            self.blocks = block.before
+            free(block)
+            block = self.blocks
+
+    # -- the queue ---------------------------------------------------------------------------------
+
+    cdef inline bint better(self, const Candidate* one, const Candidate* other) noexcept nogil:
+        cdef int order
+        if one.count != other.count:
+            return one.count > other.count
+        if not self.ties_by_bytes:
+            return one.key < other.key
+        order = self.compare(left_of(one.key), left_of(other.key))
+        if order == 0:
+            order = self.compare(right_of(one.key), right_of(other.key))
+        return order < 0
+
+    cdef inline int compare(self, uint32_t left, uint32_t right) noexcept nogil:
+        """Order of the bytes of two tokens."""
+        cdef const Token* a = &self.tokens[left]
+        cdef const Token* b = &self.tokens[right]
+        cdef int order = 0
+        if left == right:
+            return 0
+        if a.prefix != b.prefix:
+            return -1 if a.prefix < b.prefix else 1
+        if a.length > 8 and b.length > 8:
+            order = memcmp(self.text + a.start, self.text + b.start, min(a.length, b.length))
+        return order if order else (a.length > b.length) - (a.length < b.length)
+
+    cdef int push(self, uint64_t count, uint64_t key) noexcept nogil:
+        cdef Candidate new
+        cdef Candidate* queue
+        cdef uint64_t at = self.queued, parent, room
+        if self.queued == self.queue_room:
+            room = self.queue_room * 2 if self.queue_room else 1 << 12
+            queue = <Candidate*>realloc(self.queue, room * sizeof(Candidate))
+            if queue == NULL:
+                return NO_MEMORY
+            self.queue = queue
+            self.queue_room = room
+        self.queued += 1
+        new.count = count
+        new.key = key
+        while at > 0:
+            parent = (at - 1) >> 2
+            if not self.better(&new, &self.queue[parent]):
+                break
+            self.queue[at] = self.queue[parent]
+            at = parent
+        self.queue[at] = new
+        return OK
+
+    cdef void sink(self, Candidate moved) noexcept nogil:
+        """Put a candidate in the place of the top, and restore the heap."""
+        cdef uint64_t at = 0, child, best, last
+        while True:
+            child = 4 * at + 1
+            if child >= self.queued:
+                break
+            last = min(child + 4, self.queued)
+            best = child
+            child += 1
+            while child < last:
+                if self.better(&self.queue[child], &self.queue[best]):
+                    best = child
+                child += 1
+            if not self.better(&self.queue[best], &moved):
+                break
+            self.queue[at] = self.queue[best]
+            at = best
+        self.queue[at] = moved
+
+    cdef void drop_top(self) noexcept nogil:
+        self.queued -= 1
+        if self.queued:
+            self.sink(self.queue[self.queued])
+
+    # -- a step ------------------------------------------------------------------------------------
+
+    cdef int steps(self, uint64_t limit) noexcept nogil:
+        """Make up to `limit` merges."""
+        cdef Candidate top
+        cdef PairEntry* entry
+        cdef int failed
+        while limit and self.new_tokens and self.n_merges < self.capacity:
+            if self.queued == 0 or self.queue[0].count < self.threshold:
+                if self.threshold <= self.min_frequency:
+                    break
+                failed = self.rebuild()
+                if failed:
+                    return failed
+                continue
+            top = self.queue[0]
+            entry = self.slot_of(top.key)
+            if entry.count != top.count:
+                if entry.count < self.threshold:
+                    self.drop_top()
+                else:
+                    top.count = entry.count
+                    self.sink(top)
+                continue
+            self.drop_top()
+            failed = self.join(entry)
+            if failed:
+                return failed
+            limit -= 1
+            if self.n_merges == self.milestone:
+                self.look_ahead(top.count)
+        self.exhausted = limit > 0 and self.new_tokens > 0
+        return OK
+
+    cdef void look_ahead(self, uint64_t count) noexcept nogil:
+        """Raise the threshold to a safe part of the count that the last merge will have.
+
+        Counts fall by nearly the same factor whenever the number of merges doubles, a little more each
+        time. A threshold too high costs a rebuild, one too low some memory.
+        """
+        cdef double expected = <double>count, factor
+        cdef uint64_t merges = self.n_merges
+        if self.milestone_count:
+            factor = <double>count / <double>self.milestone_count
+            while merges < self.capacity:
+                expected *= factor
+                merges *= 2
+            if <uint64_t>(expected * 0.5) > self.threshold:
+                self.threshold = <uint64_t>(expected * 0.5)
+        self.milestone_count = count
+        self.milestone *= 2
+
+    cdef int join(self, PairEntry* entry) noexcept nogil:
+        """Join a pair wherever it occurs, and bring the counts of its neighbours' pairs up to date."""
+        cdef uint32_t a = left_of(entry.key), b = right_of(entry.key)
+        cdef uint32_t la = self.tokens[a].length, lb = self.tokens[b].length
+        cdef uint32_t* postings = entry.postings
+        cdef uint64_t n = entry.n_postings, i, live = 0, n_left = 0, n_right = 0, weight, n_born
+        cdef uint32_t p, x, y, made
+        cdef uint32_t* symbols = self.symbols
+        cdef int failed
+        self.merge_pairs[2 * self.n_merges] = a
+        self.merge_pairs[2 * self.n_merges + 1] = b
+        self.merge_counts[self.n_merges] = entry.count
+        entry.count = 0
+        entry.postings = NULL
+        entry.n_postings = 0
+        made = self.token_for(postings[0], la + lb)
+        self.merge_ids[self.n_merges] = made
+        self.n_merges += 1
+
+        for i in range(n):
+            p = postings[i]
+            if symbols[p] != a or symbols[p + la] != b:
+                continue
+            postings[live] = p
+            live += 1
+            x = symbols[p - 1]
+            y = symbols[p + la + lb]
+            symbols[p + la] = INSIDE
+            symbols[p] = made
+            symbols[p + la + lb - 1] = made
+            weight = self.weights[p // CLASS_SLOTS]
+            if x != SEPARATOR:
+                if self.left_side[x].n == 0:
+                    self.left_touched[n_left] = x
+                    n_left += 1
+                self.left_side[x].n += 1
+                self.left_side[x].weight += weight
+            if y != SEPARATOR:
+                if self.right_side[y].n == 0:
+                    self.right_touched[n_right] = y
+                    n_right += 1
+                self.right_side[y].n += 1
+                self.right_side[y].weight += weight
+
+        # The pairs that are gone. Where two joined pairs touch, the pair between them is (b, a) before
+        # both, and was noted to the right of the first; to the left of the second stood `made` already,
+        # so that (made, a) came and went within the step.
+        for i in range(n_left):
+            x = self.left_touched[i]
+            if x != made:
+                self.less(pair_key(x, a), self.left_side[x].weight)
+        for i in range(n_right):
+            y = self.right_touched[i]
+            self.less(pair_key(b, y), self.right_side[y].weight)
+        if self.left_side[made].n:
+            self.right_side[a].weight -= self.left_side[made].weight
+
+        # The pairs that are new.
+        n_born = 0
+        for i in range(n_left):
+            x = self.left_touched[i]
+            if self.wanted(pair_key(x, made), self.left_side[x].weight):
+                failed = self.bear(&self.left_side[x], n_born)
+                if failed:
+                    return failed
+                n_born += 1
+        for i in range(n_right):
+            y = self.right_touched[i]
+            if self.wanted(pair_key(made, y), self.right_side[y].weight):
+                failed = self.bear(&self.right_side[y], n_born)
+                if failed:
+                    return failed
+                n_born += 1
+        if n_born:
+            for i in range(live):
+                p = postings[i]
+                x = symbols[p - 1]
+                y = symbols[p + la + lb]
+                if x != SEPARATOR and self.left_side[x].entry:
+                    self.post(self.left_side[x].entry - 1, p - self.tokens[x].length)
+                if y != SEPARATOR and y != made and self.right_side[y].entry:
+                    self.post(self.right_side[y].entry - 1, p)
+
+        for i in range(n_left):
+            x = self.left_touched[i]
+            failed = self.settle(&self.left_side[x], pair_key(x, made))
+            if failed:
+                return failed
+        for i in range(n_right):
+            y = self.right_touched[i]
+            failed = self.settle(&self.right_side[y], pair_key(made, y))
+            if failed:
+                return failed
+        return OK
+
+    cdef inline void less(self, uint64_t key, uint64_t weight) noexcept nogil:
+        cdef PairEntry* entry = self.slot_of(key)
+        if entry.key == key and entry.count:        # 0: the pair that is being joined
+            entry.count -= weight
+
+    cdef int bear(self, Neighbour* side, uint64_t n_born) noexcept nogil:
+        """Give a new pair room for its postings."""
+        cdef uint64_t room
+        cdef Born* born
+        cdef uint32_t* place
+        if n_born == self.born_room:
+            room = self.born_room * 2 if self.born_room else 1 << 10
+            born = <Born*>realloc(self.born, room * sizeof(Born))
+            if born == NULL:
+                return NO_MEMORY
+            self.born = born
+            self.born_room = room
+        place = self.room_for(side.n)
+        if place == NULL:
+            return NO_MEMORY
+        self.born[n_born].postings = place
+        self.born[n_born].n = 0
+        side.entry = <uint32_t>(n_born + 1)
+        return OK
+
+    cdef inline void post(self, uint32_t at, uint32_t position) noexcept nogil:
+        self.born[at].postings[self.born[at].n] = position
+        self.born[at].n += 1
+
+    cdef inline int settle(self, Neighbour* side, uint64_t key) noexcept nogil:
+        """Queue a new pair if it has room for postings, and clear the neighbour for the next step."""
+        cdef PairEntry* entry
+        cdef uint64_t weight = side.weight
+        cdef uint32_t at = side.entry
+        side.weight = 0
+        side.n = 0
+        side.entry = 0
+        if at == 0:
+            return OK
+        entry = self.insert(self.slot_of(key), key)
+        if entry == NULL:
+            return NO_MEMORY
+        entry.count = weight
+        entry.postings = self.born[at - 1].postings
+        entry.n_postings = self.born[at - 1].n
+        return self.push(weight, key)
+
+    cdef uint32_t token_for(self, uint32_t start, uint32_t length) noexcept nogil:
+        """The id of the token whose bytes lie at a slot: a reserved one, or the next."""
+        cdef const uint8_t* data = self.text + start
+        cdef uint64_t i, begin = 0
+        cdef uint32_t found = self.next_id
+        cdef Token* token
+        for i in range(self.n_reserved):
+            if self.reserved_ends[i] - begin == length and memcmp(self.reserved + begin, data, length) == 0:
+                found = self.reserved_ids[i]
+                break
+            begin = self.reserved_ends[i]
+        if found == self.next_id:
+            self.next_id += 1
+            self.new_tokens -= 1
+        token = &self.tokens[found]
+        token.start = start
+        token.length = length
+        token.prefix = 0
+        for i in range(8):
+            token.prefix = token.prefix << 8 | (data[i] if i < length else 0)
+        return found
+
+    # -- for Python --------------------------------------------------------------------------------
+
+    def learn(self, uint64_t limit):
+        """Make up to `limit` more merges, without the GIL; returns whether more may follow."""
+        cdef int failed
+        with nogil:
+            failed = self.steps(limit)
+        self.check(failed)
+        return self.new_tokens > 0 and self.n_merges < self.capacity and not self.exhausted
+
+    def results(self):
+        """(pairs, ids, counts): native uint32 pairs and ids and uint64 counts, as bytes."""
+        return (PyBytes_FromStringAndSize(<const char*>self.merge_pairs, <Py_ssize_t>self.n_merges * 8),
+                PyBytes_FromStringAndSize(<const char*>self.merge_ids, <Py_ssize_t>self.n_merges * 4),
+                PyBytes_FromStringAndSize(<const char*>self.merge_counts, <Py_ssize_t>self.n_merges * 8))
+
+    def tokens_made(self):
+        """The bytes of the token that each merge made, in order."""
+        cdef list made = []
+        cdef uint64_t i
+        cdef const Token* token
+        for i in range(self.n_merges):
+            token = &self.tokens[self.merge_ids[i]]
+            made.append(PyBytes_FromStringAndSize(<const char*>(self.text + token.start),
+                                                  <Py_ssize_t>token.length))
+        return made
