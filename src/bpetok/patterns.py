@@ -9,8 +9,9 @@ results and less speed.
 
 Notes on equivalence, used below: `\s*[\r\n]` and `\s*[\r\n]+` match the same text, because `\s*`
 takes the whole run of white space and gives back up to its last newline; so do `\s` and `\s+` as the
-last alternative, which is only reached by a run of one character; possessive and plain quantifiers
-match the same text wherever the two sides of the border cannot match the same character.
+last alternative, which is only reached by a run of one character. A possessive quantifier matches the same
+text as a plain one only where the plain one never needs to give anything back, so it is accepted part
+by part (`_plain`), not everywhere.
 """
 
 import functools
@@ -61,7 +62,7 @@ NAMED: dict[str, str] = {
 }
 _ALIASES = {"r50k_base": "r50k", "p50k_base": "p50k", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 
-# Spellings of each part, after possessive quantifiers have been made plain.
+# Spellings of each part.
 _CONTRACTIONS = {
     r"'(?:[sdmt]|ll|ve|re)": "exact",
     r"(?:'s|'t|'re|'ve|'m|'ll|'d)": "exact",
@@ -74,6 +75,9 @@ _WORDS: dict[str, dict[str, Any]] = {
     r" ?[\p{L}]+": {"word": "plain"},
     _PREFIX + r"\p{L}+": {"word": "prefixed"},
     _PREFIX + r"[\p{L}]+": {"word": "prefixed"},
+}
+# Here a mark can be the prefix, which must be given back when nothing follows.
+_MARKED_WORDS: dict[str, dict[str, Any]] = {
     _PREFIX + r"[\p{L}\p{M}]+": {"word": "prefixed", "word_marks": True},
 }
 _NUMBERS: dict[str, dict[str, Any]] = {
@@ -153,8 +157,10 @@ def recognise(source: str) -> Scanner | None:
 
     if not parts:
         return None
-    if parts[0] in _WORDS:
-        settings |= _WORDS[parts.pop(0)]
+    if parts[0] in _MARKED_WORDS:
+        settings |= _MARKED_WORDS[parts.pop(0)]
+    elif _plain(parts[0]) in _WORDS:
+        settings |= _WORDS[_plain(parts.pop(0))]
     else:
         first, second = _PREFIX + _UPPER + "*" + _LOWER + "+", _PREFIX + _UPPER + "+" + _LOWER + "*"
         if parts[:2] == [first + _ATTACHED, second + _ATTACHED] and settings["contractions"] == "none":
@@ -165,16 +171,16 @@ def recognise(source: str) -> Scanner | None:
         del parts[:2]
 
     for table in (_NUMBERS, _PUNCTUATION):
-        if not parts or parts[0] not in table:
+        if not parts or _plain(parts[0]) not in table:
             return None
-        settings |= table[parts.pop(0)]
-    if parts and parts[0] == r"\s+$":
+        settings |= table[_plain(parts.pop(0))]
+    if parts and parts[0] in (r"\s+$", r"\s++$"):
         settings["end_space"] = True
         del parts[0]
-    if parts and parts[0] in (r"\s*[\r\n]", r"\s*[\r\n]+"):
+    if parts and parts[0] in (r"\s*[\r\n]", r"\s*[\r\n]+", r"\s*[\r\n]++"):
         settings["newlines"] = True
         del parts[0]
-    if parts not in ([r"\s+(?!\S)", r"\s"], [r"\s+(?!\S)", r"\s+"]):
+    if len(parts) != 2 or parts[0] != r"\s+(?!\S)" or parts[1] not in (r"\s", r"\s+", r"\s++"):
         return None
     if settings["word"] == "cased":
         # Marks are letters of a cased word whatever happens; a run of punctuation must take them too.
@@ -186,7 +192,7 @@ def recognise(source: str) -> Scanner | None:
 
 
 def _alternatives(source: str) -> list[str]:
-    """The top-level alternatives of an expression, with possessive quantifiers made plain."""
+    """The top-level alternatives of an expression."""
     parts, depth, in_class, start, at = [], 0, False, 0, 0
     while at < len(source):
         char = source[at]
@@ -205,4 +211,10 @@ def _alternatives(source: str) -> list[str]:
             start = at + 1
         at += 1
     parts.append(source[start:])
-    return [re.sub(r"(\{\d+,\d+\}|(?<!\\)[+*?])\+", r"\1", part) for part in parts]
+    return parts
+
+
+def _plain(part: str) -> str:
+    """A part with its possessive quantifiers made plain. Only for parts whose neighbouring classes have no
+    character in common, so that nothing is ever given back."""
+    return re.sub(r"(\{\d+,\d+\}|[+*?])\+", r"\1", part)
