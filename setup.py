@@ -9,13 +9,14 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ("_scan", "_vocab", "_merge", "_encode", "_learn")
+MODULES = ("_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
 DIRECTIVES = {
     "language_level": "3",
     "binding": False,
     "boundscheck": False,
     "cdivision": True,
     "embedsignature": True,
+    "embedsignature.format": "clinic",  # so that inspect.signature works
     "initializedcheck": False,
     "wraparound": False,
 }

@@ -320,8 +320,8 @@ cdef class Encoder:
         cdef size_t n = 0, i
         cdef object item
         cdef int64_t value
-        if isinstance(tokens, (str, bytes)):
-            raise TypeError(f"expected a sequence of token ids, got {type(tokens).__name__}")
+        if isinstance(tokens, str):
+            raise TypeError("expected a sequence of token ids, got str")
         if not isinstance(tokens, (list, tuple)):
             as_array = PyObject_CheckBuffer(tokens) and hasattr(tokens, "tolist")
             tokens = tokens.tolist() if as_array else list(tokens)

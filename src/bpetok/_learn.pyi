@@ -1,66 +1,13 @@
-"""Training: a table that counts pieces, and the loop that learns merges from it."""
+"""Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import final
 
-from bpetok._scan import Scanner
+from bpetok._count import PieceCounts
 
-class PieceCounts:
-    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
-
-    def __init__(self) -> None: ...
-    def __len__(self) -> int:
-        """The number of distinct pieces."""
-
-    @property
-    def n_pieces(self) -> int:
-        """The sum of all counts."""
-
-    def add(self, piece: bytes, n: int = 1) -> None:
-        """Add n to the count of one piece.
-
-        Raises:
-            CorpusError: the piece is empty, n is not positive, or the sum of all counts would exceed
-                2**63 - 1.
-        """
-
-    def count_texts(self, scanner: Scanner, texts: Iterable[str | bytes]) -> int:
-        """Count the pieces of each text; returns their bytes of UTF-8.
-
-        The texts are cut one by one: no piece spans two. The GIL is held only while they are listed.
-
-        Raises:
-            TypeError: a text is neither str nor bytes. Nothing has been counted then.
-            CorpusError: the sum of all counts would exceed 2**63 - 1.
-        """
-
-    def count_span(self, scanner: Scanner, text: bytes, start: int, end: int) -> int:
-        """Count the pieces of text[start:] that begin before `end`; returns how many bytes lie between.
-
-        The whole text is in view, so spans that meet where a piece ends have the pieces of the whole.
-
-        Raises:
-            IndexError: the text has no such span.
-            CorpusError: the sum of all counts would exceed 2**63 - 1.
-        """
-
-    def update(self, other: PieceCounts) -> None:
-        """Add every count of another table to this one.
-
-        Raises:
-            CorpusError: the sum of all counts would exceed 2**63 - 1. Nothing has been added then.
-        """
-
-    def get(self, piece: bytes) -> int:
-        """The count of a piece, 0 when it was never seen."""
-
-    def items(self) -> list[tuple[bytes, int]]:
-        """All (piece, count), sorted by piece."""
-
-    def equals(self, other: PieceCounts) -> bool:
-        """Whether both tables hold the same pieces with the same counts."""
-
+@final
 class MergeLearner:
-    """Learns merges from counted pieces, some at a time.
+    """Learns merges from counted pieces, some at a time. One thread at a time may use a learner.
 
     Args:
         counts: the pieces; not changed, and not needed after construction.
@@ -75,8 +22,9 @@ class MergeLearner:
         max_token_length: the most bytes of a token; 0 for any number.
 
     Raises:
-        TrainingError: the pieces take more than 2**32 slots, or the counts of all pairs together would
-            exceed 2**63 - 1.
+        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
+        TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
+            2**63 - 1, or ids would exceed 32 bits.
     """
 
     def __init__(
@@ -108,7 +56,11 @@ class MergeLearner:
         """How often the pairs were counted afresh; the first time included."""
 
     def learn(self, limit: int) -> bool:
-        """Make up to `limit` more merges, without the GIL; returns whether more may follow."""
+        """Make up to `limit` more merges, without the GIL; returns whether more may follow.
+
+        Raises:
+            MemoryError: memory is short. The learner is of no use any more, and says so again.
+        """
 
     def results(self) -> tuple[bytes, bytes, bytes]:
         """(pairs, ids, counts): native uint32 pairs and ids and uint64 counts, as bytes."""

@@ -1,433 +1,31 @@
-"""Training: a table that counts pieces, and the loop that learns merges from it.
+"""Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again.
 
-`PieceCounts` is a hash table from a piece's bytes to a 64-bit count, filled straight from the scanner.
-`MergeLearner` takes such a table and repeatedly joins the most frequent pair of neighbouring tokens.
-`bpetok.reference.train` is the slow specification; `docs/training.md` says how ties are broken.
-
-Nothing here depends on the order in which pieces were counted, and no two pieces or pairs are ever taken
-for equal because their hashes are.
+`MergeLearner` takes the pieces of a counting table (`_count`) and makes merges from them. What comes out does
+not depend on the order in which pieces were counted. `bpetok.reference.train` is the slow specification;
+`docs/training.md` says how ties are broken.
 """
 
-from bpetok._scan cimport Scanner, ScanSpec, TextView, scan, to_utf8, utf8_bound, view_text
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stddef cimport size_t
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok.errors import CorpusError, TrainingError
+from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, PieceCounts
 
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void*) noexcept nogil
-
-cdef enum:
-    OK = 0
-    NO_MEMORY = -1
-    COUNT_OVERFLOW = -2
-    TOO_MANY_POSITIONS = -3
+from bpetok.errors import TrainingError
 
 cdef enum:
-    BATCH = 256             # pieces whose keys are made, and entries fetched, before the first is looked up
-    SHORT = 15              # the longest piece that its key holds whole
-    CLASS_SLOTS = 16        # arena slots that share one weight
+    TOO_MANY_POSITIONS = -3     # beside the codes of `_count`
+    TOO_MANY_IDS = -4
 
-cdef uint64_t MAX_COUNT = 0x7FFFFFFFFFFFFFFFULL
-cdef uint64_t MAX_POSITIONS = 0xFFFFFF00
-cdef uint32_t SEPARATOR = 0xFFFFFFFF
-cdef uint32_t INSIDE = 0xFFFFFFFE
+cdef enum:
+    CLASS_SLOTS = 16            # arena slots that share one weight
+    MAX_POSITIONS = 0xFFFFFF00  # of slots, and of ids
+    SEPARATOR = 0xFFFFFFFF
+    INSIDE = 0xFFFFFFFE
+
 cdef uint64_t NO_KEY = 0xFFFFFFFFFFFFFFFFULL
-
-
-# ---- counting ------------------------------------------------------------------------------------
-
-# A piece of up to 15 bytes is its own key: the bytes, zeros, and the length in the last byte. The key of
-# a longer one is a 64-bit hash and 0xFF in the last byte, with its place in the arena in the bytes before;
-# the arena has the length and the bytes, which are compared in full. An entry with count 0 is empty.
-cdef struct Entry:
-    uint64_t lo
-    uint64_t hi
-    uint64_t count
-
-# By length: the bits of a key's two words that are the piece's, and the length where `hi` has it.
-cdef struct KeyMask:
-    uint64_t lo
-    uint64_t hi
-    uint64_t length
-
-cdef KeyMask[SHORT + 1] KEY_MASKS
-cdef uint64_t LONG = 0
-cdef int OFFSET_SHIFT = 0
-
-
-cdef void make_key_masks() noexcept:
-    # Through memory, so that neither words nor masks depend on the machine's byte order.
-    cdef uint8_t buffer[16]
-    cdef int length
-    global LONG, OFFSET_SHIFT
-    for length in range(SHORT + 1):
-        memset(buffer, 0, 16)
-        memset(buffer, 0xFF, length)
-        memcpy(&KEY_MASKS[length].lo, buffer, 8)
-        memcpy(&KEY_MASKS[length].hi, buffer + 8, 8)
-        memset(buffer, 0, 16)
-        buffer[15] = <uint8_t>length
-        memcpy(&KEY_MASKS[length].length, buffer + 8, 8)
-    buffer[15] = 0xFF
-    memcpy(&LONG, buffer + 8, 8)
-    OFFSET_SHIFT = 8 if LONG == 0xFF else 0
-
-
-make_key_masks()
-
-
-cdef inline uint64_t mix(uint64_t lo, uint64_t hi) noexcept nogil:
-    """A hash whose upper bits are good; tables take their index from the top."""
-    cdef uint64_t h = lo * 0x9E3779B97F4A7C15ULL
-    h = ((h ^ (h >> 32)) + hi) * 0xD6E8FEB86659FD93ULL
-    return (h ^ (h >> 29)) * 0xA0761D6478BD642FULL
-
-
-cdef uint64_t hash_bytes(const uint8_t* data, size_t size) noexcept nogil:
-    cdef uint64_t h = size, word
-    cdef size_t at = 0
-    while at + 8 <= size:
-        memcpy(&word, data + at, 8)
-        h = mix(h, word)
-        at += 8
-    word = 0
-    memcpy(&word, data + at, size - at)
-    return mix(h, word)
-
-
-cdef class PieceCounts:
-    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
-
-    cdef Entry* entries
-    cdef uint64_t n_slots           # a power of two
-    cdef int shift                  # 64 - log2(n_slots)
-    cdef uint64_t used
-    cdef uint8_t* arena             # pieces of 16 bytes and more: length (8 bytes), bytes
-    cdef uint64_t arena_size
-    cdef uint64_t arena_room
-    cdef uint64_t pieces            # the sum of all counts
-
-    def __cinit__(self):
-        self.n_slots = 1 << 14
-        self.shift = 64 - 14
-        self.entries = <Entry*>calloc(self.n_slots, sizeof(Entry))
-        if self.entries == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        free(self.entries)
-        free(self.arena)
-
-    def __len__(self):
-        return self.used
-
-    @property
-    def n_pieces(self):
-        """The sum of all counts."""
-        return self.pieces
-
-    cdef inline bint same(self, const Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data,
-                          size_t size) noexcept nogil:
-        cdef const uint8_t* stored
-        cdef uint64_t length
-        if entry.lo != lo:
-            return False
-        if size <= SHORT:
-            return entry.hi == hi
-        if entry.hi & LONG != LONG:
-            return False
-        stored = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
-        memcpy(&length, stored, 8)
-        return length == size and memcmp(stored + 8, data, size) == 0
-
-    cdef int grow(self) noexcept nogil:
-        cdef uint64_t n = self.n_slots * 2, at, i
-        cdef Entry* entries = <Entry*>calloc(n, sizeof(Entry))
-        cdef Entry* entry
-        cdef uint64_t hi
-        if entries == NULL:
-            return NO_MEMORY
-        self.shift -= 1
-        for i in range(self.n_slots):
-            entry = &self.entries[i]
-            if entry.count:
-                hi = LONG if entry.hi & LONG == LONG else entry.hi
-                at = mix(entry.lo, hi) >> self.shift
-                while entries[at].count:
-                    at = (at + 1) & (n - 1)
-                entries[at] = entry[0]
-        free(self.entries)
-        self.entries = entries
-        self.n_slots = n
-        return OK
-
-    cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil:
-        cdef uint64_t room = self.arena_room
-        cdef uint8_t* arena
-        if self.arena_size + size + 8 > room:
-            room = room * 2 if room else 1 << 16
-            if room < self.arena_size + size + 8:
-                room = self.arena_size + size + 8
-            arena = <uint8_t*>realloc(self.arena, room)
-            if arena == NULL:
-                return NO_MEMORY
-            self.arena = arena
-            self.arena_room = room
-        memcpy(self.arena + self.arena_size, &size, 8)
-        memcpy(self.arena + self.arena_size + 8, data, size)
-        entry.hi = LONG | (self.arena_size << OFFSET_SHIFT)
-        self.arena_size += size + 8
-        return OK
-
-    cdef inline int bump(self, uint64_t lo, uint64_t hi, uint64_t hashed, const uint8_t* data, size_t size,
-                         uint64_t n) noexcept nogil:
-        """Add n to the count of a piece whose key and hash are known."""
-        cdef uint64_t at = hashed >> self.shift
-        cdef Entry* entry = &self.entries[at]
-        if n > MAX_COUNT - self.pieces:     # no single count exceeds the sum
-            return COUNT_OVERFLOW
-        while entry.count:
-            if self.same(entry, lo, hi, data, size):
-                entry.count += n
-                self.pieces += n
-                return OK
-            at = (at + 1) & (self.n_slots - 1)
-            entry = &self.entries[at]
-        entry.lo = lo
-        entry.hi = hi
-        if size > SHORT and self.store_long(entry, data, size) != OK:
-            return NO_MEMORY
-        entry.count = n
-        self.pieces += n
-        self.used += 1
-        if self.used * 5 > self.n_slots * 3:
-            return self.grow()
-        return OK
-
-    cdef int count_bytes(self, const ScanSpec* spec, const uint8_t* text, size_t start, size_t stop,
-                         size_t end) noexcept nogil:
-        """Count the pieces of text[start:end] that begin before `stop`."""
-        cdef size_t ends[BATCH]
-        cdef uint64_t lows[BATCH]
-        cdef uint64_t highs[BATCH]
-        cdef uint64_t hashes[BATCH]
-        cdef size_t count, i, at, size
-        cdef const KeyMask* mask
-        cdef uint64_t lo, hi
-        cdef int failed
-        while start < stop:
-            count = scan(spec, text, start, end, ends, BATCH)
-            at = start
-            for i in range(count):
-                if at >= stop:
-                    count = i
-                    break
-                size = ends[i] - at
-                if size <= SHORT:
-                    mask = &KEY_MASKS[size]
-                    if at + 16 <= end:
-                        memcpy(&lo, text + at, 8)
-                        memcpy(&hi, text + at + 8, 8)
-                        lo &= mask.lo
-                        hi &= mask.hi
-                    else:
-                        lo = 0
-                        hi = 0
-                        memcpy(&lo, text + at, size if size < 8 else 8)
-                        if size > 8:
-                            memcpy(&hi, text + at + 8, size - 8)
-                    hi |= mask.length
-                else:
-                    lo = hash_bytes(text + at, size)
-                    hi = LONG
-                lows[i] = lo
-                highs[i] = hi
-                hashes[i] = mix(lo, hi)
-                prefetch(&self.entries[hashes[i] >> self.shift])
-                at = ends[i]
-            at = start
-            for i in range(count):
-                failed = self.bump(lows[i], highs[i], hashes[i], text + at, ends[i] - at, 1)
-                if failed:
-                    return failed
-                at = ends[i]
-            start = at
-        return OK
-
-    cdef int add_bytes(self, const uint8_t* data, size_t size, uint64_t n) noexcept nogil:
-        cdef uint64_t lo = 0, hi = 0
-        if size <= SHORT:
-            memcpy(&lo, data, size if size < 8 else 8)
-            if size > 8:
-                memcpy(&hi, data + 8, size - 8)
-            hi |= KEY_MASKS[size].length
-        else:
-            lo = hash_bytes(data, size)
-            hi = LONG
-        return self.bump(lo, hi, mix(lo, hi), data, size, n)
-
-    cdef inline const uint8_t* piece(self, const Entry* entry, uint64_t* size) noexcept nogil:
-        """The bytes of an entry; valid while the entry stays where it is."""
-        cdef const uint8_t* data
-        if entry.hi & LONG == LONG:
-            data = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
-            memcpy(size, data, 8)
-            return data + 8
-        data = <const uint8_t*>entry
-        size[0] = data[15]
-        return data
-
-    def add(self, bytes piece not None, n=1):
-        """Add n to the count of one piece."""
-        if not piece:
-            raise CorpusError("a piece to count must have at least one byte")
-        if not 0 < n <= MAX_COUNT:
-            raise CorpusError(f"the count of piece {piece!r} is {n}: it must be from 1 to 2**63 - 1")
-        check(self.add_bytes(<const uint8_t*>PyBytes_AS_STRING(piece), <size_t>PyBytes_GET_SIZE(piece), n))
-
-    def count_texts(self, Scanner scanner not None, texts):
-        """Count the pieces of each str or bytes in a list; returns their bytes of UTF-8.
-
-        The texts are cut one by one: no piece spans two. The GIL is held only while they are listed.
-        """
-        cdef tuple held = tuple(texts)
-        cdef size_t n = <size_t>len(held), i, bound, scratch_size = 0, size, total = 0
-        cdef TextView* views = <TextView*>malloc(n * sizeof(TextView) + 1)
-        cdef uint8_t* scratch = NULL
-        cdef const uint8_t* data
-        cdef int failed = OK
-        if views == NULL:
-            raise MemoryError()
-        try:
-            for i in range(n):
-                view_text(held[i], &views[i])
-                bound = utf8_bound(&views[i])
-                scratch_size = bound if bound > scratch_size else scratch_size
-            scratch = <uint8_t*>malloc(scratch_size + 1)
-            if scratch == NULL:
-                raise MemoryError()
-            with nogil:
-                for i in range(n):
-                    if views[i].kind == 0:
-                        data = <const uint8_t*>views[i].data
-                        size = views[i].length
-                    else:
-                        size = to_utf8(&views[i], scratch)
-                        data = scratch
-                    failed = self.count_bytes(&scanner.spec, data, 0, size, size)
-                    total += size
-                    if failed:
-                        break
-        finally:
-            free(views)
-            free(scratch)
-        check(failed)
-        return total
-
-    def count_span(self, Scanner scanner not None, bytes text not None, size_t start, size_t end):
-        """Count the pieces of text[start:] that begin before `end`; returns how many bytes lie between.
-
-        The whole text is in view, so spans that meet where a piece ends have the pieces of the whole.
-        """
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(text)
-        cdef size_t n = <size_t>PyBytes_GET_SIZE(text)
-        cdef int failed
-        if not start <= end <= n:
-            raise IndexError(f"no span {start}:{end} in a text of {n} bytes")
-        with nogil:
-            failed = self.count_bytes(&scanner.spec, data, start, end, n)
-        check(failed)
-        return end - start
-
-    def update(self, PieceCounts other not None):
-        """Add every count of another table to this one."""
-        cdef uint64_t i, n = other.n_slots, size
-        cdef Entry entry
-        cdef const uint8_t* data
-        cdef int failed = OK
-        if other.pieces > MAX_COUNT - self.pieces:
-            failed = COUNT_OVERFLOW
-        elif other is self:
-            for i in range(n):
-                self.entries[i].count *= 2
-            self.pieces *= 2
-        else:
-            with nogil:
-                for i in range(n):
-                    if other.entries[i].count:
-                        entry = other.entries[i]
-                        data = other.piece(&entry, &size)
-                        failed = self.add_bytes(data, size, entry.count)
-                        if failed:
-                            break
-        check(failed)
-
-    def get(self, bytes piece not None):
-        """The count of a piece, 0 when it was never seen."""
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(piece)
-        if not piece:
-            return 0
-        return self.find(data, <size_t>PyBytes_GET_SIZE(piece))
-
-    cdef uint64_t find(self, const uint8_t* data, size_t size) noexcept nogil:
-        cdef uint64_t lo = 0, hi = 0, at
-        if size <= SHORT:
-            memcpy(&lo, data, size if size < 8 else 8)
-            if size > 8:
-                memcpy(&hi, data + 8, size - 8)
-            hi |= KEY_MASKS[size].length
-        else:
-            lo = hash_bytes(data, size)
-            hi = LONG
-        at = mix(lo, hi) >> self.shift
-        while self.entries[at].count:
-            if self.same(&self.entries[at], lo, hi, data, size):
-                return self.entries[at].count
-            at = (at + 1) & (self.n_slots - 1)
-        return 0
-
-    def items(self):
-        """All (piece, count), sorted by piece."""
-        cdef list found = []
-        cdef uint64_t i, size
-        cdef const uint8_t* data
-        for i in range(self.n_slots):
-            if self.entries[i].count:
-                data = self.piece(&self.entries[i], &size)
-                found.append((PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size),
-                              self.entries[i].count))
-        found.sort()
-        return found
-
-    def equals(self, PieceCounts other not None):
-        """Whether both tables hold the same pieces with the same counts."""
-        cdef uint64_t i, size
-        cdef const uint8_t* data
-        if self.used != other.used or self.pieces != other.pieces:
-            return False
-        for i in range(self.n_slots):
-            if self.entries[i].count:
-                data = self.piece(&self.entries[i], &size)
-                if other.find(data, size) != self.entries[i].count:
-                    return False
-        return True
-
-
-cdef int check(int code) except -1:
-    """Raise what a nogil function's code stands for."""
-    if code == NO_MEMORY:
-        raise MemoryError()
-    if code == COUNT_OVERFLOW:
-        raise CorpusError("the counts of all pieces together exceed 2**63 - 1: divide them by a common "
-                          "factor, which changes no merge")
-    return 0
-
-
-# ---- learning ------------------------------------------------------------------------------------
 
 # All words (distinct pieces) of two bytes and more lie in one arena of 32-bit symbols, a slot a byte, with
 # a separator behind each. A token's id is in the slots of its first and last byte; where a token of two
@@ -500,22 +98,26 @@ cdef inline uint64_t mix_key(uint64_t key) noexcept nogil:
     return (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL
 
 
+@cython.final
 cdef class MergeLearner:
-    """Learns merges from counted pieces, some at a time.
+    """Learns merges from counted pieces, some at a time. One thread at a time may use a learner.
 
     Args:
         counts: the pieces; not changed, and not needed after construction.
         byte_ids: the ids of the 256 single bytes.
         next_id: the id of the first new token; the next one gets the following id.
         new_tokens: how many new ids may be given.
-        reserved: tokens that have an id already: a merge that makes one of them takes that id.
+        reserved: tokens of two bytes and more that have an id already: a merge that makes one of them takes
+            that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
-        min_frequency: the least count of a pair that may merge.
+        min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
 
     Raises:
-        TrainingError: the pieces take more than 2**32 slots, or pair counts would exceed 2**63 - 1.
+        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
+        TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
+            2**63 - 1, or ids would exceed 32 bits.
     """
 
     cdef uint32_t* symbols
@@ -561,18 +163,21 @@ cdef class MergeLearner:
     cdef uint32_t* merge_ids
     cdef uint64_t* merge_counts
     cdef bint exhausted             # no pair is left that may merge
+    cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
     cdef readonly uint64_t rebuilds
 
     def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
                  dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0):
         cdef uint32_t[256] ids
-        cdef uint64_t n_ids, i, end = 0
-        cdef int failed
-        if self.symbols != NULL:
+        cdef uint64_t i, end = 0
+        if self.reserved_ends != NULL:
             raise RuntimeError("a MergeLearner is initialised once")
         for i in range(256):
             ids[i] = byte_ids[i]
+        given = {ids[i] for i in range(256)}.union(reserved.values())
+        if len(given) != 256 + len(reserved) or max(given) >= next_id:
+            raise ValueError(f"the ids of bytes and reserved tokens must be distinct and below {next_id}")
         self.next_id = next_id
         self.new_tokens = new_tokens
         self.ties_by_bytes = ties_by_bytes
@@ -586,17 +191,15 @@ cdef class MergeLearner:
         self.reserved_ids = <uint32_t*>malloc(self.n_reserved * 4 + 1)
         if self.reserved_ends == NULL or self.reserved_ids == NULL:
             raise MemoryError()
-        n_ids = next_id
         for i, (token, token_id) in enumerate(reserved.items()):
             end += <uint64_t>len(token)
             self.reserved_ends[i] = end
             self.reserved_ids[i] = token_id
-            n_ids = max(n_ids, <uint64_t>token_id + 1)
         with nogil:
-            failed = self.place_words(counts, ids, n_ids)
-            if failed == OK:
-                failed = self.rebuild()
-        self.check(failed)
+            self.failed = self.place_words(counts, ids)
+            if self.failed == OK:
+                self.failed = self.rebuild()
+        self.check()
 
     def __dealloc__(self):
         self.free_postings()
@@ -617,13 +220,16 @@ cdef class MergeLearner:
         free(self.merge_ids)
         free(self.merge_counts)
 
-    cdef int check(self, int code) except -1:
-        if code == NO_MEMORY:
+    cdef int check(self) except -1:
+        """Raise what the code of a failure stands for."""
+        if self.failed == NO_MEMORY:
             raise MemoryError()
-        if code == COUNT_OVERFLOW:
+        if self.failed == COUNT_OVERFLOW:
             raise TrainingError("the counts of all pairs together exceed 2**63 - 1: divide the counts of the "
                                 "pieces by a common factor, which changes no merge")
-        if code == TOO_MANY_POSITIONS:
+        if self.failed == TOO_MANY_IDS:
+            raise TrainingError("the new ids would exceed 32 bits: ask for fewer tokens")
+        if self.failed == TOO_MANY_POSITIONS:
             raise TrainingError("the distinct pieces have more than 2**32 bytes together: leave out pieces "
                                 "seen once (they are most of them), or cut texts into shorter pieces with "
                                 "another pattern")
@@ -631,7 +237,7 @@ cdef class MergeLearner:
 
     # -- building ----------------------------------------------------------------------------------
 
-    cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t n_ids) noexcept nogil:
+    cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids) noexcept nogil:
         """Lay the words out by falling count, and make room for what learning needs."""
         cdef uint64_t n_words = 0, i, size, slots = CLASS_SLOTS, total = 0, symbols = 0, at, before
         cdef Word* words = <Word*>malloc((counts.used + 1) * sizeof(Word))
@@ -665,8 +271,11 @@ cdef class MergeLearner:
             return TOO_MANY_POSITIONS
 
         # A merge shortens at least one word by one symbol, so no more merges than that can come.
-        self.capacity = min(self.new_tokens + self.n_reserved, symbols)
-        failed = self.allocate(slots, n_ids + self.capacity)
+        self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
+        if self.next_id + self.capacity > MAX_POSITIONS:
+            free(words)
+            return TOO_MANY_IDS
+        failed = self.allocate(slots, self.next_id + self.capacity)
         if failed:
             free(words)
             return failed
@@ -1183,10 +792,10 @@ cdef class MergeLearner:
 
     def learn(self, uint64_t limit):
         """Make up to `limit` more merges, without the GIL; returns whether more may follow."""
-        cdef int failed
-        with nogil:
-            failed = self.steps(limit)
-        self.check(failed)
+        if self.failed == OK:
+            with nogil:
+                self.failed = self.steps(limit)
+        self.check()
         return self.new_tokens > 0 and self.n_merges < self.capacity and not self.exhausted
 
     def results(self):

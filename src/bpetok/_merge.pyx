@@ -66,7 +66,7 @@ cdef inline uint64_t ranked(const Tables* t, uint32_t left, uint32_t right) noex
 
 
 cdef size_t merge_short(const Tables* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil:
-    """Ids of a piece of 1 to SHORT bytes into `ids`; returns how many. All its bytes are in the vocabulary.
+    """Ids of a piece of 1 to SHORT bytes into `ids`; returns how many.
 
     O(n * merges) comparisons over a few cache lines.
     """
@@ -214,14 +214,19 @@ cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t
 
 cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil:
     """Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece."""
-    cdef size_t i
-    for i in range(n):
-        if t.byte_token[p[i]] == NO_TOKEN:
-            ws.error_at = i
-            return -MISSING_BYTE
+    cdef int64_t count, i
     if n <= SHORT:
-        return <int64_t>merge_short(t, p, n, ids)
-    return merge_long(t, ws, p, n, ids)
+        count = <int64_t>merge_short(t, p, n, ids)
+    else:
+        count = merge_long(t, ws, p, n, ids)
+    if t.n_missing:
+        # A byte that is no token and that no merge has taken in.
+        ws.error_at = 0
+        for i in range(count):
+            if ids[i] >= t.n_ids:
+                return -MISSING_BYTE
+            ws.error_at += t.size[ids[i]]
+    return count
 
 
 cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
@@ -557,8 +562,11 @@ def link_ranks(VocabTables tables not None):
         order = sorted((t.size[token], token) for token in range(t.n_ids) if t.flags[token] & WHOLE)
         for size, token in order:
             if size > 1:
-                found = merge(t, ws, t.arena + t.start[token], size, ids)
-                if found == -NO_MEMORY:
+                if size <= SHORT:
+                    found = <int64_t>merge_short(t, t.arena + t.start[token], size, ids)
+                else:
+                    found = merge_long(t, ws, t.arena + t.start[token], size, ids)
+                if found < 0:
                     raise MemoryError()
                 if found == 2:
                     tables.add_pair(ids[0], ids[1], token, token)

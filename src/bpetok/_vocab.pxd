@@ -17,7 +17,7 @@ cdef extern from *:
     void BPETOK_PREFETCH(const void* p) noexcept nogil
 
 cdef enum:
-    MAX_TOKENS = 1 << 24            # ids fit 24 bits, so that five fit a word-cache entry
+    MAX_TOKENS = (1 << 24) - 256    # ids fit 24 bits, so that five fit a word-cache entry
     NO_TOKEN = 0xFFFFFFFF
 
 cdef enum:
@@ -42,7 +42,8 @@ cdef struct Tables:
     uint32_t* size                  # per id: how many; 0 for an id that is not in use
     size_t longest                  # bytes of the longest token
     uint8_t* flags                  # per id: WHOLE, SPECIAL
-    uint32_t[256] byte_token        # per byte: its token, or NO_TOKEN
+    uint32_t[256] byte_token        # per byte: its token, or n_ids + the byte if there is none
+    uint32_t n_missing              # bytes that are no token
     PairSlot* pairs
     uint64_t pair_mask
     TokenSlot* tokens

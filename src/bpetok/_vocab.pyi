@@ -35,6 +35,10 @@ class VocabTables:
     def token_of(self, data: bytes) -> int | None:
         """The id of these bytes, or None."""
 
+    def byte_ids(self) -> list[int]:
+        """What merging starts from: for each of the 256 bytes its id, or `n_ids` plus the byte where the
+        vocabulary has no such token (with ranks, a longer token may hold the byte all the same)."""
+
     def pair(self, left: int, right: int) -> tuple[int, int] | None:
         """(rank, id) of the merge of two ids, or None."""
 

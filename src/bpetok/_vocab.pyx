@@ -42,7 +42,6 @@ cdef class VocabTables:
 
     def __cinit__(self):
         memset(&self.t, 0, sizeof(Tables))
-        memset(self.t.byte_token, 0xFF, sizeof(self.t.byte_token))
 
     def __dealloc__(self):
         free(self.t.arena)
@@ -54,7 +53,11 @@ cdef class VocabTables:
 
     cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1:
         cdef Tables* t = &self.t
+        cdef uint32_t byte
         t.n_ids = n_ids
+        for byte in range(256):
+            t.byte_token[byte] = n_ids + byte
+        t.n_missing = 256
         t.pair_mask = table_size(n_pairs) - 1
         t.token_mask = table_size(n_tokens) - 1
         self.arena_capacity = n_bytes + 16
@@ -96,6 +99,7 @@ cdef class VocabTables:
         t.flags[token] = WHOLE
         if size == 1:
             t.byte_token[data[0]] = token
+            t.n_missing -= 1
         if size > t.longest:
             t.longest = size
         self.n_tokens += 1
@@ -140,7 +144,7 @@ cdef class VocabTables:
         cdef uint64_t at = pair_slot(&self.t, left, right)
         while self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
             if self.t.pairs[at].key == key:
-                raise VocabularyError(f"the pair ({self.token_bytes(left)!r}, {self.token_bytes(right)!r}) "
+                raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} "
                                       f"is merged twice, at ranks {self.t.pairs[at].rank} and {rank}")
             at = (at + 1) & self.t.pair_mask
         self.t.pairs[at].key = key
@@ -332,9 +336,15 @@ cdef class VocabTables:
                                          <size_t>PyBytes_GET_SIZE(data))
         return None if token == NO_TOKEN else token
 
+    def byte_ids(self):
+        """What merging starts from: for each of the 256 bytes its id, or `n_ids` plus the byte where the
+        vocabulary has no such token (with ranks, a longer token may hold the byte all the same)."""
+        cdef int byte
+        return [self.t.byte_token[byte] for byte in range(256)]
+
     def pair(self, left, right):
         """(rank, id) of the merge of two ids, or None."""
-        if not (0 <= left < self.t.n_ids and 0 <= right < self.t.n_ids):
+        if not (0 <= left < self.t.n_ids + 256 and 0 <= right < self.t.n_ids + 256):
             return None
         cdef const PairSlot* slot = find_pair(&self.t, left, right)
         return None if slot == NULL else (slot.rank, slot.token)

@@ -115,7 +115,8 @@ def _last_character_width(data: bytes) -> int:
 def _merge_only(tokenizer: Tokenizer, data: bytes) -> list[int]:
     """Ids of bytes by merging alone, without looking them up whole (equal where a token reaches itself)."""
     tables = tokenizer.vocabulary.tables
-    parts: list[int] = [token for byte in data for token in tokenizer._encode_piece(bytes([byte]))]
+    byte_ids = tables.byte_ids()
+    parts = [byte_ids[byte] for byte in data]
     while True:
         ranked = [
             (found[0], at, found[1])

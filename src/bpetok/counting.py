@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Literal
 
-from bpetok._learn import PieceCounts
+from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, as_utf8, char_class
 from bpetok.corpus import Document, check, read
 from bpetok.errors import CorpusError

@@ -66,9 +66,11 @@ def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
     tables = tokenizer.vocabulary.tables
     counts = tokenizer.vocabulary.merge_counts
     explanations = []
+    byte_ids = tables.byte_ids()
     for piece in split(text, tokenizer.pattern):
         data = piece.encode()
-        parts = [tokenizer._encode_piece(data[at : at + 1])[0] for at in range(len(data))]
+        parts = [byte_ids[byte] for byte in data]
+        spelled = [data[at : at + 1] for at in range(len(data))]
         steps = []
         while True:
             ranked = [
@@ -79,8 +81,9 @@ def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
             if not ranked:
                 break
             rank, at, merged = min(ranked)
-            left, right = (tokenizer.decode_single_token_bytes(part) for part in parts[at : at + 2])
+            left, right = spelled[at : at + 2]
             parts[at : at + 2] = [merged]
+            spelled[at : at + 2] = [left + right]
             steps.append(
                 Step(
                     left,
@@ -88,7 +91,7 @@ def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
                     rank,
                     merged,
                     None if counts is None else int(counts[rank]),
-                    tokenizer.decode_tokens_bytes(parts),
+                    spelled.copy(),
                 )
             )
         token = tables.token_of(data)

@@ -1,6 +1,7 @@
 """Text to pieces: the native scanner where the pattern is known, the `regex` package where not."""
 
 import functools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,18 +79,38 @@ def split(text: str, pattern: str | Pattern) -> list[str]:
 
 
 def _absolute_end(source: str) -> str:
-    r"""Spell each `$` outside classes and escapes as `\Z`."""
-    out, in_class, at = [], False, 0
+    r"""Spell each `$` as `\Z`, but for escaped ones, those in classes, and where `(?m)` is in force."""
+    out, at, in_class = [], 0, False
+    multiline = [False]  # of each open group
     while at < len(source):
         char = source[at]
         if char == "\\":
-            out.append(source[at : at + 2])
-            at += 2
-            continue
-        if in_class:
+            char = source[at : at + 2]
+        elif in_class:
             in_class = char != "]"
         elif char == "[":
             in_class = True
-        out.append(r"\Z" if char == "$" and not in_class else char)
-        at += 1
+        elif char == ")":
+            multiline = multiline[:-1] or [False]
+        elif char == "(":
+            flags = _FLAGS.match(source, at)
+            if flags is not None:
+                char = flags.group()
+                on, off, colon = flags.groups()
+                wanted = "m" in on or ("m" not in (off or "") and multiline[-1])
+                if colon == ":":
+                    multiline.append(wanted)
+                else:
+                    multiline[-1] = wanted
+            else:
+                multiline.append(multiline[-1])
+        elif char == "$" and not multiline[-1]:
+            out.append(r"\Z")
+            at += 1
+            continue
+        out.append(char)
+        at += len(char)
     return "".join(out)
+
+
+_FLAGS = re.compile(r"\(\?([A-Za-z]*)(?:-([A-Za-z]+))?([:)])")

@@ -40,6 +40,8 @@ __all__ = ["Encoded", "Encoding", "Tokenizer"]
 AllowedSpecial = Literal["all"] | AbstractSet[str]
 DisallowedSpecial = Literal["all"] | Collection[str]
 
+# The default of `allowed_special`, as in tiktoken a set; never changed.
+_NO_SPECIALS: set[str] = set()
 # Below this many code units a second thread costs more than it brings.
 _THREAD_WORTH = 1 << 18
 
@@ -242,7 +244,7 @@ class Tokenizer(Encoder):
         self,
         text: str,
         *,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006 - tiktoken's signature; never changed
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> list[int]:
         """Encode a text, with a policy for text that looks like a special token.
@@ -258,7 +260,7 @@ class Tokenizer(Encoder):
             EncodeError: a byte of the text is not in the vocabulary.
             TypeError: an argument is of another type.
         """
-        if not allowed_special and disallowed_special == "all":
+        if allowed_special is _NO_SPECIALS and disallowed_special == "all":
             return self._encode(text, None, True)  # the common case, without a detour
         mask, reject = self._policy(text, allowed_special, disallowed_special)
         return self._encode(text, mask, reject)
@@ -267,7 +269,7 @@ class Tokenizer(Encoder):
         self,
         text: str,
         *,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> npt.NDArray[np.uint32]:
         """As `encode`, into a uint32 array of shape (n,) without a list in between."""
@@ -283,7 +285,7 @@ class Tokenizer(Encoder):
         self,
         text: str,
         *,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> int:
         """Number of tokens that `encode` would give; no list is built."""
@@ -294,7 +296,7 @@ class Tokenizer(Encoder):
         self,
         text: str,
         *,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> Encoded:
         """As `encode`, with the span of each token in bytes and in characters.
@@ -315,32 +317,39 @@ class Tokenizer(Encoder):
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
         data = as_utf8(text)
-        sizes = np.fromiter((len(self.decode_single_token_bytes(t)) for t in ids.tolist()), np.int64, len(ids))
-        ends = np.cumsum(sizes)
-        starts = ends - sizes
-        if len(ids) and ends[-1] != len(data):
-            starts, ends = self._locate(ids.tolist(), data)
+        if self.pattern.scanner is None:
+            mask, _ = self._policy(text, allowed_special, disallowed_special)
+            spans = np.array(self._locate(data, mask), np.int64).reshape(-1, 2)
+            starts, ends = spans[:, 0], spans[:, 1]
+        else:
+            sizes = [len(self.decode_single_token_bytes(token)) for token in ids.tolist()]
+            ends = np.cumsum(sizes, dtype=np.int64)
+            starts = ends - np.array(sizes, np.int64)
         # Characters that have begun before each byte: a character's number is one less at its own bytes.
         begun = np.cumsum((np.frombuffer(data, np.uint8) & 0xC0) != 0x80)
         return Encoded(
             ids,
             np.stack((starts, ends), axis=1),
-            np.stack((begun[starts] - 1, begun[ends - 1]), axis=1) if len(ids) else np.empty((0, 2), np.int64),
+            np.stack((begun[starts] - 1, begun[ends - 1]), axis=1)
+            if len(ids)
+            else np.empty((0, 2), np.int64),
         )
 
-    def _locate(self, ids: list[int], data: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Byte starts and ends of tokens in a text that a custom pattern does not cover entirely."""
-        import numpy as np
-
-        starts, at = [], 0
-        for token in ids:
-            piece = self.decode_single_token_bytes(token)
-            at = data.index(piece, at)
-            starts.append(at)
-            at += len(piece)
-        begin = np.array(starts, np.int64)
-        sizes = np.array([len(self.decode_single_token_bytes(token)) for token in ids], np.int64)
-        return begin, begin + sizes
+    def _locate(self, data: bytes, mask: bytes | None) -> list[tuple[int, int]]:
+        """Byte spans of the tokens of a text that a custom pattern does not cover entirely."""
+        spans = []
+        start = 0
+        while True:
+            special = self._special_at(data, start, mask) if mask is not None else None
+            segment = data[start : special[0] if special else len(data)].decode()
+            for first, last in match_spans(self.pattern.source, segment):
+                at = start + len(segment[:first].encode())
+                for token in self._encode_piece(segment[first:last].encode()):
+                    spans.append((at, at := at + len(self.decode_single_token_bytes(token))))
+            if special is None:
+                return spans
+            spans.append(special[:2])
+            start = special[1]
 
     def encode_single_token(self, text_or_bytes: str | bytes) -> int:
         """The id of a text or of bytes that are exactly one token, special ones included.
@@ -348,7 +357,9 @@ class Tokenizer(Encoder):
         Raises:
             TokenError: there is no such token (a `KeyError`).
         """
-        data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else bytes(text_or_bytes)
+        if not isinstance(text_or_bytes, str | bytes):
+            raise TypeError(f"a token is a str or bytes, got {type(text_or_bytes).__name__}")
+        data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else text_or_bytes
         token = self.vocabulary.tables.token_of(data)
         if token is None:
             token = self.vocabulary.special_tokens.get(data.decode(errors="replace"))
@@ -360,7 +371,7 @@ class Tokenizer(Encoder):
         self,
         text: str,
         *,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> tuple[list[int], list[list[int]]]:
         """Ids that no continuation of the text can change, and the ways the rest may be completed.
@@ -386,7 +397,7 @@ class Tokenizer(Encoder):
         text: list[str],
         *,
         num_threads: int = 8,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> list[list[int]]:
         """`encode` of each text, on up to `num_threads` threads but no more than processors."""
@@ -398,7 +409,7 @@ class Tokenizer(Encoder):
         texts: Iterable[str],
         *,
         num_threads: int | None = None,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> list[int]:
         """`count` of each text, on up to `num_threads` threads (None: one per processor)."""
@@ -411,7 +422,7 @@ class Tokenizer(Encoder):
         texts: Iterable[str],
         *,
         num_threads: int | None = None,
-        allowed_special: AllowedSpecial = set(),  # noqa: B006
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
         disallowed_special: DisallowedSpecial = "all",
     ) -> tuple[npt.NDArray[np.uint16 | np.uint32], npt.NDArray[np.int64]]:
         """Encode many texts into one array.
@@ -453,8 +464,7 @@ class Tokenizer(Encoder):
         *,
         keep: bool = True,
     ) -> Batch:
-        if num_threads is not None and num_threads < 1:
-            raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+        _check_threads(num_threads)
         batch = self._batch(list(texts), mask, reject)
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = min(num_threads or available, available, batch.n_chunks)
@@ -515,10 +525,12 @@ class Tokenizer(Encoder):
         self, batch: Sequence[Sequence[int]], *, errors: str = "replace", num_threads: int = 8
     ) -> list[str]:
         """`decode` of each sequence. `num_threads` is accepted for tiktoken's sake: one is faster."""
+        _check_threads(num_threads)
         return [self.decode(tokens, errors) for tokens in batch]
 
     def decode_bytes_batch(self, batch: Sequence[Sequence[int]], *, num_threads: int = 8) -> list[bytes]:
         """`decode_bytes` of each sequence. `num_threads` is accepted for tiktoken's sake."""
+        _check_threads(num_threads)
         return [self.decode_bytes(tokens) for tokens in batch]
 
     # ---- streams, explanations, files ------------------------------------------------------------
@@ -607,10 +619,17 @@ class Tokenizer(Encoder):
     def _encode_bytes(self, text: bytes) -> list[int]:
         from bpetok.completions import encode_truncated
 
+        if not isinstance(text, bytes):
+            raise TypeError(f"expected bytes to encode, got {type(text).__name__}")
         return encode_truncated(self, text)
 
 
 Encoding = Tokenizer
+
+
+def _check_threads(num_threads: int | None) -> None:
+    if num_threads is not None and num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1, got {num_threads}")
 
 
 @functools.lru_cache(maxsize=128)

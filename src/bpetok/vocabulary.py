@@ -109,9 +109,7 @@ class Vocabulary:
             raise VocabularyError(f"{len(merge_counts)} merge counts were given for {len(pairs)} merges")
         tables = VocabTables.from_tokens(by_id, dict(special_tokens), len(pairs))
         link_merges(tables, pairs, ignore_merges)
-        return cls(
-            tables, "merges", special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts
-        )
+        return cls(tables, "merges", special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts)
 
     @classmethod
     def from_binary(cls, blob: bytes, special_tokens: Mapping[str, int], where: str) -> Vocabulary:

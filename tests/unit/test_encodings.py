@@ -41,7 +41,10 @@ def test_the_published_file_comes_out_again(name):
     import base64
 
     ranks = bpetok.get_encoding(name)._mergeable_ranks
-    lines = (b"%s %d\n" % (base64.b64encode(data), rank) for data, rank in sorted(ranks.items(), key=lambda x: x[1]))
+    lines = (
+        b"%s %d\n" % (base64.b64encode(data), rank)
+        for data, rank in sorted(ranks.items(), key=lambda x: x[1])
+    )
     assert hashlib.sha256(b"".join(lines)).hexdigest() == build.SHA256[name]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bpetok import reference
-from bpetok._learn import MergeLearner, PieceCounts
+from bpetok._count import PieceCounts
+from bpetok._learn import MergeLearner
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.patterns import resolve
 
@@ -135,6 +136,19 @@ def test_update_adds_and_leaves_the_other_alone():
     one.update(one)
     assert dict(one.items()) == {b"a": 2, b"b": 8, long: 10}
     assert one.n_pieces == 20
+
+
+def test_update_with_a_table_of_another_size():
+    """Slots follow hashes in every table: taken slot by slot, the large one would take minutes here."""
+    large = table({b"%d" % (n * n): n % 7 + 1 for n in range(400_000)})
+    small = table({b"%d" % n: 1 for n in range(0, 5_000, 5)})
+    expected = Counter(dict(large.items())) + Counter(dict(small.items()))
+    for one, other in ((large, small), (small, large)):
+        made = PieceCounts()
+        made.update(one)
+        made.update(other)
+        assert dict(made.items()) == expected
+        assert made.n_pieces == large.n_pieces + small.n_pieces
 
 
 def test_equality_is_of_pieces_and_counts():
@@ -299,6 +313,53 @@ def test_a_learner_is_initialised_once():
             ties_by_bytes=True,
             min_frequency=1,
         )
+
+
+@pytest.mark.parametrize(
+    ("byte_ids", "reserved"),
+    [
+        ([*range(255), 300], {}),
+        ([*range(255), 0], {}),
+        (range(256), {b"ab": 300}),
+        (range(256), {b"ab": 97}),
+        (range(256), {b"ab": 256, b"abc": 256}),
+    ],
+)
+def test_ids_that_cannot_be(byte_ids, reserved):
+    """They are places in arrays: one out of bounds or given twice must not get there."""
+    with pytest.raises(ValueError, match="distinct and below 300"):
+        MergeLearner(
+            table({b"abc": 1}),
+            byte_ids=byte_ids,
+            next_id=300,
+            new_tokens=5,
+            reserved=reserved,
+            ties_by_bytes=True,
+            min_frequency=1,
+        )
+
+
+def test_ids_past_32_bits_are_refused_and_stay_refused():
+    made = MergeLearner.__new__(MergeLearner)
+    with pytest.raises(TrainingError, match="32 bits"):
+        made.__init__(
+            table({b"abc": 1}),
+            byte_ids=range(256),
+            next_id=2**32 - 1,
+            new_tokens=2**64 - 1,
+            reserved={b"xy": 256},
+            ties_by_bytes=True,
+            min_frequency=1,
+        )
+    with pytest.raises(TrainingError, match="32 bits"):
+        made.learn(5)
+    assert made.n_merges == 0
+
+
+def test_as_many_new_tokens_as_64_bits_hold():
+    made = learner({b"abc": 1}, 2**64 - 1, reserved={b"ab": 256})
+    assert not made.learn(10)
+    assert made.tokens_made() == [b"ab", b"abc"]
 
 
 def test_a_long_word():

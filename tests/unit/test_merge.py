@@ -21,7 +21,9 @@ def unsplit(ranks):
     return Tokenizer("unsplit", pat_str=WHOLE, mergeable_ranks=ranks, special_tokens={})
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 14, 15, 16, 17, 31, 63, 64, 65, 127, 128, 129, 511, 512, 513, 2000])
+@pytest.mark.parametrize(
+    "length", [1, 2, 7, 8, 9, 14, 15, 16, 17, 31, 63, 64, 65, 127, 128, 129, 511, 512, 513, 2000]
+)
 def test_pieces_of_every_length(unsplit, ranks, length):
     rng = random.Random(length)
     for alphabet in ("ab", "etaoin shrdlu", "0123456789", "=-", "ÀÉîöß日本語"):

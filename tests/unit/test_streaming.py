@@ -27,7 +27,9 @@ def test_a_stream_gives_the_ids_of_the_whole_text(text, places, name):
 
 
 @given(
-    parts=st.lists(st.one_of(hostile_text(), st.sampled_from(["<|endoftext|>", "<|end", "  ", "<|"])), max_size=8),
+    parts=st.lists(
+        st.one_of(hostile_text(), st.sampled_from(["<|endoftext|>", "<|end", "  ", "<|"])), max_size=8
+    ),
     places=st.lists(st.integers(0, 200), max_size=12),
 )
 @example(parts=["word" * 9, " x y z   ", "<|endoftext|>", "  tail"], places=[30, 46, 60])

@@ -20,7 +20,9 @@ def by_merges(words: dict[bytes, tuple[bytes, bytes]], **options) -> Tokenizer:
 
 
 def test_ranks_link_every_token_to_the_pair_that_builds_it():
-    vocabulary = Vocabulary.from_ranks({**BYTES, b"ab": 256, b"bc": 257, b"abc": 258, b"abcd": 259}, {"<s>": 260})
+    vocabulary = Vocabulary.from_ranks(
+        {**BYTES, b"ab": 256, b"bc": 257, b"abc": 258, b"abcd": 259}, {"<s>": 260}
+    )
     assert vocabulary.merges().tolist() == [[97, 98], [98, 99], [256, 99], [258, 100]]
     assert vocabulary.n_vocab == 261
     assert len(vocabulary) == 260
@@ -112,7 +114,9 @@ def test_two_tokens_with_the_same_bytes_are_refused():
 
 
 def test_a_missing_byte_is_an_error_that_says_where():
-    tokenizer = Tokenizer("ab", pat_str="gpt2", mergeable_ranks={b"a": 0, b"b": 1, b"ab": 2}, special_tokens={})
+    tokenizer = Tokenizer(
+        "ab", pat_str="gpt2", mergeable_ranks={b"a": 0, b"b": 1, b"ab": 2}, special_tokens={}
+    )
     assert tokenizer.encode("abba") == [2, 1, 0]
     with pytest.raises(EncodeError, match="byte 0x63 at byte 3 of the text"):
         tokenizer.encode("abac")

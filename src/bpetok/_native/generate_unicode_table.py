@@ -50,9 +50,7 @@ def probe() -> bytearray:
 def render(classes: bytearray, version: str) -> str:
     """The header's text."""
     rows: dict[bytes, int] = {}
-    index = [
-        rows.setdefault(bytes(classes[at : at + ROW]), len(rows)) for at in range(0, len(classes), ROW)
-    ]
+    index = [rows.setdefault(bytes(classes[at : at + ROW]), len(rows)) for at in range(0, len(classes), ROW)]
 
     def lines(values: list[int]) -> str:
         return "\n".join(

@@ -30,7 +30,11 @@ TARGET = Path(__file__).parent
 def read(folder: Path, name: str) -> bytes:
     """The published file, unpacked."""
     plain = folder / f"{name}.tiktoken"
-    return plain.read_bytes() if plain.exists() else gzip.decompress((folder / f"{name}.tiktoken.gz").read_bytes())
+    return (
+        plain.read_bytes()
+        if plain.exists()
+        else gzip.decompress((folder / f"{name}.tiktoken.gz").read_bytes())
+    )
 
 
 def main(arguments: list[str]) -> int:
