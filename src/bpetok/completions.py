@@ -11,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from bpetok._scan import as_utf8, char_class
+from bpetok.explain import merge_steps
 from bpetok.pretokenize import split
 
 if TYPE_CHECKING:
@@ -114,19 +115,10 @@ def _last_character_width(data: bytes) -> int:
 
 def _merge_only(tokenizer: Tokenizer, data: bytes) -> list[int]:
     """Ids of bytes by merging alone, without looking them up whole (equal where a token reaches itself)."""
-    tables = tokenizer.vocabulary.tables
-    byte_ids = tables.byte_ids()
-    parts = [byte_ids[byte] for byte in data]
-    while True:
-        ranked = [
-            (found[0], at, found[1])
-            for at, pair in enumerate(zip(parts, parts[1:], strict=False))
-            if (found := tables.pair(*pair)) is not None
-        ]
-        if not ranked:
-            return parts
-        _, at, merged = min(ranked)
-        parts[at : at + 2] = [merged]
+    parts = [*data]
+    for _ in merge_steps(tokenizer.vocabulary.tables, parts):
+        pass
+    return parts
 
 
 @functools.lru_cache(maxsize=8)

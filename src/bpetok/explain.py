@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bpetok.pretokenize import split
 
 if TYPE_CHECKING:
+    from bpetok._vocab import VocabTables
     from bpetok.tokenizer import Tokenizer
 
 __all__ = ["Explanation", "Step", "explain"]
@@ -66,35 +69,36 @@ def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
     tables = tokenizer.vocabulary.tables
     counts = tokenizer.vocabulary.merge_counts
     explanations = []
-    byte_ids = tables.byte_ids()
     for piece in split(text, tokenizer.pattern):
         data = piece.encode()
-        parts = [byte_ids[byte] for byte in data]
         spelled = [data[at : at + 1] for at in range(len(data))]
         steps = []
-        while True:
-            ranked = [
-                (found[0], at, found[1])
-                for at, pair in enumerate(zip(parts, parts[1:], strict=False))
-                if (found := tables.pair(*pair)) is not None
-            ]
-            if not ranked:
-                break
-            rank, at, merged = min(ranked)
+        for rank, at, merged in merge_steps(tables, [*data]):
             left, right = spelled[at : at + 2]
-            parts[at : at + 2] = [merged]
             spelled[at : at + 2] = [left + right]
-            steps.append(
-                Step(
-                    left,
-                    right,
-                    rank,
-                    merged,
-                    None if counts is None else int(counts[rank]),
-                    spelled.copy(),
-                )
-            )
+            count = None if counts is None else int(counts[rank])
+            steps.append(Step(left, right, rank, merged, count, spelled.copy()))
         token = tables.token_of(data)
         whole = token is not None and tables.is_whole(token)
         explanations.append(Explanation(data, whole, steps, tokenizer._encode_piece(data)))
     return explanations
+
+
+def merge_steps(tables: VocabTables, parts: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Merge byte values in place, lowest rank first and leftmost among equals, until nothing merges.
+
+    Yields:
+        The rank, the index of the left part and the merged id of each step.
+    """
+    parts[:] = map(tables.byte_ids().__getitem__, parts)
+    while True:
+        ranked = [
+            (found[0], at, found[1])
+            for at, (left, right) in enumerate(pairwise(parts))
+            if (found := tables.pair(left, right)) is not None
+        ]
+        if not ranked:
+            return
+        rank, at, merged = min(ranked)
+        parts[at : at + 2] = [merged]
+        yield rank, at, merged

@@ -93,7 +93,8 @@ def get_encoding(encoding_name: str) -> Tokenizer:
     recipe = _RECIPES.get(encoding_name)
     if recipe is None:
         raise VocabularyError(
-            f"unknown encoding {encoding_name!r}: use one of {', '.join(_RECIPES)}, or Tokenizer.load for a file"
+            f"unknown encoding {encoding_name!r}: use one of {', '.join(_RECIPES)}, "
+            "or Tokenizer.load for a file"
         )
     with _lock:
         if encoding_name not in _loaded:
