@@ -1,0 +1,159 @@
+"""What several commands share: options, loading a tokenizer, writing files whole or not at all."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bpetok.errors import VocabularyError
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+field_option = click.option(
+    "--field",
+    default="text",
+    show_default=True,
+    metavar="NAME",
+    help="Field (JSON lines) or column (Parquet) that holds the text.",
+)
+force_option = click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
+replace_option = click.option("--replace", is_flag=True, help="Read bytes that are not UTF-8 as U+FFFD.")
+files_argument = click.argument("files", nargs=-1, metavar="[FILES|-]...")
+
+
+def tokenizer_option(*, default: str | None = None) -> Callable[[F], F]:
+    """`-t TOKENIZER`, required when there is no default."""
+    need: dict[str, Any] = (
+        {"required": True} if default is None else {"default": default, "show_default": True}
+    )
+    return click.option(
+        "-t",
+        "--tokenizer",
+        "tokenizer_name",
+        metavar="TOKENIZER",
+        envvar="BPETOK_TOKENIZER",
+        show_envvar=True,
+        help="An encoding (cl100k_base), a model (gpt-4o) or a tokenizer file.",
+        **need,
+    )
+
+
+def text_options(*, special: str) -> Callable[[F], F]:
+    """`--special`, `--allow-special` and `--replace`: what to do with text that is not plain text."""
+
+    def decorate(function: F) -> F:
+        function = replace_option(function)
+        function = click.option(
+            "--allow-special",
+            multiple=True,
+            metavar="TOKEN",
+            help="Take this special token for what it is; may be repeated.",
+        )(function)
+        return click.option(
+            "--special",
+            type=click.Choice(["error", "none", "all"]),
+            default=special,
+            show_default=True,
+            help="Special tokens in the text: refuse them, read them as ordinary text, or as tokens.",
+        )(function)
+
+    return decorate
+
+
+def load_tokenizer(name: str) -> "Tokenizer":
+    """The tokenizer for an encoding's name, a model's name, or a file's path.
+
+    Raises:
+        VocabularyError: it is none of the three.
+        FormatError: the file is not a tokenizer.
+    """
+    import bpetok
+
+    encodings = bpetok.list_encoding_names()
+    if name in encodings:
+        return bpetok.get_encoding(name)
+    if os.path.exists(name):
+        return bpetok.Tokenizer.load(name)
+    with suppress(KeyError):
+        return bpetok.encoding_for_model(name)
+    raise VocabularyError(
+        f"no tokenizer {name!r}: not a file, a model, or one of the encodings {', '.join(encodings)}"
+    )
+
+
+def check_output(path: str, *, force: bool) -> None:
+    """See before any work begins that a file may be written.
+
+    Raises:
+        click.UsageError: it exists and may not be overwritten, or is a directory, or its folder is missing.
+    """
+    if path == "-":
+        return
+    target = Path(path)
+    stream = path in ("/dev/stdout", "/dev/stderr") or path.startswith("/dev/fd/")  # may be a file, too
+    if stream or (target.exists() and not target.is_file()):
+        raise click.UsageError(f"{path} is not an ordinary file: name one, or - for standard output")
+    if target.exists() and not force:
+        raise click.UsageError(f"{path} exists: add --force to overwrite it, or name another file")
+    if not target.parent.is_dir():
+        raise click.UsageError(f"{path}: there is no folder {target.parent}: make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise click.UsageError(f"{path}: the folder {target.parent} cannot be written to")
+
+
+@contextmanager
+def open_output(path: str) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is complete; "-" is standard output."""
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = os.path.realpath(path)  # a link stays a link
+    draft = Path(f"{target}.{os.getpid()}.part")
+    try:
+        with open(draft, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(target):
+            shutil.copymode(target, draft)
+        os.replace(draft, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+        raise
+
+
+def echo_json(value: object) -> None:
+    """One line of JSON on standard output, in ASCII so that any terminal or pipe takes it."""
+    click.echo(json.dumps(value))
+
+
+def size(text: str | bytes) -> int:
+    """Length in bytes of UTF-8; a lone surrogate is as long as the U+FFFD that it is encoded as."""
+    return len(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+
+
+def megabytes(n_bytes: float) -> str:
+    """A size for a person to read.
+
+    >>> megabytes(532), megabytes(12_345), megabytes(6_000_000)
+    ('532 bytes', '12.3 kB', '6.0 MB')
+    """
+    if n_bytes < 1000:
+        return f"{n_bytes:.0f} bytes"
+    for unit in ("kB", "MB"):
+        n_bytes /= 1000
+        if n_bytes < 1000:
+            return f"{n_bytes:.1f} {unit}"
+    return f"{n_bytes / 1000:.1f} GB"

@@ -1,0 +1,147 @@
+"""Files as plain byte streams: as they are, or out of gzip or Zstandard, or standard input.
+
+Damage is an error that names the file, also damage that the libraries pass over: a Zstandard frame
+cut short, a compressed file of no bytes at all.
+"""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import IO, Any
+
+from bpetok.errors import CorpusError, MissingExtraError
+
+_SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_MAGIC = {
+    "gzip": (b"\x1f\x8b",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60))),
+}
+_REFUSED = {".7z", ".br", ".bz2", ".lz4", ".lzma", ".rar", ".tar", ".tgz", ".xz", ".z", ".zip"}
+_BLOCK = 1 << 17
+_LONGEST_WINDOW = 1 << 31  # what `zstd --long=31` needs; large text dumps use it
+
+
+def split_suffix(path: str) -> tuple[str, str | None]:
+    """The suffix that tells a file's format, and how the file is compressed.
+
+    >>> split_suffix("corpus/part-1.JSONL.gz")
+    ('.jsonl', 'gzip')
+    >>> split_suffix("README")
+    ('', None)
+    """
+    name = PurePath(path)
+    compression = _SUFFIXES.get(name.suffix.lower())
+    if compression is not None:
+        name = name.with_suffix("")
+    return name.suffix.lower(), compression
+
+
+def check(path: str, *, regular: bool) -> None:
+    """See before any work begins that a file can be decompressed here.
+
+    Args:
+        path: the file.
+        regular: whether it is an ordinary file, whose first bytes can be looked at without taking them.
+
+    Raises:
+        CorpusError: a compression that is not known, or not the one that the name says.
+        MissingExtraError: zstandard is needed and not installed.
+    """
+    suffix, compression = split_suffix(path)
+    if suffix in _REFUSED:
+        raise CorpusError(
+            f"{path}: {suffix} files are not read: unpack it first, "
+            "or pipe the unpacked text into standard input and name it -"
+        )
+    if compression == "zstd":
+        _zstandard(path)
+    if compression is not None and regular:
+        with open(path, "rb") as file:
+            start = file.read(4)
+        if not start.startswith(_MAGIC[compression]):
+            raise CorpusError(
+                f"{path}: not {compression} data, whatever its name says: get the file again, or rename it"
+            )
+
+
+@contextmanager
+def open_bytes(path: str) -> Iterator[IO[bytes]]:
+    """A stream of the decompressed bytes of a file, or of standard input for "-".
+
+    Raises:
+        CorpusError: the file cannot be opened or read, or its compressed data is damaged or cut short.
+        MissingExtraError: zstandard is needed and not installed.
+    """
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    compression = split_suffix(path)[1]
+    damage: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+    if compression == "zstd":
+        damage += (_zstandard(path).ZstdError,)
+    try:
+        with open(path, "rb") as file:
+            if compression == "gzip":
+                with gzip.GzipFile(fileobj=file) as stream:
+                    yield io.BufferedReader(stream, _BLOCK)
+            elif compression == "zstd":
+                yield io.BufferedReader(_ZstdStream(file, _zstandard(path)), _BLOCK)
+            else:
+                yield file
+    except damage as error:
+        raise CorpusError(
+            f"{path}: the {compression} data is damaged or cut short ({error}): get the file again"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+class _ZstdStream(io.RawIOBase):
+    """Decompressed bytes of one or more Zstandard frames; the end of the file inside a frame is an error."""
+
+    def __init__(self, file: IO[bytes], zstandard: Any) -> None:
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_LONGEST_WINDOW)
+        self._frame: Any = None
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            if not self._decompress():
+                return 0
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _decompress(self) -> bool:
+        """Take a block of the file; false at its end."""
+        block = b""
+        if self._frame is not None and self._frame.eof:
+            block, self._frame = self._frame.unused_data, None
+        block = block or self._file.read(_BLOCK)
+        if not block:
+            if self._frame is not None:
+                raise EOFError("the file ends inside a frame")
+            return False
+        if self._frame is None:
+            self._frame = self._decompressor.decompressobj()
+        self._ready = memoryview(self._frame.decompress(block))
+        return True
+
+
+def _zstandard(path: str) -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{path}: reading .zst files needs zstandard: install it with pip install "bpetok[data]"'
+        ) from error
+    return zstandard

@@ -1,0 +1,315 @@
+"""Corpus readers: every format, every way a file can be bad, and that all is checked first."""
+
+import gzip
+import io
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bpetok.corpus import Document, check, read
+from bpetok.corpus.compression import split_suffix
+from bpetok.errors import CorpusError, MissingExtraError
+
+RECORDS = [{"text": "one\n"}, {"text": "zwei — два 🙂", "id": 2}, {"text": ""}]
+TEXTS = [record["text"] for record in RECORDS]
+
+
+def jsonl(*records: object) -> bytes:
+    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def texts(*paths: Path | str, field: str = "text") -> list[str | bytes]:
+    return [document.text for document in read([str(path) for path in paths], field=field)]
+
+
+@pytest.fixture
+def zstandard():
+    return pytest.importorskip("zstandard")
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    """Write columns to a Parquet file and give its path."""
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+
+    def write(name: str = "data.parquet", **columns: object) -> Path:
+        path = tmp_path / name
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+        return path
+
+    return write
+
+
+def test_text_is_one_document_of_the_bytes_as_they_are(tmp_path):
+    path = tmp_path / "notes.unknown"
+    path.write_bytes(b"caf\xc3\xa9\r\n\xff\x00end")
+    assert list(read(path)) == [Document(b"caf\xc3\xa9\r\n\xff\x00end", str(path))]
+
+
+def test_empty_file_is_an_empty_document(tmp_path):
+    path = tmp_path / "empty.txt"
+    path.touch()
+    assert texts(path) == [b""]
+
+
+def test_one_path_and_several_and_any_iterable(tmp_path):
+    paths = [tmp_path / "b.txt", tmp_path / "a.txt"]
+    for path in paths:
+        path.write_text(path.stem)
+    assert [document.text for document in read(str(paths[0]))] == [b"b"]
+    assert [document.text for document in read(iter(paths))] == [b"b", b"a"]
+    assert check(paths) == [str(path) for path in paths]
+
+
+def test_documents_are_immutable():
+    with pytest.raises(AttributeError):
+        Document("a", "b").text = "c"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".JSONL"])
+def test_json_lines(tmp_path, suffix):
+    path = tmp_path / f"data{suffix}"
+    path.write_bytes(jsonl(*RECORDS))
+    assert texts(path) == TEXTS
+
+
+def test_json_lines_of_another_field_without_last_newline_with_bom_blanks_and_nulls(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"body": "a"}\r\n\n  \n{"body": null}\n{"body": "b"}')
+    assert texts(path, field="body") == ["a", "b"]
+
+
+def test_json_lines_keep_lone_surrogates(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b'{"text": "\\ud800"}\n')
+    assert texts(path) == ["\ud800"]
+
+
+def test_empty_json_lines_hold_no_document(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.touch()
+    assert texts(path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{bad}\n", r"data\.jsonl:2: not a line of JSON .*correct or delete"),
+        (b'{"text": "caf\xe9"}\n', r"data\.jsonl:2: not UTF-8 .*iconv"),
+        (b'{"body": "x", "id": 1}\n', r"data\.jsonl:2: no field 'text' \(fields here: 'body', 'id'\)"),
+        (b"{}\n", r"data\.jsonl:2: no field 'text' \(fields here: none\)"),
+        (b'{"text": 7}\n', r"data\.jsonl:2: field 'text' is of type int"),
+        (b'["text"]\n', r"data\.jsonl:2: a line must be a JSON object .*list"),
+        (b"[" * 100_000 + b"\n", r"data\.jsonl:2: not a line of JSON"),
+        (b'{"text": ' + b"9" * 5000 + b"}\n", r"data\.jsonl:2: "),
+        (b'{"text": "cut of', r"data\.jsonl:2: not a line of JSON"),
+    ],
+)
+def test_bad_json_line_is_named_by_file_and_line(tmp_path, line, message):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b'{"text": "good"}\n' + line)
+    documents = read(path)
+    assert next(documents).text == "good"
+    with pytest.raises(CorpusError, match=message):
+        next(documents)
+
+
+@pytest.mark.parametrize("name", ["data.txt.gz", "data.gz"])
+def test_gzip_text(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"one ") + gzip.compress(b"two"))
+    assert texts(path) == [b"one two"]
+
+
+def test_gzip_json_lines(tmp_path):
+    path = tmp_path / "data.jsonl.gz"
+    path.write_bytes(gzip.compress(jsonl(*RECORDS)))
+    assert texts(path) == TEXTS
+
+
+def test_zstandard_text_of_several_frames(tmp_path, zstandard):
+    compressor = zstandard.ZstdCompressor()
+    long = bytes(range(256)) * 4096
+    path = tmp_path / "data.txt.zst"
+    path.write_bytes(b"".join(compressor.compress(part) for part in (b"one ", b"", long, b" two")))
+    assert texts(path) == [b"one " + long + b" two"]
+
+
+def test_zstandard_json_lines(tmp_path, zstandard):
+    path = tmp_path / "data.jsonl.zst"
+    path.write_bytes(zstandard.compress(jsonl(*RECORDS)))
+    assert texts(path) == TEXTS
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9, -1])
+@pytest.mark.parametrize("name", ["data.txt.gz", "data.jsonl.gz", "data.txt.zst", "data.jsonl.zst"])
+def test_compressed_file_cut_short(tmp_path, name, keep):
+    random = Random(0)
+    plain = jsonl(*({"text": random.randbytes(30).hex()} for _ in range(200)))
+    if name.endswith(".gz"):
+        whole = gzip.compress(plain)
+    else:
+        whole = pytest.importorskip("zstandard").compress(plain)
+    path = tmp_path / name
+    path.write_bytes(whole[:keep] if keep == -1 else whole[: int(len(whole) * keep)])
+    with pytest.raises(CorpusError, match=rf"{name}.*cut short.*get the file again"):
+        texts(path)
+
+
+@pytest.mark.parametrize("name", ["data.txt.gz", "data.txt.zst"])
+def test_damaged_compressed_file(tmp_path, name):
+    if name.endswith(".gz"):
+        whole = bytearray(gzip.compress(b"a long enough text " * 100))
+        whole[-6] ^= 0xFF  # the checksum
+    else:
+        zstandard = pytest.importorskip("zstandard")
+        whole = bytearray(
+            zstandard.ZstdCompressor(write_checksum=True).compress(b"a long enough text " * 100)
+        )
+        whole[-1] ^= 0xFF
+    path = tmp_path / name
+    path.write_bytes(whole)
+    with pytest.raises(CorpusError, match=rf"{name}.*damaged"):
+        texts(path)
+
+
+@pytest.mark.parametrize("name", ["data.txt.gz", "data.jsonl.zst"])
+@pytest.mark.parametrize("content", [b"", b"plain text"])
+def test_file_that_is_not_what_its_name_says(tmp_path, name, content):
+    if name.endswith(".zst"):
+        pytest.importorskip("zstandard")
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"whatever its name says"):
+        check(path)
+
+
+def test_parquet_in_batches_with_nulls(parquet):
+    rows = [f"row {n}" if n % 3 else None for n in range(3000)]
+    path = parquet(text=rows, id=list(range(3000)))
+    assert texts(path) == [row for row in rows if row is not None]
+
+
+def test_parquet_of_another_column_and_types(parquet):
+    import pyarrow
+
+    path = parquet(
+        body=pyarrow.array(["a", "b", "a"]).dictionary_encode(),
+        raw=pyarrow.array([b"\xff", b"", b"x"]),
+        tags=pyarrow.array([["a"], [], None]),
+    )
+    assert texts(path, field="body") == ["a", "b", "a"]
+    assert texts(path, field="raw") == [b"\xff", b"", b"x"]
+    with pytest.raises(CorpusError, match=r"column 'tags' is of type list<"):
+        check(path, field="tags")
+
+
+def test_parquet_column_is_checked_first(parquet):
+    path = parquet(body=["a"], id=[1])
+    with pytest.raises(CorpusError, match=r"no column 'text' \(columns here: 'body', 'id'\)"):
+        check(path)
+    with pytest.raises(CorpusError, match=r"column 'id' is of type int64"):
+        check(path, field="id")
+
+
+@pytest.mark.parametrize("keep", [0, 10, -10])
+def test_parquet_cut_short(parquet, keep):
+    path = parquet(text=["a", "b"])
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CorpusError, match=r"data\.parquet: not a whole Parquet file"):
+        check(path)
+
+
+def test_parquet_damaged_inside(parquet):
+    path = parquet(text=[f"some text {n}" for n in range(1000)])
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(396)
+    path.write_bytes(data)
+    with pytest.raises(CorpusError, match=r"data\.parquet"):
+        texts(path)
+
+
+def test_compressed_parquet_is_refused(tmp_path):
+    path = tmp_path / "data.parquet.gz"
+    path.write_bytes(gzip.compress(b"PAR1"))
+    with pytest.raises(CorpusError, match="unpack it first"):
+        check(path)
+
+
+def test_all_bad_sources_are_named_before_any_is_read(tmp_path):
+    good = tmp_path / "good.txt"
+    good.write_text("good")
+    (tmp_path / "old.tar").touch()
+    with pytest.raises(CorpusError) as caught:
+        read([good, tmp_path / "missing.txt", tmp_path, tmp_path / "old.tar"])
+    message = str(caught.value)
+    assert message.startswith("3 of 4 sources cannot be read: ")
+    assert "missing.txt: cannot be read: No such file or directory" in message
+    assert f"{tmp_path}: is a directory: name the files in it, for example {tmp_path}" in message
+    assert "old.tar: .tar files are not read" in message
+
+
+def test_unreadable_file(tmp_path, monkeypatch):
+    path = tmp_path / "secret.txt"
+    path.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(CorpusError, match=r"secret\.txt: cannot be read: permission denied"):
+        check(path)
+
+
+def test_file_gone_after_the_check(tmp_path):
+    path = tmp_path / "gone.txt"
+    path.touch()
+    documents = read(path)
+    path.unlink()
+    with pytest.raises(CorpusError, match=r"gone\.txt: cannot be read"):
+        next(documents)
+
+
+def test_no_source_at_all():
+    with pytest.raises(CorpusError, match="at least one file"):
+        check([])
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"typed \xff text")))
+    assert list(read("-")) == [Document(b"typed \xff text", "-")]
+    with pytest.raises(CorpusError, match="only once"):
+        check(["-", "-"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_opened_by_the_check(tmp_path):
+    path = tmp_path / "pipe.jsonl.gz"
+    os.mkfifo(path)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert check(path) == [str(path)]  # would wait for a writer, had it opened the pipe
+
+
+@pytest.mark.parametrize(("module", "name"), [("zstandard", "data.jsonl.zst"), ("pyarrow", "data.parquet")])
+def test_missing_package_names_the_extra(tmp_path, monkeypatch, module, name):
+    path = tmp_path / name
+    path.write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r'pip install "bpetok\[data\]"'):
+        check(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a/b.JSONL.GZ", (".jsonl", "gzip")),
+        ("b.txt.zst", (".txt", "zstd")),
+        ("b.gz", ("", "gzip")),
+        (".gz", ("", None)),
+        ("dir.gz/file", ("", None)),
+    ],
+)
+def test_suffixes(path, expected):
+    assert split_suffix(path) == expected
