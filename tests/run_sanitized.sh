@@ -9,7 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -r "$root"/{src,tests,docs,benchmarks,setup.py,pyproject.toml,README.md} "$copy"
+cp -r "$root"/{src,tests,docs,benchmarks,setup.py,pyproject.toml,mkdocs.yml,LICENSE} "$root"/*.md "$copy"
 cd "$copy"
 rm -f src/bpetok/_*.so src/bpetok/_*.c
 BPETOK_SANITIZE=address,undefined python setup.py -q build_ext --inplace

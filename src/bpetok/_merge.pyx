@@ -9,7 +9,8 @@ none is left. `merge_short` looks for it in an array (few comparisons, no pointe
 `merge_long` keeps a heap with lazy deletion and takes O(n log n). A pair's rank and result come from
 one table of (left id, right id), whatever the vocabulary's semantics: with *ranks*, the only pair
 that can ever form a token is the one that merging the token alone ends with (what lies inside its span
-merges there in the same order as anywhere else), and `link_ranks` finds it for every token.
+merges there in the same order as anywhere else; the proof is in `docs/architecture.md`), and `link_ranks`
+finds it for every token.
 
 The cache is exact: short words are their own key, long ones are compared in full. It belongs to a
 workspace, which a call leases, so no thread reads what another writes. Its growth is bounded per

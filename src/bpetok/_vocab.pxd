@@ -6,6 +6,9 @@ from libc.string cimport memcmp, memcpy
 
 cdef extern from *:
     """
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+      #error "bpetok's word keys assume a little-endian machine"
+    #endif
     #ifndef BPETOK_PREFETCH
       #if defined(__GNUC__) || defined(__clang__)
         #define BPETOK_PREFETCH(p) __builtin_prefetch(p)

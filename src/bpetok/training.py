@@ -23,7 +23,7 @@ __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
 TieBreak = Literal["bytes", "huggingface"]
 
-MAX_VOCAB_SIZE = 1 << 24
+MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
 STEP = 256  # merges between two looks at the signals and the progress callback
 
 

@@ -58,7 +58,7 @@ class Vocabulary:
         """A vocabulary with tiktoken's semantics.
 
         Args:
-            ranks: bytes to rank; ranks are ids, may have gaps, and lie below 2**24.
+            ranks: bytes to rank; ranks are ids, may have gaps, and lie below 2**24 - 256.
             special_tokens: text to id. An id that is also a rank decodes to the rank's bytes.
 
         Raises:
