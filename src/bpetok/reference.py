@@ -1,0 +1,343 @@
+r"""The specification: what every native function does, written to be read.
+
+Nothing here is fast and nothing here is used at run time. Each function says in a few lines of plain
+Python what its native counterpart computes, and the tests hold the two to equal results:
+
+=======================  ==========================================================
+`utf8`                   `str` to bytes, with surrogates treated as tiktoken does
+`split`                  a text into pieces, by the pattern itself
+`merge_ranks`            a piece into ids, when a token's id is its rank (tiktoken)
+`merge_list`             a piece into ids, by a list of pairs (Hugging Face)
+`encode`                 special tokens, pieces and merges together
+`spans`                  the bytes and the characters that each id covers
+`count_pieces`           texts into piece counts
+`train`                  piece counts into merges
+=======================  ==========================================================
+"""
+
+import functools
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+from bpetok._scan import char_class
+from bpetok.errors import EncodeError
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8 of a text that may hold surrogates.
+
+    A high and a low surrogate side by side are the character they stand for; a lone one is U+FFFD. This
+    is a round trip through UTF-16, which is how tiktoken repairs a text that UTF-8 refuses.
+
+    >>> utf8("\\ud83d\\ude00 \\ud83d").decode()
+    '😀 �'
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+# ---- pieces --------------------------------------------------------------------------------------
+
+_LETTER, _UPPER, _LOWER, _NUMBER, _SPACE, _NEWLINE, _MARK = (1 << bit for bit in range(7))
+
+# The table tells no more than the known patterns ask. Cased letters that can start a word are one class
+# (Lu with Lt) and caseless ones another (Lm with Lo): the patterns name the two of each pair together.
+_CASE = _UPPER | _LOWER
+# Class name to (bits that matter, what they must be).
+_CLASSES = {
+    "L": (_LETTER, _LETTER),
+    "Lu": (_CASE, _UPPER),
+    "Lt": (_CASE, _UPPER),
+    "Ll": (_CASE, _LOWER),
+    "Lm": (_LETTER | _CASE, _LETTER | _CASE),
+    "Lo": (_LETTER | _CASE, _LETTER | _CASE),
+    "M": (_MARK, _MARK),
+    "N": (_NUMBER, _NUMBER),
+    "s": (_SPACE, _SPACE),
+}
+
+
+def split(text: str | bytes, source: str) -> list[Any]:
+    """The pieces of a text: what the pattern matches, from left to right.
+
+    The expression runs in the `regex` package, with each Unicode class written out as the characters
+    that the native table has in it, so that both know the same version of Unicode.
+
+    Bytes that are not UTF-8 are characters of no class, one each: `surrogateescape` turns each of them
+    into a code point that no class holds, and back.
+
+    Args:
+        text: a str, or bytes that should be UTF-8.
+        source: the regular expression.
+
+    Returns:
+        Pieces of the type of `text`.
+
+    >>> split("I'm 12345 years", r"'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+")
+    ['I', "'m", ' 12345', ' years']
+    """
+    pattern = _compiled(source)
+    if isinstance(text, str):
+        return [match.group() for match in pattern.finditer(utf8(text).decode())]
+    escaped = text.decode("utf-8", "surrogateescape")
+    return [match.group().encode("utf-8", "surrogateescape") for match in pattern.finditer(escaped)]
+
+
+@functools.cache
+def _compiled(source: str) -> Any:
+    import regex
+
+    return regex.compile(explicit(source))
+
+
+def explicit(source: str) -> str:
+    r"""A pattern with its Unicode classes written out, and `$` as the very end of the text.
+
+    Only what the known patterns use is rewritten: `\p{L}` and its kin, `\P{..}`, `\s`, `\S`, `$`.
+
+    >>> explicit(r"[0-9$]+$")
+    '[0-9$]+\\Z'
+    >>> len(explicit(r"\p{L}")) > 10_000
+    True
+    """
+    out, in_class = [], False
+    for part in re.findall(r"\\[pP]\{\w+\}|\\.|.", source, re.DOTALL):
+        members = _members(part)
+        if members:
+            out.append(members if in_class else f"[{members}]")
+        elif part == "$" and not in_class:
+            out.append(r"\Z")
+        else:
+            in_class = part == "[" or (in_class and part != "]")
+            out.append(part)
+    return "".join(out)
+
+
+@functools.cache
+def _members(part: str) -> str:
+    r"""The inside of a bracket that holds the characters of `\p{..}`, `\P{..}`, `\s` or `\S`, or ""."""
+    named = re.fullmatch(r"\\(?:([pP])\{(\w+)\}|([sS]))", part)
+    if named is None or (named[2] or "s") not in _CLASSES:
+        return ""
+    mask, members = _CLASSES[named[2] or "s"]
+    wanted = part[1] in "ps"
+    ranges: list[list[int]] = []
+    for code_point in range(0x110000):
+        if (char_class(code_point) & mask == members) == wanted:
+            if ranges and ranges[-1][1] == code_point - 1:
+                ranges[-1][1] = code_point
+            else:
+                ranges.append([code_point, code_point])
+    return "".join(rf"\U{first:08x}-\U{last:08x}" for first, last in ranges)
+
+
+# ---- merges --------------------------------------------------------------------------------------
+
+
+def merge_ranks(piece: bytes, ranks: Mapping[bytes, int]) -> list[int]:
+    """The ids of a piece when ids are ranks, as in tiktoken.
+
+    A piece that is a token is that token, whether or not merges would get there. Otherwise, again and
+    again, of all neighbours that join to a token's bytes, the pair with the lowest rank is joined, the
+    leftmost when there are several. What two parts came from does not matter, only their bytes.
+
+    Raises:
+        EncodeError: a byte is left that is no token.
+
+    >>> merge_ranks(b"abcab", {b"a": 0, b"b": 1, b"c": 2, b"ab": 3, b"bc": 4})
+    [3, 2, 3]
+    """
+    if piece in ranks:
+        return [ranks[piece]]
+    parts = [piece[at : at + 1] for at in range(len(piece))]
+    while len(parts) > 1:
+        joined = [ranks.get(left + right, math.inf) for left, right in itertools.pairwise(parts)]
+        lowest = min(joined)
+        if lowest == math.inf:
+            break
+        at = joined.index(lowest)
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    missing = [part for part in parts if part not in ranks]
+    if missing:
+        raise EncodeError(f"the vocabulary has no token for {missing[0]!r}")
+    return [ranks[part] for part in parts]
+
+
+def merge_list(piece: Iterable[int], merges: Mapping[tuple[int, int], tuple[int, int]]) -> list[int]:
+    """The ids of a piece when only listed pairs may merge, as in Hugging Face's `tokenizers`.
+
+    Args:
+        piece: the ids of the piece's bytes.
+        merges: (left id, right id) to (rank, id of the two together).
+
+    >>> merge_list([0, 1, 2], {(1, 2): (0, 4), (0, 1): (1, 3)})
+    [0, 4]
+    """
+    ids = list(piece)
+    while True:
+        found = [(merges[pair][0], at) for at, pair in enumerate(itertools.pairwise(ids)) if pair in merges]
+        if not found:
+            return ids
+        _, at = min(found)
+        ids[at : at + 2] = [merges[ids[at], ids[at + 1]][1]]
+
+
+# ---- encoding ------------------------------------------------------------------------------------
+
+
+def encode(
+    text: str,
+    source: str,
+    ranks: Mapping[bytes, int],
+    special_tokens: Mapping[str, int] | None = None,
+    allowed: Collection[str] = (),
+) -> list[int]:
+    """The ids of a text, with the text of allowed special tokens as those tokens.
+
+    Args:
+        text: any str; surrogates are repaired first.
+        source: the split pattern.
+        ranks: bytes of every token to its id, which is its rank.
+        special_tokens: text of every special token to its id.
+        allowed: the special tokens to look for; the text of others is ordinary.
+
+    >>> encode("ab<s>ab", ".+", {b"a": 0, b"b": 1, b"ab": 2}, {"<s>": 3}, allowed={"<s>"})
+    [2, 3, 2]
+    """
+    ids: list[int] = []
+    for segment, special in segments(utf8(text).decode(), allowed):
+        for piece in split(segment, source):
+            ids += merge_ranks(piece.encode(), ranks)
+        if special is not None:
+            ids.append((special_tokens or {})[special])
+    return ids
+
+
+def segments(text: str, allowed: Collection[str]) -> Iterator[tuple[str, str | None]]:
+    """Cut a text at special tokens: each stretch of ordinary text with the special token after it, if any.
+
+    The search takes the first special token in the text, and the longest of those that start at the same
+    character. Each stretch is split on its own: for the pattern, the text ends where a special begins.
+
+    >>> list(segments("a<s><s2>b", {"<s>", "<s2>"}))
+    [('a', '<s>'), ('', '<s2>'), ('b', None)]
+    """
+    start = at = 0
+    while at < len(text):
+        here = (token for token in allowed if token and text.startswith(token, at))
+        found = max(here, key=len, default=None)
+        if found is None:
+            at += 1
+        else:
+            yield text[start:at], found
+            start = at = at + len(found)
+    yield text[start:], None
+
+
+def spans(tokens: Iterable[bytes]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The bytes and the characters that each token covers, in a text that is valid UTF-8 as a whole.
+
+    A character belongs to every token that holds one of its bytes.
+
+    >>> spans(["é".encode()[:1], "é".encode()[1:] + b"a"])
+    [((0, 1), (0, 1)), ((1, 3), (0, 2))]
+    """
+    covered = []
+    start = characters = 0
+    for token in tokens:
+        continued = bool(token) and 0x80 <= token[0] < 0xC0
+        first = characters - continued
+        characters += sum(not 0x80 <= byte < 0xC0 for byte in token)
+        covered.append(((start, start + len(token)), (first, characters)))
+        start += len(token)
+    return covered
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+def count_pieces(texts: Iterable[str | bytes], source: str) -> Counter[bytes]:
+    """How often each piece occurs in the texts, which are split one by one.
+
+    >>> count_pieces(["a b", "a"], r" ?\\p{L}+")
+    Counter({b'a': 2, b' b': 1})
+    """
+    counts: Counter[bytes] = Counter()
+    for text in texts:
+        pieces = split(text, source)
+        counts.update(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+    return counts
+
+
+# GPT-2's alphabet shows each byte as a printable character. In the order of those characters the bytes
+# that are printable Latin-1 come first; `tokenizers` gives ids to bytes in that order.
+BYTE_ORDER = sorted(range(256), key=lambda byte: (not chr(byte).isprintable() or chr(byte).isspace(), byte))
+
+
+def train(
+    counts: Mapping[bytes, int],
+    n_merges: int,
+    *,
+    tie_break: Literal["bytes", "huggingface"] = "bytes",
+    min_frequency: int = 1,
+    max_token_length: int | None = None,
+) -> list[tuple[bytes, bytes]]:
+    """Learn merges: count all pairs of neighbours, join the most frequent one everywhere, and again.
+
+    Every two neighbours are a pair, so `aaa` holds `aa` twice; joining goes from left to right and does
+    not overlap. Nothing is remembered from one step to the next.
+
+    Args:
+        counts: pieces with how often each occurs.
+        n_merges: how many merges to learn; fewer come back when no pair is frequent enough.
+        tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
+            bytes) are first in order, with "huggingface" the one whose (left id, right id) are.
+        min_frequency: the least count of a pair that may merge.
+        max_token_length: the most bytes in a token.
+
+    >>> train({b"aaab": 2, b"ab": 1}, 2)
+    [(b'a', b'a'), (b'a', b'b')]
+    """
+    words = {piece: [piece[at : at + 1] for at in range(len(piece))] for piece in counts}
+    ids = {bytes([byte]): at for at, byte in enumerate(BYTE_ORDER)}
+    merges: list[tuple[bytes, bytes]] = []
+
+    def order(pair: tuple[bytes, bytes]) -> tuple[Any, Any]:
+        return pair if tie_break == "bytes" else (ids[pair[0]], ids[pair[1]])
+
+    while len(merges) < n_merges:
+        pairs: Counter[tuple[bytes, bytes]] = Counter()
+        for piece, parts in words.items():
+            for left, right in itertools.pairwise(parts):
+                if max_token_length is None or len(left) + len(right) <= max_token_length:
+                    pairs[left, right] += counts[piece]
+        if not pairs:
+            break
+        best = min(pairs, key=lambda pair: (-pairs[pair], order(pair)))
+        if pairs[best] < max(min_frequency, 1):
+            break
+        merges.append(best)
+        ids.setdefault(best[0] + best[1], len(ids))
+        for parts in words.values():
+            join(parts, best)
+    return merges
+
+
+def join(parts: list[bytes], pair: tuple[bytes, bytes]) -> None:
+    """Join each occurrence of a pair in `parts`, in place, from left to right.
+
+    >>> parts = [b"a", b"a", b"a"]
+    >>> join(parts, (b"a", b"a"))
+    >>> parts
+    [b'aa', b'a']
+    """
+    at = 0
+    while at < len(parts) - 1:
+        if (parts[at], parts[at + 1]) == pair:
+            parts[at : at + 2] = [pair[0] + pair[1]]
+        at += 1

@@ -1,0 +1,156 @@
+"""The native scanner against its specification, on generated text."""
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import strategies
+from bpetok import reference
+from bpetok._scan import as_utf8
+from bpetok.patterns import NAMED, recognise, resolve
+
+SOURCES = {
+    **{name: NAMED[name] for name in ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")},
+    "gpt2-original": r"""'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""",
+    "qwen3.5": (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+        r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "nanochat": NAMED["llama3"].replace("{1,3}", "{1,2}"),
+}
+
+every_pattern = pytest.mark.parametrize("name", sorted(SOURCES))
+
+
+@every_pattern
+@given(text=strategies.hostile_text())
+@example(text="a\u0301\u0301 \u0301A\u0301b")
+@example(text=" \u00a0\u3000x\u3000\u00a0 ")
+def test_pieces_are_what_the_pattern_matches(name, text):
+    assert recognise(SOURCES[name]).split(text) == reference.split(text, SOURCES[name])
+
+
+@every_pattern
+@given(text=strategies.surrogate_text())
+def test_pieces_of_text_with_surrogates(name, text):
+    assert recognise(SOURCES[name]).split(text) == reference.split(text, SOURCES[name])
+
+
+@every_pattern
+@given(data=strategies.hostile_bytes())
+@example(data=b"\xe2\x82")
+@example(data=b"a\xf0\x9f\x98 \xed\xa0\x80\xed\xb0\x80 1\xff2")
+def test_pieces_of_bytes_that_are_not_utf8(name, data):
+    pieces = recognise(SOURCES[name]).split(data)
+    assert b"".join(pieces) == data
+    assert all(pieces)
+    assert pieces == reference.split(data, SOURCES[name])
+
+
+@every_pattern
+@given(text=strategies.hostile_text())
+def test_a_str_and_its_utf8_have_the_same_pieces(name, text):
+    scanner = recognise(SOURCES[name])
+    assert [piece.encode() for piece in scanner.split(text)] == scanner.split(text.encode())
+
+
+@every_pattern
+@given(text=strategies.hostile_text())
+def test_pieces_join_to_the_text_and_are_pieces_of_their_own_start(name, text):
+    """No piece is empty, none is missing, and splitting can go on at any border."""
+    scanner = recognise(SOURCES[name])
+    pieces = scanner.split(text)
+    assert "".join(pieces) == text
+    assert all(pieces)
+    for at in range(0, len(pieces), 3):
+        assert scanner.split("".join(pieces[at:])) == pieces[at:]
+
+
+@given(text=st.one_of(strategies.surrogate_text(), strategies.hostile_text()))
+@example(text="\ud83d\ud83d\ude00\ude00")
+@example(text="\ufeff\ud800")
+def test_utf8_of_any_str(text):
+    assert as_utf8(text) == reference.utf8(text)
+
+
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+PREFIX, ATTACHED = r"[^\r\n\p{L}\p{N}]?", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+
+# Each slot of a pattern with the spellings it may have.
+SLOTS = (
+    ("", "'(?:[sdmt]|ll|ve|re)|", "'(?i:[sdmt]|ll|ve|re)|", "'s|'t|'re|'ve|'m|'ll|'d|"),
+    (
+        r" ?\p{L}+|",
+        r" ?\p{L}++|",
+        PREFIX + r"\p{L}+|",
+        PREFIX + r"+\p{L}++|",
+        PREFIX + r"[\p{L}\p{M}]+|",
+        f"{PREFIX}{UPPER}*{LOWER}+|{PREFIX}{UPPER}+{LOWER}*|",
+        f"{PREFIX}{UPPER}*{LOWER}+{ATTACHED}|{PREFIX}{UPPER}+{LOWER}*{ATTACHED}|",
+    ),
+    (r" ?\p{N}+|", r"\p{N}+|", r"\p{N}|", r"\p{N}{1,2}|", r"\p{N}{1,3}+|"),
+    (r" ?[^\s\p{L}\p{N}]+", r" ?[^\s\p{L}\p{N}]++", r" ?[^\s\p{L}\p{M}\p{N}]+"),
+    ("|", r"[\r\n]*|", r"[\r\n/]*|", r"[\r\n]*+|"),
+    ("", r"\s+$|", r"\s++$|"),
+    ("", r"\s*[\r\n]|", r"\s*[\r\n]+|"),
+    (r"\s+(?!\S)|\s", r"\s+(?!\S)|\s+"),
+)
+
+
+@given(slots=st.tuples(*map(st.sampled_from, SLOTS)), text=strategies.hostile_text())
+def test_every_combination_of_known_parts(slots, text):
+    """The scanner's parameters are independent of each other: any combination does what it says."""
+    source = "".join(slots)
+    scanner = recognise(source)
+    if scanner is None:
+        unserved_marks = r"\p{L}\p{M}\p{N}" in slots[3] and slots[1] != PREFIX + r"[\p{L}\p{M}]+|"
+        assert unserved_marks or ("Lu" in slots[1] and ATTACHED in slots[1] and slots[0])
+    else:
+        assert scanner.split(text) == reference.split(text, source)
+
+
+@st.composite
+def edited_patterns(draw):
+    """A known pattern with one alternative or one character dropped, doubled, moved or changed."""
+    source = SOURCES[draw(st.sampled_from(sorted(SOURCES)))]
+    if draw(st.booleans()):
+        parts = re.split(r"\|(?![^()\[\]]*[)\]])", source)
+        at, to = (draw(st.integers(0, len(parts) - 1)) for _ in range(2))
+        parts[at : at + 1] = draw(st.sampled_from([[], [parts[at]] * 2, [parts[to]], [parts[to], parts[at]]]))
+        return "|".join(parts)
+    at = draw(st.integers(0, len(source) - 1))
+    kept = draw(st.sampled_from(["", source[at] + "+", source[at] + "?", source[at] * 2, *"+*?|sS "]))
+    return source[:at] + kept + source[at + 1 :]
+
+
+@given(source=edited_patterns(), text=strategies.hostile_text())
+@example(source=NAMED["llama3"].replace(r"\s+(?!\S)", r"\s++(?!\S)"), text="a  b")
+@example(source=NAMED["llama3"].replace(r"\s*[\r\n]+", r"\s*+[\r\n]+"), text="a \n b")
+@example(source=NAMED["o200k"].replace(r"\p{M}]*[\p{Ll}", r"\p{M}]*+[\p{Ll}"), text="A\u4e2dB")
+@example(source=NAMED["o200k"].replace(r"\p{N}]?", r"\p{N}]?+"), text="\u0301\n")
+@example(source=SOURCES["qwen3.5"].replace(r"\p{N}]?[", r"\p{N}]?+["), text="\u0301")
+def test_an_edited_pattern_is_refused_or_equal(source, text):
+    """A pattern is never served by a scanner that splits differently, however near it comes."""
+    scanner = recognise(source)
+    if scanner is not None:
+        assert scanner.split(text) == reference.split(text, source)
+
+
+@every_pattern
+def test_every_character_alone_and_among_others(name):
+    """Each of the code points once, in the company of letters, spaces, numbers and newlines."""
+    scanner = recognise(SOURCES[name])
+    some = [
+        chr(code_point)
+        for members in strategies.code_points_by_class().values()
+        for code_point in (*members[:60], *members[:: max(1, len(members) // 120)], *members[-20:])
+    ]
+    for frame in ("{}", "a{}", " {}b", "1{}2", "{}\n", "A{0}{0}b", "!{} ", "'{}", "'s{}"):
+        text = "\n".join(map(frame.format, some))
+        assert scanner.split(text) == reference.split(text, SOURCES[name])
+
+
+def test_named_patterns_are_all_here():
+    assert {resolve(name).source for name in NAMED} <= set(SOURCES.values())
