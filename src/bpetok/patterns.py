@@ -124,15 +124,23 @@ def resolve(pattern: str) -> Pattern:
     >>> resolve(r"\\w+|\\W+").scanner is None
     True
     """
-    if not isinstance(pattern, str) or not pattern:
-        raise PatternError(f"a split pattern must be a non-empty string, got {pattern!r}")
-    source = NAMED.get(_ALIASES.get(pattern, pattern))
-    if source is None:
-        if re.fullmatch(r"[A-Za-z0-9_-]+", pattern):
-            raise PatternError(
-                f"unknown pattern name {pattern!r}: use one of {', '.join(NAMED)}, or a regular expression"
-            )
-        source = pattern
+    word = isinstance(pattern, str) and re.fullmatch(r"[A-Za-z0-9_-]+", pattern)
+    if word and pattern not in NAMED and pattern not in _ALIASES:
+        raise PatternError(
+            f"unknown pattern name {pattern!r}: use one of {', '.join(NAMED)}, or a regular expression"
+        )
+    return from_source(pattern)
+
+
+def from_source(source: str) -> Pattern:
+    """The `Pattern` for a regular expression or a known name; any other word is an expression too.
+
+    Raises:
+        PatternError: the string is empty.
+    """
+    if not isinstance(source, str) or not source:
+        raise PatternError(f"a split pattern must be a non-empty string, got {source!r}")
+    source = NAMED.get(_ALIASES.get(source, source), source)
     name = next((known for known, text in NAMED.items() if text == source), None)
     return Pattern(source, name, recognise(source))
 

@@ -22,7 +22,7 @@ from bpetok.errors import (
     VocabularyError,
     VocabularySizeError,
 )
-from bpetok.patterns import Pattern, resolve
+from bpetok.patterns import Pattern, from_source
 from bpetok.pretokenize import compile_pattern, match_spans
 from bpetok.vocabulary import Vocabulary
 
@@ -143,7 +143,7 @@ class Tokenizer(Encoder):
         self, name: str, pattern: str, vocabulary: Vocabulary, provenance: Mapping[str, Any] | None
     ) -> None:
         self.name = name
-        self.pattern = resolve(pattern)
+        self.pattern = from_source(pattern)
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
         self.max_token_value = vocabulary.n_vocab - 1

@@ -114,3 +114,8 @@ def test_custom_patterns_take_the_same_path_everywhere():
     assert custom.count(text, allowed_special="all") == len(ids)
     assert custom.encode_to_numpy(text, allowed_special="all").tolist() == ids
     assert custom.encode_batch([text] * 20, allowed_special="all") == [ids] * 20
+
+
+def test_a_word_is_a_pattern_for_a_tokenizer_as_in_tiktoken():
+    ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
+    assert Tokenizer("t", pat_str="ab", mergeable_ranks=ranks, special_tokens={}).encode("xabab") == [256, 256]
