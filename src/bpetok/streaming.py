@@ -24,10 +24,10 @@ class StreamDecoder:
     """Ids in, text out: each call gives the text that is complete, never a broken character.
 
     >>> from bpetok import get_encoding
-    >>> gpt2 = get_encoding("gpt2")
-    >>> decoder = gpt2.stream_decoder()
-    >>> [decoder.push([token]) for token in gpt2.encode("né 👍")] + [decoder.finish()]
-    ['n', 'é', ' ', '', '👍', '']
+    >>> cl100k = get_encoding("cl100k_base")
+    >>> decoder = cl100k.stream_decoder()
+    >>> [decoder.push([token]) for token in cl100k.encode("日本語")] + [decoder.finish()]
+    ['日', '本', '', '語', '']
     """
 
     def __init__(self, tokenizer: Tokenizer, errors: str = "replace") -> None:

@@ -307,9 +307,9 @@ class Tokenizer(Encoder):
         >>> from bpetok import get_encoding
         >>> ids, byte_spans, char_spans = get_encoding("gpt2").encode_with_offsets("naïve")
         >>> ids.tolist(), byte_spans.tolist()
-        ([2616, 38776, 303], [[0, 2], [2, 4], [4, 6]])
+        ([2616, 38776], [[0, 2], [2, 6]])
         >>> char_spans.tolist()
-        [[0, 2], [2, 3], [3, 5]]
+        [[0, 2], [2, 5]]
         """
         import numpy as np
 

@@ -1,0 +1,57 @@
+"""Every defect ever fixed, with the smallest input that showed it."""
+
+import pytest
+import regex
+
+from bpetok import Tokenizer, patterns, reference
+from bpetok.pretokenize import split
+
+BYTES = {bytes([b]): b for b in range(256)}
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "possessive", "text"),
+    [
+        ("llama3", r"\s+(?!\S)", r"\s++(?!\S)", "a  b"),
+        ("llama3", r"\s*[\r\n]+", r"\s*+[\r\n]+", "a \n b"),
+        ("o200k", r"\p{M}]*[\p{Ll}", r"\p{M}]*+[\p{Ll}", "A\u4e2dB"),
+        ("o200k", r"\p{N}]?", r"\p{N}]?+", "\u0301\n"),
+    ],
+)
+def test_a_possessive_quantifier_was_taken_for_a_plain_one(name, plain, possessive, text):
+    source = patterns.NAMED[name].replace(plain, possessive)
+    assert source != patterns.NAMED[name]
+    assert split(text, source) == [match.group() for match in regex.finditer(source, text)]
+    assert split(text, source) == reference.split(text, source)
+
+
+def test_a_token_of_bytes_that_are_no_tokens_was_refused():
+    tokenizer = Tokenizer("t", pat_str="gpt2", mergeable_ranks={b"a": 0, b"ab": 1}, special_tokens={})
+    assert tokenizer.encode("aab") == [0, 1]
+
+
+def test_spans_were_guessed_where_a_pattern_leaves_text_out():
+    tokenizer = Tokenizer("t", pat_str="(?<=1)a", mergeable_ranks=BYTES, special_tokens={})
+    assert tokenizer.encode_with_offsets("a 1a").byte_spans.tolist() == [[3, 4]]
+
+
+def test_a_multiline_dollar_was_the_end_of_the_text():
+    assert split("a\nb\n", r"(?m)^.+$|\n") == ["a", "\n", "b", "\n"]
+    assert split("a\nb\n", r"(?m:^a$)|b$|\n") == ["a", "\n", "\n"]
+    assert split("ab\n", r"a|b$|\n") == ["a", "\n"]
+
+
+def test_two_specials_of_one_id_were_refused():
+    tokenizer = Tokenizer("t", pat_str="gpt2", mergeable_ranks=BYTES, special_tokens={"<a>": 256, "<b>": 256})
+    assert tokenizer.encode("<a><b>", allowed_special="all") == [256, 256]
+    assert tokenizer.decode([256]) == "<a>"
+
+
+def test_a_special_token_behind_white_space_in_a_stream():
+    tokenizer = Tokenizer(
+        "t", pat_str="cl100k", mergeable_ranks=BYTES, special_tokens={"<|end of text|>": 256}
+    )
+    text = "word " * 9 + "   <|end of text|>x"
+    encoder = tokenizer.stream_encoder(allowed_special="all")
+    ids = [token for char in text for token in encoder.push(char)] + encoder.finish()
+    assert ids == tokenizer.encode(text, allowed_special="all")
