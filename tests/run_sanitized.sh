@@ -18,4 +18,5 @@ export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 export PYTHONPATH="$copy/src" PYTHONMALLOC=malloc BPETOK_TEST_EXAMPLES="${BPETOK_TEST_EXAMPLES:-50}"
-python -m pytest -p no:cacheprovider -q "$@"
+# Only Python's own streams are captured, so that a sanitizer's report is seen.
+python -m pytest -p no:cacheprovider --capture=sys -q "$@"

@@ -216,7 +216,7 @@ cdef class Encoder:
         while True:
             special = self.find_special(text, start, end, mask, &which) if mask != NULL else end
             segment = PyUnicode_DecodeUTF8(<const char*>text + start, <Py_ssize_t>(special - start), NULL)
-            ascii = len(segment) == special - start
+            ascii = <size_t>len(segment) == special - start
             at = start
             chars = 0
             for first, last in self.matcher(segment):
@@ -381,7 +381,8 @@ cdef class Encoder:
             self.fill(text, marks(mask), reject, ws)
             array = empty(ws.n_ids)
             PyObject_GetBuffer(array, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
-            memcpy(buffer.buf, ws.ids, ws.n_ids * sizeof(uint32_t))
+            if ws.n_ids:    # else there may be no buffer yet
+                memcpy(buffer.buf, ws.ids, ws.n_ids * sizeof(uint32_t))
             PyBuffer_Release(&buffer)
             return array
         finally:
@@ -614,7 +615,8 @@ cdef class Batch:
             self.ids[chunk] = <uint32_t*>malloc((ws.n_ids + 1) * sizeof(uint32_t))
             if self.ids[chunk] == NULL:
                 raise MemoryError()
-            memcpy(self.ids[chunk], ws.ids, ws.n_ids * sizeof(uint32_t))
+            if ws.n_ids:
+                memcpy(self.ids[chunk], ws.ids, ws.n_ids * sizeof(uint32_t))
         return 0
 
     def lists(self):

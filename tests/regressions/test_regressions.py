@@ -55,3 +55,10 @@ def test_a_special_token_behind_white_space_in_a_stream():
     encoder = tokenizer.stream_encoder(allowed_special="all")
     ids = [token for char in text for token in encoder.push(char)] + encoder.finish()
     assert ids == tokenizer.encode(text, allowed_special="all")
+
+
+def test_an_empty_text_first_copied_from_no_buffer():
+    # Undefined behaviour that only a sanitizer sees: memcpy of nothing from NULL.
+    tokenizer = Tokenizer("t", pat_str="gpt2", mergeable_ranks=BYTES, special_tokens={})
+    assert tokenizer.encode_to_numpy("").tolist() == []
+    assert tokenizer.encode_batch([""]) == [[]]
