@@ -1,0 +1,96 @@
+"""Writing files whole or not at all."""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+
+from bpetok.errors import FormatError
+
+__all__ = ["write_files"]
+
+
+def write_files(files: Mapping[str, bytes]) -> None:
+    """Write files so that each path holds its old content or its new one at any time, also after a crash.
+
+    Everything is written beside its target and brought to disk first, then put into place in the given
+    order. When any step fails, what was already put into place is put back. A symbolic link is followed,
+    and an existing file's permissions are kept.
+
+    Args:
+        files: path to content.
+
+    Raises:
+        FormatError: a path is something else than a file, such as a folder or a device.
+        OSError: the disk is full, the folder is not writable, and so on.
+    """
+    contents = {os.path.realpath(path): data for path, data in files.items()}
+    temporary: list[str] = []
+    undo: list[tuple[str | None, str]] = []
+    try:
+        staged = [(_stage(target, data, temporary), target) for target, data in contents.items()]
+        # The last one needs no way back: nothing can fail behind it.
+        backups = [_back_up(target, temporary) for _, target in staged[:-1]]
+        for (name, target), backup in zip(staged, [*backups, None], strict=True):
+            os.replace(name, target)
+            undo.append((backup, target))
+    except BaseException:
+        for backup, target in undo[: len(contents) - 1]:
+            if backup is None:
+                os.unlink(target)
+            else:
+                os.replace(backup, target)
+        raise
+    finally:
+        for name in temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+    for folder in {os.path.dirname(target) for target in contents}:
+        _sync_folder(folder)
+
+
+def _stage(target: str, data: bytes, temporary: list[str]) -> str:
+    """Write `data` to a new file in the same folder (renaming works only within one file system), with
+    the permissions that `target` has or would get. The file's name is added to `temporary`."""
+    mode = _mode(target)
+    name = os.path.join(os.path.dirname(target), f".bpetok-{secrets.token_hex(8)}.tmp")
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    temporary.append(name)
+    with open(handle, "wb") as file:
+        if mode is not None:
+            os.fchmod(handle, stat.S_IMODE(mode))
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+    return name
+
+
+def _back_up(target: str, temporary: list[str]) -> str | None:
+    """A copy of the file at `target`, beside it; None when there is none."""
+    if _mode(target) is None:
+        return None
+    with open(target, "rb") as file:
+        return _stage(target, file.read(), temporary)
+
+
+def _mode(target: str) -> int | None:
+    """The mode of an existing file; None when there is none yet, in a folder that exists."""
+    os.stat(os.path.dirname(target))
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise FormatError(f"{target} is not a regular file: name a file to write to")
+    return mode
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring the renaming to disk, where the system lets folders be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,225 @@
+"""tiktoken's format: a line a token, its bytes in base64 and its rank.
+
+Such a file holds neither the split pattern nor the special tokens. Published files are known by their
+content. Beside any other, `save` writes a small JSON file, with ".json" behind the name, that holds the
+rest: `format` ("bpetok-tiktoken"), `version` (1), `name`, `pattern`, `special_tokens`, and the SHA-256 of
+the file that it belongs to.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpetok.errors import FormatError, PatternError, VocabularyError
+from bpetok.formats.checks import (
+    MAX_ID,
+    MAX_TOKEN,
+    build,
+    check_texts,
+    field,
+    parse_json,
+    read_file,
+    shorten,
+    special_tokens_of,
+)
+from bpetok.patterns import resolve
+from bpetok.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from bpetok.tokenizer import Tokenizer
+
+__all__ = ["SIDECAR", "dump", "looks_like", "read"]
+
+SIDECAR = "bpetok-tiktoken"
+VERSION = 1
+_LINE = re.compile(rb"([A-Za-z0-9+/]+={0,2}) ([0-9]{1,9})")
+
+
+def looks_like(data: bytes) -> bool:
+    """Whether a file starts with a line of base64 and a rank."""
+    return re.match(rb"\s*[A-Za-z0-9+/]+={0,2} [0-9]+\s", data) is not None
+
+
+def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
+    """The two files of a tokenizer, path to content: what goes beside the ranks comes first.
+
+    Raises:
+        FormatError: no ranks are equivalent to its merges, or another file is in the way.
+    """
+    where = f"cannot write {path}"
+    try:
+        ranks = tokenizer.vocabulary.ranks()
+    except VocabularyError as error:
+        raise FormatError(f"{where}: {error}") from error
+    check_texts(tokenizer, where)
+    if not ranks:
+        raise FormatError(f"{where}: the vocabulary has no tokens")
+    for data in ranks:
+        if len(data) > MAX_TOKEN:
+            raise FormatError(f"{where}: a token has {len(data)} bytes; at most {MAX_TOKEN} can be stored")
+    lines = _lines(ranks)
+    beside = {
+        "format": SIDECAR,
+        "version": VERSION,
+        "name": tokenizer.name,
+        "pattern": tokenizer.pattern.source,
+        "special_tokens": dict(tokenizer.vocabulary.special_tokens),
+        "ranks_sha256": hashlib.sha256(lines).hexdigest(),
+    }
+    _keep_other_files(path + ".json")
+    return {path + ".json": (json.dumps(beside, indent=1) + "\n").encode("ascii"), path: lines}
+
+
+def read(
+    data: bytes,
+    path: str,
+    *,
+    pattern: str | None = None,
+    special_tokens: Mapping[str, int] | None = None,
+    name: str | None = None,
+) -> Tokenizer:
+    """The tokenizer in a file of ranks.
+
+    What the file does not hold comes from the arguments; else from the file that `save` wrote beside it;
+    else, for a published vocabulary, from bpetok's own copy.
+
+    Args:
+        data: the file's content.
+        path: where it was read from.
+        pattern: the split pattern, a name or a regular expression. When given, no other source is used.
+        special_tokens: text to id.
+        name: how to call the tokenizer.
+
+    Raises:
+        FormatError: a line is damaged, or nothing says which pattern belongs to the ranks.
+    """
+    from bpetok.encodings import get_encoding
+
+    ranks = _parse(data, path)
+    if pattern is not None:
+        found: tuple[str, str, Mapping[str, int]] = (Path(path).stem, _source(pattern, path), {})
+    elif os.path.lexists(path + ".json"):
+        found = _read_beside(path + ".json", hashlib.sha256(data).hexdigest())
+    else:
+        published = _published_name(ranks)
+        if published is None:
+            raise FormatError(
+                f"{path} holds ranks only, is no published vocabulary, and has no {Path(path).name}.json "
+                "beside it: say what belongs to it with bpetok.formats.load(path, pattern=..., "
+                "special_tokens=...)"
+            )
+        encoding = get_encoding(published)
+        if special_tokens is None and name is None:
+            return encoding
+        found = (published, encoding.pattern.source, encoding.vocabulary.special_tokens)
+    specials = found[2] if special_tokens is None else special_tokens
+    make = functools.partial(Vocabulary.from_ranks, ranks, specials)
+    return build(path, found[0] if name is None else name, found[1], make)
+
+
+def _lines(ranks: dict[bytes, int]) -> bytes:
+    """The file's content: in the order of ranks, as the published files are."""
+    return b"".join(
+        b"%s %d\n" % (base64.b64encode(data), rank)
+        for data, rank in sorted(ranks.items(), key=lambda item: item[1])
+    )
+
+
+def _parse(data: bytes, where: str) -> dict[bytes, int]:
+    ranks: dict[bytes, int] = {}
+    seen: set[int] = set()
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line:
+            continue
+        match = _LINE.fullmatch(line)
+        try:
+            token = base64.b64decode(match[1], validate=True) if match else b""
+        except binascii.Error:
+            token = b""
+        if match is None or not token:
+            raise FormatError(
+                f"{where}, line {number}: {shorten(line)} is not a token in base64, a space and a rank; the "
+                "file is damaged or truncated: copy or download it again"
+            )
+        rank = int(match[2])
+        if rank > MAX_ID or len(token) > MAX_TOKEN:
+            raise FormatError(
+                f"{where}, line {number}: a token of {len(token)} bytes with rank {rank}; at most "
+                f"{MAX_TOKEN} and {MAX_ID} are allowed"
+            )
+        if token in ranks or rank in seen:
+            what = f"rank {rank}" if rank in seen else f"the token {shorten(token)}"
+            raise FormatError(f"{where}, line {number}: {what} is given a second time; both must be unique")
+        ranks[token] = rank
+        seen.add(rank)
+    return ranks
+
+
+def _source(pattern: str, where: str) -> str:
+    try:
+        return resolve(pattern).source
+    except PatternError as error:
+        raise FormatError(f"{where}: {error}") from error
+
+
+def _published_name(ranks: dict[bytes, int]) -> str | None:
+    """The encoding whose published file holds these ranks."""
+    from bpetok.encodings.build import SHA256
+
+    digest = hashlib.sha256(_lines(ranks)).hexdigest()
+    return next((name for name, published in SHA256.items() if published == digest), None)
+
+
+def _read_beside(path: str, digest: str) -> tuple[str, str, dict[str, int]]:
+    """Name, pattern and special tokens from the file beside the ranks."""
+    document = _sidecar(path)
+    if document is None:
+        raise FormatError(
+            f"{path} does not belong to the ranks that it is beside: rename it, or say what belongs to them "
+            "with bpetok.formats.load(path, pattern=..., special_tokens=...)"
+        )
+    version = field(document, "version", int, path)
+    if version != VERSION:
+        raise FormatError(
+            f"{path} is of version {version}, and this release reads version {VERSION}: update bpetok"
+        )
+    if field(document, "ranks_sha256", str, path) != digest:
+        raise FormatError(
+            f"{path} was written for other ranks than those beside it, or they are damaged: copy both files "
+            "again"
+        )
+    return (
+        field(document, "name", str, path),
+        field(document, "pattern", str, path),
+        special_tokens_of(document, path),
+    )
+
+
+def _sidecar(path: str) -> dict[str, Any] | None:
+    """The JSON object in a file that `save` wrote beside ranks; None if it is some other file."""
+    document = parse_json(read_file(path), path)
+    return document if isinstance(document, dict) and document.get("format") == SIDECAR else None
+
+
+def _keep_other_files(path: str) -> None:
+    """Refuse to overwrite a file that was not written for this purpose."""
+    if not os.path.lexists(path):
+        return
+    try:
+        known = _sidecar(path) is not None
+    except FormatError:
+        known = False
+    if not known:
+        raise FormatError(
+            f"{path} is in the way: pattern and special tokens go there, and it is another file; choose "
+            "another name"
+        )
