@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "bpetok"
 # From the bottom up. At import time a module knows only what stands above it in this list, and its own
 # package. Inside functions the arrows may point back: a tokenizer saves itself through `formats`.
 LAYERS = (
-    {"errors", "protocols"},
+    {"bytelevel", "errors", "protocols"},
     {"_scan", "corpus"},
     {"_vocab", "patterns"},
     {"_merge", "_count", "pretokenize"},

@@ -569,16 +569,30 @@ class Tokenizer(Encoder):
         save(self, path, format)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        pattern: str | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+        name: str | None = None,
+    ) -> Tokenizer:
         """Read a tokenizer from a file; the format is recognised by its content.
+
+        Args:
+            path: the file.
+            pattern: the split pattern, for a file of ranks alone, which does not hold one.
+            special_tokens: text to id, for the same reason.
+            name: how to call the tokenizer, for the same reason.
 
         Raises:
             FormatError: the file is damaged, or of a format or with parts that cannot be reproduced
                 exactly.
+            OSError: the file does not exist or cannot be read.
         """
         from bpetok.formats import load
 
-        return load(path)
+        return load(path, pattern=pattern, special_tokens=special_tokens, name=name)
 
     # ---- the rest of tiktoken's surface ----------------------------------------------------------
 

@@ -5,7 +5,6 @@ and a `Tokenizer` behind it. `docs/training.md` states every rule; `bpetok.refer
 specification of the merges.
 """
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
+from bpetok.bytelevel import BYTE_OF, spell, unspell
 from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.tokenizer import Tokenizer
@@ -222,7 +222,7 @@ class Settings:
             seen.add(text)
         if self.tie_break == "huggingface":
             for data in self.reserved():
-                if len(data) == 1 and (text := _spell(data)) != data.decode("latin-1"):
+                if len(data) == 1 and (text := spell(data)) != data.decode("latin-1"):
                     raise _spelling_error(text, data)
         least = self.least_vocab_size()
         if not least <= self.vocab_size <= MAX_VOCAB_SIZE:
@@ -247,9 +247,9 @@ class Settings:
         if self.tie_break == "bytes":
             return {}
         return {
-            bytes(_byte_of()[char] for char in text): token
+            data: token
             for token, text in enumerate(self.special_tokens)
-            if all(char in _byte_of() for char in text)
+            if (data := unspell(text)) is not None
         }
 
     def least_vocab_size(self) -> int:
@@ -304,26 +304,12 @@ def _texts(special_tokens: Iterable[str]) -> Iterable[str]:
 # ---- byte-level spelling -------------------------------------------------------------------------------
 
 
-@functools.cache
-def _byte_of() -> dict[str, int]:
-    """The character that spells each byte in GPT-2's byte-level alphabet: itself where it is visible in
-    Latin-1, else the next one from U+0100 on."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = [byte for byte in range(256) if byte not in visible]
-    return {chr(byte): byte for byte in visible} | {chr(256 + at): byte for at, byte in enumerate(hidden)}
-
-
-def _spell(data: bytes) -> str:
-    spelling = {byte: char for char, byte in _byte_of().items()}
-    return "".join(spelling[byte] for byte in data)
-
-
 def _alphabet_ids(specials: dict[str, int]) -> list[int]:
     """Ids of the bytes behind the special tokens, in the order of the characters that spell them; a
     character that is a special token keeps that one's id."""
     ids = [0] * 256
     next_id = len(specials)
-    for char, byte in sorted(_byte_of().items()):
+    for char, byte in sorted(BYTE_OF.items()):
         if char in specials:
             ids[byte] = specials[char]
         else:

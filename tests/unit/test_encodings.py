@@ -45,7 +45,7 @@ def test_the_published_file_comes_out_again(name):
         b"%s %d\n" % (base64.b64encode(data), rank)
         for data, rank in sorted(ranks.items(), key=lambda x: x[1])
     )
-    assert hashlib.sha256(b"".join(lines)).hexdigest() == build.SHA256[name]
+    assert hashlib.sha256(b"".join(lines)).hexdigest() == encodings.SHA256[name]
 
 
 def test_the_binaries_are_what_the_script_makes():

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from bpetok import Tokenizer, Vocabulary, get_encoding, train
+from bpetok.bytelevel import spell, unspell
 from bpetok.errors import FormatError, VocabularyError
 from bpetok.formats import FORMATS, atomic, checks, load
-from bpetok.formats.huggingface import spell, unspell
 
 BYTES = {bytes([byte]): byte for byte in range(256)}
 TEXT = "the cat sat on the mat, the cats can't sit\n  \nthat's 12345 naïve <s> 東京  \n "

@@ -1,5 +1,7 @@
 """Incremental encoding and decoding."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ NAMES = ["gpt2", "cl100k_base", "o200k_base"]
 
 def cut(text: str, places: list[int]) -> list[str]:
     borders = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
-    return [text[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(borders)]
 
 
 @given(text=hostile_text(), places=st.lists(st.integers(0, 200), max_size=12), name=st.sampled_from(NAMES))

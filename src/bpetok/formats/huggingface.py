@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok.bytelevel import BYTE_OF, spell, unspell
 from bpetok.errors import FormatError, VocabularyError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, check_texts, field, is_id, is_text, shorten
 from bpetok.patterns import GPT2, recognise
@@ -25,50 +26,12 @@ from bpetok.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump", "read", "spell", "unspell"]
+__all__ = ["dump", "read"]
 
 # Bytes that are in no UTF-8: a vocabulary can do without them.
 _NEVER = {0xC0, 0xC1, *range(0xF5, 0x100)}
 _END = r"(?![\s\S])"  # the end of the text in every engine, JavaScript's included
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-
-
-# ---- spelling ----------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _spelling() -> dict[int, str]:
-    """The character that spells each byte: itself where it is visible in Latin-1, else the next one from
-    U+0100 on."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = (byte for byte in range(256) if byte not in visible)
-    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + at) for at, byte in enumerate(hidden)}
-
-
-@functools.cache
-def _bytes_spelled() -> dict[str, int]:
-    return {char: byte for byte, char in _spelling().items()}
-
-
-def spell(data: bytes) -> str:
-    """Bytes in GPT-2's byte-level alphabet.
-
-    >>> spell(b" caf\\xc3\\xa9")
-    'ĠcafÃ©'
-    """
-    return data.decode("latin-1").translate(_spelling())
-
-
-def unspell(text: str) -> bytes | None:
-    """The bytes that a text spells; None if a character of it is not in the alphabet.
-
-    >>> unspell("Ġcaf") == b" caf", unspell("東")
-    (True, None)
-    """
-    try:
-        return bytes(map(_bytes_spelled().__getitem__, text))
-    except KeyError:
-        return None
 
 
 # ---- writing -----------------------------------------------------------------------------------------
@@ -252,7 +215,7 @@ def read(document: dict[str, Any], path: str) -> Tokenizer:
     for text, token in vocab.items():
         if text not in specials or (
             text in used
-            or (len(text) == 1 and text in _bytes_spelled())
+            or (len(text) == 1 and text in BYTE_OF)
             or (ignore_merges and _can_be_piece(text, pattern))
         ):
             _add_token(tokens, text, token, path)

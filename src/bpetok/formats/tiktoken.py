@@ -114,7 +114,7 @@ def read(
         if published is None:
             raise FormatError(
                 f"{path} holds ranks only, is no published vocabulary, and has no {Path(path).name}.json "
-                "beside it: say what belongs to it with bpetok.formats.load(path, pattern=..., "
+                "beside it: say what belongs to it with Tokenizer.load(path, pattern=..., "
                 "special_tokens=...)"
             )
         encoding = get_encoding(published)
@@ -173,7 +173,7 @@ def _source(pattern: str, where: str) -> str:
 
 def _published_name(ranks: dict[bytes, int]) -> str | None:
     """The encoding whose published file holds these ranks."""
-    from bpetok.encodings.build import SHA256
+    from bpetok.encodings import SHA256
 
     digest = hashlib.sha256(_lines(ranks)).hexdigest()
     return next((name for name, published in SHA256.items() if published == digest), None)
@@ -185,7 +185,7 @@ def _read_beside(path: str, digest: str) -> tuple[str, str, dict[str, int]]:
     if document is None:
         raise FormatError(
             f"{path} does not belong to the ranks that it is beside: rename it, or say what belongs to them "
-            "with bpetok.formats.load(path, pattern=..., special_tokens=...)"
+            "with Tokenizer.load(path, pattern=..., special_tokens=...)"
         )
     version = field(document, "version", int, path)
     if version != VERSION:
