@@ -1,4 +1,4 @@
-"""What the tests share: the Hypothesis budget, tiktoken built without a download, and real files.
+"""What the tests share: the Hypothesis budget, encodings beside tiktoken's, and real files.
 
 ``BPETOK_TEST_EXAMPLES`` is how many examples each property gets (default 100). Properties draw the same
 examples on every run, unless ``BPETOK_TEST_SEED`` is a number, which then seeds them; the report's header
@@ -14,7 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-ENCODINGS = ("gpt2", "r50k_base", "p50k_base", "p50k_edit", "cl100k_base", "o200k_base", "o200k_harmony")
+from peers import ENCODINGS, tiktoken_encoding
 
 EXAMPLES = int(os.environ.get("BPETOK_TEST_EXAMPLES", "100"))
 SEED = os.environ.get("BPETOK_TEST_SEED")
@@ -41,21 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             test = getattr(item, "obj", None)
             if hypothesis.is_hypothesis_test(test):
                 hypothesis.seed(int(SEED))(getattr(test, "__func__", test))
-
-
-@functools.cache
-def tiktoken_encoding(name: str):
-    """tiktoken's `Encoding` over the vocabulary that bpetok embeds: nothing is downloaded."""
-    tiktoken = pytest.importorskip("tiktoken", reason="tiktoken is not installed")
-    import bpetok
-
-    ours = bpetok.get_encoding(name)
-    return tiktoken.Encoding(
-        name,
-        pat_str=ours._pat_str,
-        mergeable_ranks=dict(ours._mergeable_ranks),
-        special_tokens=dict(ours._special_tokens),
-    )
 
 
 @pytest.fixture(scope="session", params=ENCODINGS)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import bpetok
 import strategies
 from bpetok.errors import BpetokError, VocabularyError
-from conftest import ENCODINGS
+from peers import ENCODINGS
 
 tiktoken = pytest.importorskip("tiktoken", reason="tiktoken is not installed")
 
@@ -27,7 +27,7 @@ PUBLIC = sorted(name for name in dir(tiktoken.Encoding) if not name.startswith("
 @pytest.fixture(scope="module")
 def pair(request):
     """(ours, tiktoken's) of cl100k_base, which has several special tokens and a gap among its ids."""
-    from conftest import tiktoken_encoding
+    from peers import tiktoken_encoding
 
     return bpetok.get_encoding("cl100k_base"), tiktoken_encoding("cl100k_base")
 
