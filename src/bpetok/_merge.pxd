@@ -40,7 +40,8 @@ cdef struct Workspace:
     bint keep
     uint8_t* utf8           # a str's text, transcoded
     size_t utf8_capacity
-    WordEntry* words
+    WordEntry* words        # NULL before the first piece
+    WordEntry[2] least      # what it points to when the process has no budget left for more
     uint64_t word_mask      # of buckets of two entries
     size_t word_misses
     LongEntry* longs

@@ -251,6 +251,8 @@ cdef Workspace* workspace_new() noexcept nogil:
 cdef void workspace_free(Workspace* ws) noexcept nogil:
     if ws == NULL:
         return
+    if ws.words == &ws.least[0]:
+        ws.words = NULL
     if ws.words != NULL:
         BPETOK_ADD(&cache_bytes, -<int64_t>((ws.word_mask + 1) * 2 * sizeof(WordEntry)))
     if ws.longs != NULL:
@@ -318,16 +320,20 @@ cdef void grow_words(Workspace* ws) noexcept nogil:
     cdef WordEntry* words
     cdef int64_t size
     ws.word_misses = 0
+    if old == &ws.least[0]:
+        old = NULL
     mask = old_mask * 4 + 3 if old != NULL else WORDS_FIRST - 1
     if mask >= WORDS_MOST:
         return
     size = <int64_t>((mask + 1) * 2 * sizeof(WordEntry))
-    if BPETOK_ADD(&cache_bytes, size) > CACHE_BUDGET and old != NULL:
-        BPETOK_ADD(&cache_bytes, -size)
-        return
-    words = <WordEntry*>calloc(2 * (mask + 1), sizeof(WordEntry))
+    words = NULL
+    if BPETOK_ADD(&cache_bytes, size) <= CACHE_BUDGET:
+        words = <WordEntry*>calloc(2 * (mask + 1), sizeof(WordEntry))
     if words == NULL:
         BPETOK_ADD(&cache_bytes, -size)
+        if old == NULL:
+            ws.words = &ws.least[0]
+            ws.word_mask = 0
         return
     if old != NULL:
         for i in range(2 * (old_mask + 1)):
@@ -346,7 +352,7 @@ cdef inline void remember_word(Workspace* ws, uint64_t low, uint64_t high, const
     # The newer of a bucket's two words stands first; the older is the one that is given up.
     cdef WordEntry* entry
     ws.word_misses += 1
-    if ws.word_misses > ws.word_mask:
+    if ws.word_misses > ws.word_mask and ws.word_misses >= WORDS_FIRST:
         grow_words(ws)
     entry = ws.words + 2 * (word_bucket(low, high) & ws.word_mask)
     entry[1] = entry[0]
@@ -464,8 +470,6 @@ cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     cdef uint32_t* out
     if ws.words == NULL:
         grow_words(ws)
-        if ws.words == NULL:
-            return NO_MEMORY
     if room_for_ids(ws, (ends[count - 1] - start) + WORD_IDS * count) != OK:
         return NO_MEMORY
     for i in range(count):

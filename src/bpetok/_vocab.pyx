@@ -145,7 +145,8 @@ cdef class VocabTables:
         while self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
             if self.t.pairs[at].key == key:
                 raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and "
-                                      f"{self.token_bytes(right)!r} is merged twice, at ranks {self.t.pairs[at].rank} and {rank}")
+                                      f"{self.token_bytes(right)!r} is merged twice, at ranks "
+                                      f"{self.t.pairs[at].rank} and {rank}")
             at = (at + 1) & self.t.pair_mask
         self.t.pairs[at].key = key
         self.t.pairs[at].rank = rank
