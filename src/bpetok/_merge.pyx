@@ -77,7 +77,7 @@ cdef size_t merge_short(const Tables* t, const uint8_t* p, size_t n, uint32_t* i
     ids[0] = t.byte_token[p[0]]
     for i in range(1, n):
         ids[i] = t.byte_token[p[i]]
-        pair[i - 1] = ranked(t, ids[i - 1], ids[i])
+        pair[i - 1] = t.byte_pairs[(<uint32_t>p[i - 1] << 8) | p[i]]
     while n > 1:
         least = pair[0]
         at = 0

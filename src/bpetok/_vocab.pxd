@@ -49,6 +49,7 @@ cdef struct Tables:
     uint32_t n_missing              # bytes that are no token
     PairSlot* pairs
     uint64_t pair_mask
+    uint64_t* byte_pairs            # per two bytes: rank << 32 | token of their merge, or all ones
     TokenSlot* tokens
     uint64_t token_mask
 
@@ -63,6 +64,7 @@ cdef class VocabTables:
     cdef int index_token(self, uint32_t token, uint64_t h) except -1
     cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int add_specials(self, dict special_tokens) except -1
+    cdef int byte_of(self, uint32_t token) noexcept
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
 
 

@@ -49,6 +49,7 @@ cdef class VocabTables:
         free(self.t.size)
         free(self.t.flags)
         free(self.t.pairs)
+        free(self.t.byte_pairs)
         free(self.t.tokens)
 
     cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1:
@@ -66,11 +67,13 @@ cdef class VocabTables:
         t.size = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
         t.flags = <uint8_t*>calloc(n_ids + 1, 1)
         t.pairs = <PairSlot*>malloc((t.pair_mask + 1) * sizeof(PairSlot))
+        t.byte_pairs = <uint64_t*>malloc((1 << 16) * sizeof(uint64_t))
         t.tokens = <TokenSlot*>malloc((t.token_mask + 1) * sizeof(TokenSlot))
         if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL or t.pairs == NULL
-                or t.tokens == NULL):
+                or t.byte_pairs == NULL or t.tokens == NULL):
             raise MemoryError(f"no memory for a vocabulary of {n_ids} ids")
         memset(t.pairs, 0xFF, (t.pair_mask + 1) * sizeof(PairSlot))
+        memset(t.byte_pairs, 0xFF, (1 << 16) * sizeof(uint64_t))
         memset(t.tokens, 0xFF, (t.token_mask + 1) * sizeof(TokenSlot))
         return 0
 
@@ -152,7 +155,16 @@ cdef class VocabTables:
         self.t.pairs[at].rank = rank
         self.t.pairs[at].token = token
         self.n_pairs += 1
+        cdef int first = self.byte_of(left), second = self.byte_of(right)
+        if first >= 0 and second >= 0:
+            self.t.byte_pairs[first << 8 | second] = (<uint64_t>rank << 32) | token
         return 0
+
+    cdef int byte_of(self, uint32_t token) noexcept:
+        # The byte that an id of merging's start stands for, or -1.
+        if token >= self.t.n_ids:
+            return <int>(token - self.t.n_ids)
+        return self.t.arena[self.t.start[token]] if self.t.size[token] == 1 else -1
 
     @staticmethod
     def from_tokens(tokens, dict special_tokens, size_t n_pairs):
