@@ -1,6 +1,8 @@
 """What every record says beside its figures: where, when and with what they were taken."""
 
+import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -19,6 +21,7 @@ def describe(libraries: Iterable[str], settings: dict[str, Any]) -> dict[str, An
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
+        "build": build(),
         "machine": machine(),
         "versions": {
             "python": platform.python_version(),
@@ -105,6 +108,19 @@ def busyness(cpus_of_others: float | None) -> str:
     if cpus_of_others > QUIET:
         return f"Others used {cpus_of_others:.2f} processors meanwhile: repeat this on a quiet machine."
     return f"Others used {cpus_of_others:.2f} processors meanwhile."
+
+
+def build() -> str:
+    """SHA-256 of bpetok's files as they are installed: a commit does not say what was compiled, and when."""
+    spec = importlib.util.find_spec("bpetok")
+    assert spec is not None
+    digest = hashlib.sha256()
+    for folder in map(Path, spec.submodule_search_locations or ()):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".so", ".bin"):
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

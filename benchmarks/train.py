@@ -271,6 +271,9 @@ def main() -> int:
     except DifferentMergesError as error:
         print(f"no figures: {error}", file=sys.stderr)
         return 1
+    if report.build() != record["build"]:
+        print("no figures: bpetok was changed or compiled anew during the run", file=sys.stderr)
+        return 1
     record["cpus_of_others"] = watch.cpus_of_others()
     record["summary"] = summarize(record["results"])
     show(record)

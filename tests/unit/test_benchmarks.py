@@ -48,6 +48,21 @@ class Learner(train.Bpetok):
         return super().merges()[::-1]
 """
 
+# Found by name in the process that directs, where it stands in for a compiler that runs meanwhile.
+CHANGING = """
+import itertools
+
+import report
+import train
+
+builds = itertools.count()
+report.build = lambda: str(next(builds))
+
+
+class Learner(train.Bpetok):
+    pass
+"""
+
 
 @pytest.fixture
 def text_file(tmp_path):
@@ -83,7 +98,16 @@ def test_encoding_gives_figures_for_every_workload(tmp_path, text_file):
     assert (done.returncode, done.stderr) == (0, "")
     assert "tiktoken" in done.stdout
     record = json.loads((tmp_path / "new" / "record.json").read_text("utf-8"))
-    assert {"date", "commit", "machine", "versions", "settings", "corpora", "cpus_of_others"} <= record.keys()
+    assert {
+        "date",
+        "commit",
+        "machine",
+        "versions",
+        "settings",
+        "corpora",
+        "cpus_of_others",
+        "build",
+    } <= record.keys()
     assert record["corpora"]["given"]["files"] == 1
     assert record["corpora"]["given"]["sha256"] == hashlib.sha256(text_file.read_bytes()).hexdigest()
     steps = {(each["workload"], each["engine"]): each for each in record["results"]}
@@ -141,6 +165,15 @@ def test_training_gives_figures_and_agrees(tmp_path, text_file):
         assert all(row["peak_mb"] > 0 for row in rows.values())
     for tie_break in ("bytes", "huggingface"):
         assert len({row["merges_sha256"] for row in rows.values() if row["tie_break"] == tie_break}) == 1
+
+
+def test_a_build_that_changes_during_the_run_is_caught(tmp_path, text_file):
+    (tmp_path / "changing.py").write_text(CHANGING, "utf-8")
+    record = tmp_path / "record.json"
+    done = train(text_file, "--engines", "changing:Learner", "--threads", 1, "--json", record, path=tmp_path)
+    assert done.returncode == 1
+    assert "no figures: bpetok was changed" in done.stderr
+    assert not record.exists()
 
 
 def test_a_trainer_with_other_merges_is_caught(tmp_path, text_file):
