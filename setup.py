@@ -9,7 +9,7 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ("_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
+MODULES = ("_cpu", "_text", "_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
 DIRECTIVES = {
     "language_level": "3",
     "binding": False,

@@ -11,7 +11,8 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._scan cimport Scanner, ScanSpec, TextView, scan, to_utf8, utf8_bound, view_text
+from bpetok._scan cimport Scanner, ScanSpec, scan
+from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 
 from bpetok.errors import CorpusError
 

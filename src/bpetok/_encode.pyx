@@ -1,6 +1,6 @@
 """The border between Python and the merge engine: str to ids, ids to bytes, batches.
 
-A call leases a workspace, sees its text as UTF-8 (`_scan`), cuts it at special tokens, has the engine
+A call leases a workspace, sees its text as UTF-8 (`_text`), cuts it at special tokens, has the engine
 (`_merge`) append the ids of what lies between, and makes a list or fills an array from them. Errors in
 code without the GIL are numbers, raised here once.
 """
@@ -19,10 +19,11 @@ from libc.string cimport memchr, memcmp, memcpy
 from bpetok._merge cimport (
     NO_MEMORY, OK, TOO_LONG, WORD_IDS, Workspace, encode_piece, encode_pieces, encode_segment, put_special,
     room_for_ids, room_for_utf8, workspace_free, workspace_new, workspace_trim)
-from bpetok._scan cimport Scanner, TextView, next_char, to_utf8, utf8_bound, view_text
+from bpetok._scan cimport Scanner, next_char
+from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 from bpetok._vocab cimport Tables, VocabTables, hash_bytes
 
-from bpetok._scan import as_utf8
+from bpetok._text import as_utf8
 from bpetok.errors import EncodeError, TokenError, TokenRangeError, VocabularyError
 
 cdef enum:

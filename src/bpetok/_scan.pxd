@@ -1,4 +1,4 @@
-# The C interface of the pretokenizer: text views, UTF-8 transcoding and the piece scanner.
+# The C interface of the pretokenizer.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
@@ -31,18 +31,6 @@ cdef struct ScanSpec:
 cdef class Scanner:
     cdef ScanSpec spec
     cdef readonly dict parameters
-
-# A str or a bytes-like object seen from C. `kind` is 0 for UTF-8 bytes (ASCII str, bytes), else the
-# width in bytes of a str's code points. The object must outlive the view.
-cdef struct TextView:
-    int kind
-    const void* data
-    size_t length
-
-cdef int view_text(object text, TextView* view) except -1
-# Upper bound of the bytes that `to_utf8` writes; for kind 0 nothing needs writing.
-cdef size_t utf8_bound(const TextView* view) noexcept nogil
-cdef size_t to_utf8(const TextView* view, uint8_t* out) noexcept nogil
 
 # Write the ends of up to `capacity` pieces of text[start:end]; returns how many. The last one
 # written is where to continue. Positions count from `text`.

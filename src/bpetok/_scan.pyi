@@ -1,4 +1,4 @@
-"""Pretokenizer: a text view, UTF-8 transcoding, and one scanner for the whole family of patterns."""
+"""Pretokenizer: one scanner for the whole family of patterns."""
 
 from typing import Any, overload
 
@@ -42,9 +42,6 @@ class Scanner:
     def split(self, text: str) -> list[str]: ...
     @overload
     def split(self, text: bytes) -> list[bytes]: ...
-
-def as_utf8(text: str | bytes) -> bytes:
-    """UTF-8 of a str, with surrogates treated as tiktoken does; bytes pass through unchanged."""
 
 def char_class(code_point: int) -> int:
     """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memmove, memset
 
 import zlib
 
-from bpetok._scan import as_utf8
+from bpetok._text import as_utf8
 from bpetok.errors import FormatError, VocabularyError
 
 cdef bytes MAGIC = b"BPETOKE1"

@@ -10,7 +10,8 @@ import bisect
 import functools
 from typing import TYPE_CHECKING
 
-from bpetok._scan import as_utf8, char_class
+from bpetok._scan import char_class
+from bpetok._text import as_utf8
 from bpetok.explain import merge_steps
 from bpetok.pretokenize import split
 

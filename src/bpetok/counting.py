@@ -15,7 +15,8 @@ from queue import SimpleQueue
 from typing import Literal
 
 from bpetok._count import PieceCounts
-from bpetok._scan import Scanner, as_utf8, char_class
+from bpetok._scan import Scanner, char_class
+from bpetok._text import as_utf8
 from bpetok.corpus import Document, check, read
 from bpetok.errors import CorpusError
 from bpetok.patterns import Pattern, resolve

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bpetok._scan import as_utf8
+from bpetok._text import as_utf8
 from bpetok.errors import PatternError
 from bpetok.patterns import Pattern, resolve
 

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bpetok._scan import as_utf8
+from bpetok._text import as_utf8
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer

@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from bpetok._encode import Batch, Encoder
-from bpetok._scan import as_utf8
+from bpetok._text import as_utf8
 from bpetok.errors import (
     DisallowedSpecialError,
     TokenError,

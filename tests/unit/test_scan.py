@@ -3,7 +3,8 @@
 import pytest
 
 from bpetok import reference
-from bpetok._scan import Scanner, as_utf8, char_class
+from bpetok._scan import Scanner, char_class
+from bpetok._text import as_utf8
 from bpetok.patterns import NAMED, recognise, resolve
 
 NAMES = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")
