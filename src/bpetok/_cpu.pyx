@@ -52,7 +52,7 @@ def choose(str forced):
     """
     found = available()
     if not forced:
-        return found[-1]
+        return max(found, key=list(TIERS).index)
     if forced not in TIERS:
         raise RuntimeError(f"BPETOK_FORCE_CPU={forced!r} is not a tier: use {', '.join(TIERS)}, or unset it")
     if forced not in found:

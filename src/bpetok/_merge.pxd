@@ -13,23 +13,18 @@ cdef enum:
     MISSING_BYTE = 2
     TOO_LONG = 3
 
-cdef enum:
-    WORD_IDS = 5            # ids of a word in the short cache; what encoding writes past its results
-
-# A word of up to 15 bytes and up to five ids, in half a cache line. `low` and `high` hold the bytes,
-# little end first, and the length in the top byte; `first` and `second` hold five ids of 24 bits and
-# their number in the top byte. The length is never 0 in a used entry.
-cdef struct WordEntry:
-    uint64_t low
-    uint64_t high
-    uint64_t first
-    uint64_t second
-
-# A longer word: found by hash, then compared in full in the arena, where its size, its number of ids,
-# the ids and the bytes lie one after the other.
-cdef struct LongEntry:
-    uint64_t hash
-    uint64_t offset_plus_1
+cdef extern from "kernels.h" nogil:
+    enum:
+        WORD_IDS "BPETOK_WORD_IDS"      # ids of a word in its entry; what encoding writes past its results
+    # A word of up to 15 bytes and up to five ids, in half a cache line. `low` and `high` hold the bytes,
+    # little end first, and the length in the top byte; `first` and `second` hold five ids of 24 bits and
+    # their number in the top byte. The length is never 0 in a used entry. For a longer piece `low` is its
+    # hash; its bytes, and more ids than five, lie in the arena at the offset `first`.
+    ctypedef struct Word "BpetokWord":
+        uint64_t low
+        uint64_t high
+        uint64_t first
+        uint64_t second
 
 # Everything one running call may write to. Leased by a call, so never shared by two threads.
 cdef struct Workspace:
@@ -40,13 +35,14 @@ cdef struct Workspace:
     bint keep
     uint8_t* utf8           # a str's text, transcoded
     size_t utf8_capacity
-    WordEntry* words        # NULL before the first piece
-    WordEntry[2] least      # what it points to when the process has no budget left for more
+    Word* words             # NULL before the first piece
+    Word[2] least           # what it points to when the process has no budget left for more
     uint64_t word_mask      # of buckets of two entries
-    size_t word_misses
-    LongEntry* longs
-    uint8_t* long_arena
-    size_t long_used
+    size_t misses           # since the cache last grew
+    uint8_t* arena          # a ring of records: ids, then bytes
+    size_t arena_size       # a power of two
+    uint64_t arena_start    # the least offset that was written to this arena
+    uint64_t arena_end      # the offset of the next record
     uint32_t* nodes         # merging of long pieces
     size_t nodes_capacity
     size_t error_at         # where a missing byte was met

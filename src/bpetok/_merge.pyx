@@ -20,12 +20,13 @@ workspace and, by a shared budget, per process.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
+from bpetok._cpu cimport tier
 from bpetok._scan cimport ScanSpec, scan
 from bpetok._vocab cimport (
-    BPETOK_PREFETCH, NO_TOKEN, WHOLE, PairSlot, Tables, VocabTables, find_pair, find_token, hash_bytes,
-    load_up_to_8)
+    BPETOK_PREFETCH, NO_RANK, NO_TOKEN, PART, WHOLE, Pairs, Tables, VocabTables, crosses, find_rank, find_token,
+    hash_bytes, hash_key, merged, word_key)
 
 from bpetok.errors import VocabularyError
 
@@ -39,64 +40,51 @@ cdef extern from *:
     """
     int64_t BPETOK_ADD(int64_t* p, int64_t n) noexcept nogil
 
+cdef extern from "pages.h" nogil:
+    void* pages_new "bpetok_pages_new"(size_t size)
+    void pages_free "bpetok_pages_free"(void* start, size_t size)
+
+cdef extern from "kernels.h" nogil:
+    ctypedef struct Key "BpetokKey":
+        uint64_t low
+        uint64_t high
+        uint64_t hash
+    ctypedef struct Job "BpetokWordJob":
+        const uint8_t* p
+        size_t n
+        size_t index
+        size_t n_ids
+        uint32_t[16] ids
+    ctypedef struct Kernels "BpetokKernels":
+        size_t (*merge_short)(const Pairs* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
+        size_t (*recall)(const Word* words, uint64_t mask, const Key* keys, size_t begin, size_t count,
+                         uint32_t** out) noexcept nogil
+        void (*merge_words)(const Pairs* t, Job* jobs, size_t count) noexcept nogil
+    Kernels bpetok_kernels(int tier)
+
 cdef enum:
     BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
-    SHORT = 64                      # pieces up to this many bytes merge in an array, longer ones in a heap
-    WORD = 15                       # bytes of a word in the short cache
-    WORDS_FIRST = 1 << 10           # buckets (of two words) of a new cache, and at most
-    WORDS_MOST = 1 << 17
-    LONG_SLOTS = 1 << 14
-    LONG_BYTES = 1 << 20
+    SHORT = 62                      # pieces up to this many bytes merge in registers, longer ones in a heap
+    JOBS = 64                       # words of a batch that are merged side by side
+    WORD = 15                       # bytes of a word that is its own key
     LONG_PIECE = 512                # longer pieces are not worth remembering
+    WORDS_FIRST = 1 << 10           # buckets (of two words) of a new cache, and at most
+    WORDS_MOST = 1 << 18
     CACHE_BUDGET = 64 << 20         # bytes of all caches in the process
     KEEP_BYTES = 1 << 22            # scratch that an idle workspace may keep
 
-cdef uint32_t NO_RANK = 0xFFFFFFFF
-cdef uint64_t NO_PAIR = 0xFFFFFFFFFFFFFFFF
+cdef uint64_t IN_ARENA = <uint64_t>0xFF << 56   # in place of a number of ids
+cdef uint64_t LONG_KEY = <uint64_t>0x7F << 56   # in place of a word's length
 cdef int64_t cache_bytes = 0        # of all workspaces; only through BPETOK_ADD
+cdef Kernels kernels = bpetok_kernels(tier())
 
 
 # ---- merging -------------------------------------------------------------------------------------
 
 cdef inline uint64_t ranked(const Tables* t, uint32_t left, uint32_t right) noexcept nogil:
-    """rank << 32 | merged id of a pair, or NO_PAIR; smaller is merged first."""
-    cdef const PairSlot* slot = find_pair(t, left, right)
-    if slot == NULL:
-        return NO_PAIR
-    return (<uint64_t>slot.rank << 32) | slot.token
-
-
-cdef size_t merge_short(const Tables* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil:
-    """Ids of a piece of 1 to SHORT bytes into `ids`; returns how many.
-
-    O(n * merges) comparisons over a few cache lines.
-    """
-    cdef uint64_t pair[SHORT + 1]
-    cdef uint64_t least
-    cdef size_t i, at
-    ids[0] = t.byte_token[p[0]]
-    for i in range(1, n):
-        ids[i] = t.byte_token[p[i]]
-        pair[i - 1] = t.byte_pairs[(<uint32_t>p[i - 1] << 8) | p[i]]
-    while n > 1:
-        least = pair[0]
-        at = 0
-        for i in range(1, n - 1):
-            if pair[i] < least:
-                least = pair[i]
-                at = i
-        if least == NO_PAIR:
-            break
-        ids[at] = <uint32_t>least
-        n -= 1
-        for i in range(at + 1, n):
-            ids[i] = ids[i + 1]
-            pair[i - 1] = pair[i]
-        if at > 0:
-            pair[at - 1] = ranked(t, ids[at - 1], ids[at])
-        if at + 1 < n:
-            pair[at] = ranked(t, ids[at], ids[at + 1])
-    return n
+    """rank << 32 | merged id of a pair, or NO_RANK << 32."""
+    cdef uint64_t rank = find_rank(&t.pairs, left, right)
+    return (rank << 32) | (0 if rank == NO_RANK else merged(&t.pairs, <uint32_t>rank))
 
 
 cdef inline void sift_down(uint64_t* heap, size_t n, size_t at) noexcept nogil:
@@ -157,11 +145,11 @@ cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t
     rank = previous + (n + 1)
     merged = rank + (n + 1)
     for i in range(n):
-        ids[i] = t.byte_token[p[i]]
+        ids[i] = t.pairs.byte_token[p[i]]
         following[i] = <uint32_t>(i + 1)
         previous[i] = <uint32_t>(i - 1 if i else n)
     for i in range(n):
-        top = ranked(t, ids[i], ids[i + 1]) if i + 1 < n else NO_PAIR
+        top = ranked(t, ids[i], ids[i + 1]) if i + 1 < n else <uint64_t>NO_RANK << 32
         rank[i] = <uint32_t>(top >> 32)
         merged[i] = <uint32_t>top
         if rank[i] != NO_RANK:
@@ -217,7 +205,7 @@ cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, u
     """Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece."""
     cdef int64_t count, i
     if n <= SHORT:
-        count = <int64_t>merge_short(t, p, n, ids)
+        count = <int64_t>kernels.merge_short(&t.pairs, p, n, ids)
     else:
         count = merge_long(t, ws, p, n, ids)
     if t.n_missing:
@@ -230,16 +218,21 @@ cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, u
     return count
 
 
-cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
-                          uint32_t* ids) noexcept nogil:
-    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging."""
+cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t hash, uint32_t* ids) noexcept nogil:
+    """1 and the id when a piece is a token that the vocabulary's semantics takes unmerged, else 0."""
     cdef uint32_t token
     if n <= t.longest:
-        token = find_token(t, p, n)
+        token = find_token(t, p, n, hash)
         if token != NO_TOKEN and t.flags[token] & WHOLE:
             ids[0] = token
             return 1
-    return merge(t, ws, p, n, ids)
+    return 0
+
+
+cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                          uint32_t* ids) noexcept nogil:
+    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging."""
+    return encode_whole(t, p, n, hash_bytes(p, n), ids) or merge(t, ws, p, n, ids)
 
 
 # ---- workspaces and the word cache ---------------------------------------------------------------
@@ -248,20 +241,25 @@ cdef Workspace* workspace_new() noexcept nogil:
     return <Workspace*>calloc(1, sizeof(Workspace))
 
 
+cdef inline size_t words_size(uint64_t mask) noexcept nogil:
+    return (mask + 1) * 2 * sizeof(Word)
+
+
+cdef void drop_cache(Workspace* ws) noexcept nogil:
+    if ws.words != NULL and ws.words != &ws.least[0]:
+        pages_free(ws.words, words_size(ws.word_mask))
+        free(ws.arena)
+        BPETOK_ADD(&cache_bytes, -<int64_t>(words_size(ws.word_mask) + ws.arena_size))
+    ws.words = NULL
+    ws.arena = NULL
+
+
 cdef void workspace_free(Workspace* ws) noexcept nogil:
     if ws == NULL:
         return
-    if ws.words == &ws.least[0]:
-        ws.words = NULL
-    if ws.words != NULL:
-        BPETOK_ADD(&cache_bytes, -<int64_t>((ws.word_mask + 1) * 2 * sizeof(WordEntry)))
-    if ws.longs != NULL:
-        BPETOK_ADD(&cache_bytes, -<int64_t>(LONG_SLOTS * sizeof(LongEntry) + LONG_BYTES))
+    drop_cache(ws)
     free(ws.ids)
     free(ws.utf8)
-    free(ws.words)
-    free(ws.longs)
-    free(ws.long_arena)
     free(ws.nodes)
     free(ws)
 
@@ -306,217 +304,314 @@ cdef int room_for_utf8(Workspace* ws, size_t wanted) noexcept nogil:
     return OK
 
 
-cdef inline uint64_t word_bucket(uint64_t low, uint64_t high) noexcept nogil:
-    cdef uint64_t h = (low * <uint64_t>0x9E3779B97F4A7C15) ^ (high * <uint64_t>0xC2B2AE3D27D4EB4F)
-    h ^= h >> 31
-    h *= <uint64_t>0xD6E8FEB86659FD93
-    return h >> 20
-
-
 cdef void grow_words(Workspace* ws) noexcept nogil:
-    """Start the cache of short words, or make it four times as large, within the limits."""
-    cdef uint64_t old_mask = ws.word_mask, mask, i, at
-    cdef WordEntry* old = ws.words
-    cdef WordEntry* words
-    cdef int64_t size
-    ws.word_misses = 0
+    """Start the word cache, or make it four times as large, within the limits.
+
+    Words move to the new one; what lies in the arena is forgotten.
+    """
+    cdef uint64_t mask, i, at
+    cdef Word* old = ws.words
+    cdef Word* words = NULL
+    cdef uint8_t* arena = NULL
+    cdef size_t size
+    ws.misses = 0
     if old == &ws.least[0]:
         old = NULL
-    mask = old_mask * 4 + 3 if old != NULL else WORDS_FIRST - 1
+    mask = ws.word_mask * 4 + 3 if old != NULL else WORDS_FIRST - 1
     if mask >= WORDS_MOST:
         return
-    size = <int64_t>((mask + 1) * 2 * sizeof(WordEntry))
-    words = NULL
-    if BPETOK_ADD(&cache_bytes, size) <= CACHE_BUDGET:
-        words = <WordEntry*>calloc(2 * (mask + 1), sizeof(WordEntry))
-    if words == NULL:
-        BPETOK_ADD(&cache_bytes, -size)
+    size = words_size(mask)
+    if BPETOK_ADD(&cache_bytes, <int64_t>(size + size // 2)) <= CACHE_BUDGET:
+        words = <Word*>pages_new(size)
+        arena = <uint8_t*>malloc(size // 2)
+    if words == NULL or arena == NULL:
+        if words != NULL:
+            pages_free(words, size)
+        free(arena)
+        BPETOK_ADD(&cache_bytes, -<int64_t>(size + size // 2))
         if old == NULL:
             ws.words = &ws.least[0]
             ws.word_mask = 0
         return
     if old != NULL:
-        for i in range(2 * (old_mask + 1)):
-            if old[i].high:
-                at = 2 * (word_bucket(old[i].low, old[i].high) & mask)
+        for i in range(2 * (ws.word_mask + 1)):
+            if old[i].high and old[i].second >> 56 <= WORD_IDS:
+                at = 2 * (hash_key(old[i].low, old[i].high) & mask)
                 words[at + 1] = words[at]
                 words[at] = old[i]
-        free(old)
-        BPETOK_ADD(&cache_bytes, -<int64_t>((old_mask + 1) * 2 * sizeof(WordEntry)))
+        drop_cache(ws)
     ws.words = words
     ws.word_mask = mask
+    ws.arena = arena
+    ws.arena_size = size // 2
+    ws.arena_start = ws.arena_end
 
 
-cdef inline void remember_word(Workspace* ws, uint64_t low, uint64_t high, const uint32_t* ids,
-                               size_t n) noexcept nogil:
-    # The newer of a bucket's two words stands first; the older is the one that is given up.
-    cdef WordEntry* entry
-    ws.word_misses += 1
-    if ws.word_misses > ws.word_mask and ws.word_misses >= WORDS_FIRST:
+cdef inline uint8_t* arena_take(Workspace* ws, size_t needed, uint64_t* offset) noexcept nogil:
+    """Room for a record of the arena, which is a ring: the oldest ones are overwritten. NULL: too large.
+
+    Offsets only grow, so that one that has been overwritten is known by being too small.
+    """
+    cdef size_t left
+    if ws.arena == NULL or needed > ws.arena_size // 8:
+        return NULL
+    left = ws.arena_size - (ws.arena_end & (ws.arena_size - 1))
+    if left < needed:
+        ws.arena_end += left
+    offset[0] = ws.arena_end
+    ws.arena_end += needed
+    return ws.arena + (offset[0] & (ws.arena_size - 1))
+
+
+cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, const uint32_t* ids,
+                   size_t n_ids) noexcept nogil:
+    # The newer of a bucket's two entries stands first; the older is the one that is given up.
+    cdef Word* word
+    cdef uint8_t* record
+    cdef uint64_t first, second, offset = 0
+    ws.misses += 1
+    if 2 * ws.misses > ws.word_mask:
         grow_words(ws)
-    entry = ws.words + 2 * (word_bucket(low, high) & ws.word_mask)
-    entry[1] = entry[0]
-    entry.low = low
-    entry.high = high
-    entry.first = <uint64_t>ids[0]
-    entry.second = <uint64_t>n << 56
-    if n > 1:
-        entry.first |= <uint64_t>ids[1] << 24
-    if n > 2:
-        entry.first |= <uint64_t>ids[2] << 48
-        entry.second |= <uint64_t>ids[2] >> 16
-    if n > 3:
-        entry.second |= <uint64_t>ids[3] << 8
-    if n > 4:
-        entry.second |= <uint64_t>ids[4] << 32
-
-
-cdef inline size_t recall_word(const WordEntry* entry, uint32_t* ids) noexcept nogil:
-    """Write the ids of a word: always five of them, so that nothing depends on how many there are."""
-    cdef uint64_t first = entry.first, second = entry.second
-    ids[0] = first & 0xFFFFFF
-    ids[1] = (first >> 24) & 0xFFFFFF
-    ids[2] = <uint32_t>((first >> 48) | ((second & 0xFF) << 16))
-    ids[3] = (second >> 8) & 0xFFFFFF
-    ids[4] = (second >> 32) & 0xFFFFFF
-    return second >> 56
-
-
-cdef size_t recall_long(const Workspace* ws, uint64_t h, const uint8_t* p, size_t n,
-                        uint32_t* ids) noexcept nogil:
-    """Ids of a longer piece if it is remembered, else 0."""
-    cdef const LongEntry* entry
-    cdef const uint8_t* at
-    cdef uint32_t size, count
-    if ws.longs == NULL:
-        return 0
-    entry = &ws.longs[h & (LONG_SLOTS - 1)]
-    if entry.hash != h or entry.offset_plus_1 == 0:
-        return 0
-    at = ws.long_arena + (entry.offset_plus_1 - 1)
-    memcpy(&size, at, 4)
-    memcpy(&count, at + 4, 4)
-    if size != n or memcmp(at + 8 + 4 * <size_t>count, p, n) != 0:
-        return 0
-    memcpy(ids, at + 8, 4 * <size_t>count)
-    return count
-
-
-cdef void remember_long(Workspace* ws, uint64_t h, const uint8_t* p, size_t n, const uint32_t* ids,
-                        size_t n_ids) noexcept nogil:
-    cdef size_t needed = 8 + 4 * n_ids + n
-    cdef uint32_t header[2]
-    cdef uint8_t* at
-    cdef int64_t size = LONG_SLOTS * sizeof(LongEntry) + LONG_BYTES
-    if ws.longs == NULL:
-        if BPETOK_ADD(&cache_bytes, size) > CACHE_BUDGET:
-            BPETOK_ADD(&cache_bytes, -size)
+    if n <= WORD and n_ids <= WORD_IDS:
+        first = ids[0]
+        second = <uint64_t>n_ids << 56
+        if n_ids > 1:
+            first |= <uint64_t>ids[1] << 24
+        if n_ids > 2:
+            first |= <uint64_t>ids[2] << 48
+            second |= <uint64_t>ids[2] >> 16
+        if n_ids > 3:
+            second |= <uint64_t>ids[3] << 8
+        if n_ids > 4:
+            second |= <uint64_t>ids[4] << 32
+    else:
+        record = arena_take(ws, 4 * n_ids + n, &offset)
+        if record == NULL:
             return
-        ws.longs = <LongEntry*>calloc(LONG_SLOTS, sizeof(LongEntry))
-        ws.long_arena = <uint8_t*>malloc(LONG_BYTES)
-        if ws.longs == NULL or ws.long_arena == NULL:
-            free(ws.longs)
-            free(ws.long_arena)
-            ws.longs = NULL
-            ws.long_arena = NULL
-            BPETOK_ADD(&cache_bytes, -size)
-            return
-    if ws.long_used + needed > LONG_BYTES:
-        memset(ws.longs, 0, LONG_SLOTS * sizeof(LongEntry))
-        ws.long_used = 0
-    at = ws.long_arena + ws.long_used
-    header[0] = <uint32_t>n
-    header[1] = <uint32_t>n_ids
-    memcpy(at, header, 8)
-    memcpy(at + 8, ids, 4 * n_ids)
-    memcpy(at + 8 + 4 * n_ids, p, n)
-    ws.longs[h & (LONG_SLOTS - 1)].hash = h
-    ws.longs[h & (LONG_SLOTS - 1)].offset_plus_1 = ws.long_used + 1
-    ws.long_used += needed
+        memcpy(record, ids, 4 * n_ids)
+        memcpy(record + 4 * n_ids, p, n)
+        first = offset
+        second = IN_ARENA | n_ids
+    word = ws.words + 2 * (key.hash & ws.word_mask)
+    if word.low != key.low or word.high != key.high:
+        word[1] = word[0]
+    word.low = key.low
+    word.high = key.high
+    word.first = first
+    word.second = second
+
+
+cdef inline const Word* find_word(const Workspace* ws, const Key* key) noexcept nogil:
+    """The entry of a key, or NULL."""
+    cdef const Word* word = ws.words + 2 * (key.hash & ws.word_mask)
+    if word.low != key.low or word.high != key.high:
+        word += 1
+        if word.low != key.low or word.high != key.high:
+            return NULL
+    return word
+
+
+cdef inline bint in_arena(const Workspace* ws, const Key* key) noexcept nogil:
+    cdef const Word* word = find_word(ws, key)
+    return word != NULL and word.first >= ws.arena_start and ws.arena_end - word.first <= ws.arena_size
+
+
+cdef inline void prefetch_record(const Workspace* ws, const Key* key) noexcept nogil:
+    cdef const Word* word = find_word(ws, key)
+    if word != NULL and ws.arena != NULL:
+        BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)))
+        BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)) + 64)
+
+
+cdef size_t recall_record(const Workspace* ws, const Key* key, const uint8_t* p, size_t n,
+                          uint32_t* ids) noexcept nogil:
+    """Ids of a piece that is remembered in the arena, else 0."""
+    cdef const Word* word = find_word(ws, key)
+    cdef const uint8_t* record
+    cdef size_t n_ids
+    if word == NULL or word.first < ws.arena_start or ws.arena_end - word.first > ws.arena_size:
+        return 0
+    n_ids = <uint32_t>word.second
+    record = ws.arena + (word.first & (ws.arena_size - 1))
+    if n > WORD and memcmp(record + 4 * n_ids, p, n) != 0:
+        return 0
+    memcpy(ids, record, 4 * n_ids)
+    return n_ids
 
 
 # ---- the encode kernel ---------------------------------------------------------------------------
 
-cdef inline void word_key(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t* low,
-                          uint64_t* high) noexcept nogil:
-    # Up to 15 bytes and the length. Sixteen bytes are loaded and masked, unless that would read past
-    # the end of the text.
-    if limit - p >= 16:
-        memcpy(low, p, 8)
-        memcpy(high, p + 8, 8)
-        if n < 8:
-            low[0] &= (<uint64_t>1 << (8 * n)) - 1
-            high[0] = 0
+cdef size_t cut(const Tables* t, const uint8_t* p, size_t start, size_t n, size_t* ends) noexcept nogil:
+    """Ends of up to BATCH parts of a piece that no merge crosses, from the end of one such part on.
+
+    What no merge brings together is never joined, whatever stands around it. So the parts merge as if
+    each were alone; being shorter, they merge faster and are known more often.
+    """
+    cdef size_t i, count = 0
+    for i in range(start + 1, n):
+        if not crosses(t, p[i - 1], p[i]):
+            ends[count] = i
+            count += 1
+            if count == BATCH:
+                return count
+    ends[count] = n
+    return count + 1
+
+
+cdef int append_parts(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, size_t* ends,
+                      size_t count) noexcept nogil:
+    """Append the ids of a piece that was cut, beginning with the first `count` parts."""
+    cdef size_t at = 0
+    cdef int status
+    while True:
+        status = append_pieces(t, ws, p, at, ends, count, p + n, True)
+        if status != OK:
+            return status
+        at = ends[count - 1]
+        if at == n:
+            return OK
+        count = cut(t, p, at, n, ends)
+
+
+cdef int encode_missed(const Tables* t, Workspace* ws, const Key* key, const uint8_t* p, size_t n,
+                       bint part) noexcept nogil:
+    """Append the ids of a piece, or of a part of one, that is not among the words, and remember them."""
+    cdef size_t ends[BATCH]
+    cdef size_t count, before = ws.n_ids
+    cdef uint64_t hash = key.hash
+    cdef int64_t found = 0
+    cdef int status
+    if room_for_ids(ws, n + WORD_IDS) != OK:
+        return NO_MEMORY
+    if key.high:
+        found = <int64_t>recall_record(ws, key, p, n, ws.ids + before)
+        if found:
+            ws.n_ids += <size_t>found
+            return OK
+    elif n <= t.longest:
+        hash = hash_bytes(p, n)
+    if not part:
+        found = encode_whole(t, p, n, hash, ws.ids + before)
+        if not found and n > WORD:
+            count = cut(t, p, 0, n, ends)
+            if count > 1:
+                status = append_parts(t, ws, p, n, ends, count)
+                if status != OK:
+                    return status
+                found = <int64_t>(ws.n_ids - before)
+                ws.n_ids = before
+    if not found:
+        found = merge(t, ws, p, n, ws.ids + before)
+        if found < 0:
+            return <int>-found
+    if key.high:
+        remember(ws, key, p, n, ws.ids + before, <size_t>found)
+    ws.n_ids += <size_t>found
+    return OK
+
+
+cdef size_t learn_words(const Tables* t, Workspace* ws, const Key* keys, const uint8_t* text, size_t start,
+                        const size_t* ends, size_t i, size_t count, bint parts) noexcept nogil:
+    """Put the words from `i` on that no word cache knows into it; returns how far it came.
+
+    They are found, and their memory is asked for, before the first of them is looked up whole; and they
+    are merged side by side. So they do not wait for memory one after the other.
+    """
+    cdef Job jobs[JOBS]
+    cdef const Word* word
+    cdef size_t n_jobs = 0, n_merged = 0, k, at = ends[i - 1] if i else start
+    cdef uint32_t id
+    while i < count and n_jobs < JOBS:
+        word = ws.words + 2 * (keys[i].hash & ws.word_mask)
+        if ends[i] - at <= WORD and ((word[0].low ^ keys[i].low) | (word[0].high ^ keys[i].high)) != 0 and (
+                (word[1].low ^ keys[i].low) | (word[1].high ^ keys[i].high)) != 0:
+            jobs[n_jobs].p = text + at
+            jobs[n_jobs].n = ends[i] - at
+            jobs[n_jobs].index = i
+            n_jobs += 1
+            BPETOK_PREFETCH(t.tokens + (keys[i].hash & t.token_mask))
+        at = ends[i]
+        i += 1
+    for k in range(n_jobs):
+        if not parts and encode_whole(t, jobs[k].p, jobs[k].n, keys[jobs[k].index].hash, &id):
+            remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, &id, 1)
         else:
-            high[0] &= (<uint64_t>1 << (8 * (n - 8))) - 1
-    else:
-        low[0] = load_up_to_8(p, n if n < 8 else 8)
-        high[0] = load_up_to_8(p + 8, n - 8) if n > 8 else 0
-    high[0] |= <uint64_t>n << 56
+            jobs[n_merged].p = jobs[k].p
+            jobs[n_merged].n = jobs[k].n
+            jobs[n_merged].index = jobs[k].index
+            n_merged += 1
+    kernels.merge_words(&t.pairs, jobs, n_merged)
+    for k in range(n_merged):
+        remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, jobs[k].ids, jobs[k].n_ids)
+    return i
 
 
-cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
-                       size_t count, const uint8_t* limit) noexcept nogil:
-    """Append the ids of up to BATCH pieces that lie side by side from `start`.
+cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit, bint parts) noexcept nogil:
+    """Append the ids of up to BATCH pieces, or parts of a piece, that lie side by side from `start`.
 
     Two passes: keys, hashes and prefetches first, so that the cache lines of 256 words are under way
     while they are looked up one by one.
     """
-    cdef uint64_t low[BATCH]
-    cdef uint64_t high[BATCH]       # of a long piece: its hash in `low`, 0 here
-    cdef WordEntry* entry
-    cdef size_t i, n, at = start
-    cdef int64_t found
+    cdef Key keys[BATCH]
+    cdef uint8_t longer[BATCH]
+    cdef uint64_t mark = t.part_mark if parts else 0
+    cdef size_t i, n, at = start, n_longer = 0, learned = count if t.n_missing else 0
+    cdef int status
     cdef uint32_t* out
     if ws.words == NULL:
         grow_words(ws)
-    if room_for_ids(ws, (ends[count - 1] - start) + WORD_IDS * count) != OK:
-        return NO_MEMORY
     for i in range(count):
         n = ends[i] - at
         if n <= WORD:
-            word_key(text + at, n, limit, &low[i], &high[i])
-            BPETOK_PREFETCH(ws.words + 2 * (word_bucket(low[i], high[i]) & ws.word_mask))
+            word_key(text + at, n, limit, &keys[i].low, &keys[i].high)
+            keys[i].high |= mark
+            keys[i].hash = hash_key(keys[i].low, keys[i].high)
+        elif n <= LONG_PIECE:
+            keys[i].hash = hash_bytes(text + at, n)
+            keys[i].low = keys[i].hash
+            keys[i].high = LONG_KEY | n | mark
+            longer[n_longer] = <uint8_t>i
+            n_longer += 1
         else:
-            high[i] = 0
-            low[i] = hash_bytes(text + at, n) if n <= LONG_PIECE else 0
+            keys[i].hash = 0
+            keys[i].low = 1     # unlike any entry
+            keys[i].high = 0
+        BPETOK_PREFETCH(ws.words + 2 * (keys[i].hash & ws.word_mask))
         at = ends[i]
-    at = start
-    out = ws.ids + ws.n_ids
-    for i in range(count):
-        n = ends[i] - at
-        if high[i]:
-            entry = ws.words + 2 * (word_bucket(low[i], high[i]) & ws.word_mask)
-            if entry.low == low[i] and entry.high == high[i]:
-                out += recall_word(entry, out)
-                at = ends[i]
-                continue
-            if entry[1].low == low[i] and entry[1].high == high[i]:
-                out += recall_word(entry + 1, out)
-                at = ends[i]
-                continue
-        elif n <= LONG_PIECE:
-            found = <int64_t>recall_long(ws, low[i], text + at, n, out)
-            if found:
-                out += found
-                at = ends[i]
-                continue
-        found = encode_piece(t, ws, text + at, n, out)
-        if found < 0:
-            ws.error_at += at
-            return <int>-found
-        if high[i]:
-            if found <= WORD_IDS:
-                remember_word(ws, low[i], high[i], out, <size_t>found)
-        elif n <= LONG_PIECE:
-            remember_long(ws, low[i], text + at, n, out, <size_t>found)
-        out += found
-        at = ends[i]
-    if ws.keep:
+    for i in range(n_longer):
+        prefetch_record(ws, &keys[longer[i]])
+    i = 0
+    while True:
+        # What is missed may take more than its share of the room.
+        at = ends[i - 1] if i else start
+        if room_for_ids(ws, (ends[count - 1] - at) + WORD_IDS * count) != OK:
+            return NO_MEMORY
+        out = ws.ids + ws.n_ids
+        i = kernels.recall(ws.words, ws.word_mask, keys, i, count, &out)
         ws.n_ids = <size_t>(out - ws.ids)
-    else:
-        ws.n_total += <size_t>(out - ws.ids)
-    return OK
+        if i == count:
+            return OK
+        at = ends[i - 1] if i else start
+        if i >= learned and ends[i] - at <= WORD and not in_arena(ws, &keys[i]):
+            learned = learn_words(t, ws, keys, text, start, ends, i, count, parts)
+            continue
+        status = encode_missed(t, ws, &keys[i], text + at, ends[i] - at, parts)
+        if status != OK:
+            ws.error_at += at
+            return status
+        i += 1
+
+
+cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit) noexcept nogil:
+    """Append the ids of up to BATCH pieces that lie side by side from `start`, or only count them."""
+    cdef size_t before = ws.n_ids
+    cdef int status = append_pieces(t, ws, text, start, ends, count, limit, False)
+    if not ws.keep:
+        ws.n_total += ws.n_ids - before
+        ws.n_ids = before
+    return status
 
 
 cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
@@ -568,13 +663,15 @@ def link_ranks(VocabTables tables not None):
         for size, token in order:
             if size > 1:
                 if size <= SHORT:
-                    found = <int64_t>merge_short(t, t.arena + t.start[token], size, ids)
+                    found = <int64_t>kernels.merge_short(&t.pairs, t.arena + t.start[token], size, ids)
                 else:
                     found = merge_long(t, ws, t.arena + t.start[token], size, ids)
                 if found < 0:
                     raise MemoryError()
                 if found == 2:
                     tables.add_pair(ids[0], ids[1], token, token)
+                else:
+                    t.part_mark = PART
     finally:
         workspace_free(ws)
         free(ids)
@@ -604,8 +701,6 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
             raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
                                   f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
         tables.add_pair(left, right, rank, result)
-    if ignore_merges:
-        return
     ws = workspace_new()
     ids = <uint32_t*>malloc((t.longest + WORD_IDS) * sizeof(uint32_t))
     if ws == NULL or ids == NULL:
@@ -619,7 +714,10 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
                 if found == -NO_MEMORY:
                     raise MemoryError()
                 if found != 1 or ids[0] != token:
-                    t.flags[token] ^= WHOLE
+                    if ignore_merges:
+                        t.part_mark = PART
+                    else:
+                        t.flags[token] ^= WHOLE
     finally:
         workspace_free(ws)
         free(ids)

@@ -7,8 +7,11 @@ class VocabTables:
 
     n_tokens: int
     @staticmethod
-    def from_tokens(tokens: Mapping[int, bytes], special_tokens: dict[str, int], n_pairs: int) -> VocabTables:
+    def from_tokens(
+        tokens: Mapping[int, bytes], special_tokens: dict[str, int], n_pairs: int, ranks_are_ids: bool
+    ) -> VocabTables:
         """Tables with these tokens and special tokens, with room for `n_pairs` merges, and none yet.
+        With `ranks_are_ids` a merge of rank r must give token r.
 
         Raises:
             VocabularyError: an id is out of range, or a token is empty or given twice.

@@ -15,12 +15,19 @@ import zlib
 from bpetok._text import as_utf8
 from bpetok.errors import FormatError, VocabularyError
 
+cdef extern from "pages.h" nogil:
+    void* pages_new "bpetok_pages_new"(size_t size)
+    void pages_free "bpetok_pages_free"(void* start, size_t size)
+
 cdef bytes MAGIC = b"BPETOKE1"
 
 cdef enum:
     HEADER = 16             # magic, number of ids, number of spelled tokens
-    NO_PAIR = 0xFFFFFF      # in place of a left id: the right one is a byte, a spelled token, or unused
+    NO_PARTS = 0xFFFFFF     # in place of a left id: the right one is a byte, a spelled token, or unused
     SPELLED = 0x800000
+    PAIRS_A_BUCKET = 4      # on average; a bucket has room for eight
+    LEAST_BUCKETS = 4096    # so that 40 bits tell the pairs of FARTHEST neighbouring buckets apart
+    FARTHEST = 8
     AHEAD = 32              # tokens whose table slots are prefetched before the first is filled
 
 
@@ -28,6 +35,10 @@ cdef object check_id(object token, object what):
     if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < MAX_TOKENS:
         raise VocabularyError(f"{what!r} has id {token!r}: ids must be integers from 0 to {MAX_TOKENS - 1}")
     return token
+
+
+cdef size_t entry_bytes(uint64_t n_buckets) noexcept nogil:
+    return (n_buckets + 1) * 8 * sizeof(uint64_t)
 
 
 cdef uint64_t table_size(size_t entries) noexcept nogil:
@@ -48,32 +59,33 @@ cdef class VocabTables:
         free(self.t.start)
         free(self.t.size)
         free(self.t.flags)
-        free(self.t.pairs)
-        free(self.t.byte_pairs)
-        free(self.t.tokens)
+        free(self.t.pairs.tags)
+        pages_free(self.t.pairs.entries, entry_bytes(self.t.pairs.n_buckets))
+        free(self.t.pairs.rank_token)
+        free(self.t.pairs.byte_rank)
+        pages_free(self.t.tokens, (self.t.token_mask + 1) * sizeof(TokenSlot))
 
     cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1:
         cdef Tables* t = &self.t
         cdef uint32_t byte
         t.n_ids = n_ids
         for byte in range(256):
-            t.byte_token[byte] = n_ids + byte
+            t.pairs.byte_token[byte] = n_ids + byte
         t.n_missing = 256
-        t.pair_mask = table_size(n_pairs) - 1
         t.token_mask = table_size(n_tokens) - 1
         self.arena_capacity = n_bytes + 16
         t.arena = <uint8_t*>calloc(self.arena_capacity, 1)
         t.start = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
         t.size = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
         t.flags = <uint8_t*>calloc(n_ids + 1, 1)
-        t.pairs = <PairSlot*>malloc((t.pair_mask + 1) * sizeof(PairSlot))
-        t.byte_pairs = <uint64_t*>malloc((1 << 16) * sizeof(uint64_t))
-        t.tokens = <TokenSlot*>malloc((t.token_mask + 1) * sizeof(TokenSlot))
-        if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL or t.pairs == NULL
-                or t.byte_pairs == NULL or t.tokens == NULL):
+        self.make_buckets(max(<uint64_t>n_pairs // PAIRS_A_BUCKET, <uint64_t>LEAST_BUCKETS))
+        t.pairs.byte_rank = <uint32_t*>malloc((1 << 16) * sizeof(uint32_t))
+        t.tokens = <TokenSlot*>pages_new((t.token_mask + 1) * sizeof(TokenSlot))
+        if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL
+                or t.pairs.byte_rank == NULL or t.tokens == NULL):
             raise MemoryError(f"no memory for a vocabulary of {n_ids} ids")
-        memset(t.pairs, 0xFF, (t.pair_mask + 1) * sizeof(PairSlot))
-        memset(t.byte_pairs, 0xFF, (1 << 16) * sizeof(uint64_t))
+        for byte in range(1 << 16):
+            t.pairs.byte_rank[byte] = NO_RANK
         memset(t.tokens, 0xFF, (t.token_mask + 1) * sizeof(TokenSlot))
         return 0
 
@@ -101,7 +113,7 @@ cdef class VocabTables:
         t.tokens[at].token = token
         t.flags[token] = WHOLE
         if size == 1:
-            t.byte_token[data[0]] = token
+            t.pairs.byte_token[data[0]] = token
             t.n_missing -= 1
         if size > t.longest:
             t.longest = size
@@ -143,33 +155,97 @@ cdef class VocabTables:
         return 0
 
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
-        cdef uint64_t key = (<uint64_t>left << 32) | right
-        cdef uint64_t at = pair_slot(&self.t, left, right)
-        while self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
-            if self.t.pairs[at].key == key:
-                raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and "
-                                      f"{self.token_bytes(right)!r} is merged twice, at ranks "
-                                      f"{self.t.pairs[at].rank} and {rank}")
-            at = (at + 1) & self.t.pair_mask
-        self.t.pairs[at].key = key
-        self.t.pairs[at].rank = rank
-        self.t.pairs[at].token = token
+        cdef Pairs* pairs = &self.t.pairs
+        cdef uint32_t known = find_rank(pairs, left, right)
+        cdef uint32_t last = self.byte_of(left, True), first = self.byte_of(right, False)
+        if known != NO_RANK:
+            raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} is "
+                                  f"merged twice, at ranks {known} and {rank}")
+        if rank >= NO_RANK:
+            raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
+        while self.place_pair(pair_key(left, right), rank) < 0:
+            self.spread_pairs()
+        if pairs.rank_token != NULL:
+            pairs.rank_token[rank] = token
         self.n_pairs += 1
-        cdef int first = self.byte_of(left), second = self.byte_of(right)
-        if first >= 0 and second >= 0:
-            self.t.byte_pairs[first << 8 | second] = (<uint64_t>rank << 32) | token
+        self.t.crossing[last << 5 | first >> 3] |= 1 << (first & 7)
+        if self.t.size[token] == 2:
+            pairs.byte_rank[last << 8 | first] = rank
         return 0
 
-    cdef int byte_of(self, uint32_t token) noexcept:
-        # The byte that an id of merging's start stands for, or -1.
+    cdef int place_pair(self, uint64_t key, uint32_t rank) noexcept:
+        # -1 when it would lie too far from its own bucket for its tag to say which pair it is.
+        cdef Pairs* pairs = &self.t.pairs
+        cdef uint64_t at = pair_bucket(pairs, key)
+        cdef uint64_t tag = pair_tag(key), used
+        cdef int step, i
+        for step in range(FARTHEST):
+            for i in range(8):
+                used = pairs.tags[at] >> (8 * i) & 0x7F
+                if used == 0:
+                    pairs.tags[at] |= tag << (8 * i)
+                    pairs.entries[8 * at + i] = (key << 24) | rank
+                    return 0
+                if used == tag:
+                    break
+            pairs.tags[at] |= MOVED_ON
+            at = at + 1 if at + 1 < pairs.n_buckets else 0
+        return -1
+
+    cdef int make_buckets(self, uint64_t n_buckets) except -1:
+        cdef Pairs* pairs = &self.t.pairs
+        pairs.tags = <uint64_t*>calloc(n_buckets + 1, sizeof(uint64_t))
+        pairs.entries = <uint64_t*>pages_new(entry_bytes(n_buckets))
+        pairs.n_buckets = n_buckets
+        if pairs.tags == NULL or pairs.entries == NULL:
+            raise MemoryError("no memory for the merges of a vocabulary")
+        memset(pairs.entries, 0xFF, entry_bytes(n_buckets))
+        return 0
+
+    cdef int spread_pairs(self) except -1:
+        # Twice the buckets. Needed where many keys fall into the same few.
+        cdef uint64_t* tags = self.t.pairs.tags
+        cdef uint64_t* entries = self.t.pairs.entries
+        cdef uint64_t n_buckets = self.t.pairs.n_buckets
+        keys = self.keys()
+        self.make_buckets(2 * n_buckets)
+        free(tags)
+        pages_free(entries, entry_bytes(n_buckets))
+        for key, rank in keys:
+            while self.place_pair(key, rank) < 0:
+                self.spread_pairs()
+        return 0
+
+    def keys(self):
+        """(key, rank) of all merges, in no order."""
+        cdef uint64_t slot
+        return [(self.key_at(slot), self.t.pairs.entries[slot] & NO_RANK)
+                for slot in range(8 * self.t.pairs.n_buckets)
+                if self.t.pairs.entries[slot] & NO_RANK != NO_RANK]
+
+    cdef uint64_t key_at(self, uint64_t slot) noexcept:
+        # The one key with these low bits that can have come to this bucket.
+        cdef Pairs* pairs = &self.t.pairs
+        cdef uint64_t low = pairs.entries[slot] >> 24, home, key
+        cdef int step
+        for step in range(FARTHEST):
+            home = (slot // 8 + pairs.n_buckets - step) % pairs.n_buckets
+            key = (((home << 32) + pairs.n_buckets - 1) // pairs.n_buckets) << 16    # the first of that bucket
+            key += (low - key) & ((<uint64_t>1 << 40) - 1)
+            if key < <uint64_t>1 << 48 and pair_bucket(pairs, key) == home:
+                return key
+        return 0
+
+    cdef int byte_of(self, uint32_t token, bint last) noexcept:
+        # The first or last byte of an id, also of one that stands for a byte without a token.
         if token >= self.t.n_ids:
             return <int>(token - self.t.n_ids)
-        return self.t.arena[self.t.start[token]] if self.t.size[token] == 1 else -1
+        return self.t.arena[self.t.start[token] + (self.t.size[token] - 1 if last else 0)]
 
     @staticmethod
-    def from_tokens(tokens, dict special_tokens, size_t n_pairs):
+    def from_tokens(tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
         """Tables with these tokens (a mapping of id to bytes) and special tokens (text to id), with room
-        for `n_pairs` merges, and none yet.
+        for `n_pairs` merges, and none yet. With `ranks_are_ids` a merge of rank r must give token r.
 
         Raises:
             VocabularyError: an id is out of range, or a token is empty or given twice.
@@ -188,6 +264,10 @@ cdef class VocabTables:
                 raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
             largest = max(largest, check_id(token, text))
         self.allocate(<uint32_t>(largest + 1), <size_t>len(tokens), n_pairs, total)
+        if not ranks_are_ids:
+            self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
+            if self.t.pairs.rank_token == NULL:
+                raise MemoryError()
         for token, data in tokens.items():
             self.add_token(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
         self.add_specials(special_tokens)
@@ -239,11 +319,11 @@ cdef class VocabTables:
                 record = p + HEADER + 6 * <size_t>token
                 left = record[0] | (record[1] << 8) | (record[2] << 16)
                 right = record[3] | (record[4] << 8) | (record[5] << 16)
-                if left != NO_PAIR:
+                if left != NO_PARTS:
                     if left >= token or right >= token:
                         raise FormatError(f"{where}: token {token} is made of later tokens")
                     sizes[token] = sizes[left] + sizes[right]
-                elif right & SPELLED and right != NO_PAIR:
+                elif right & SPELLED and right != NO_PARTS:
                     sizes[token] = <uint32_t>len(spelled[right ^ SPELLED])
                 else:
                     sizes[token] = 1
@@ -259,13 +339,13 @@ cdef class VocabTables:
             record = p + HEADER + 6 * <size_t>token
             left = record[0] | (record[1] << 8) | (record[2] << 16)
             right = record[3] | (record[4] << 8) | (record[5] << 16)
-            if left != NO_PAIR:
+            if left != NO_PARTS:
                 # Join the two parts where the token is to lie.
                 joined = self.t.arena + self.arena_size
                 memcpy(joined, self.t.arena + self.t.start[left], self.t.size[left])
                 memcpy(joined + self.t.size[left], self.t.arena + self.t.start[right], self.t.size[right])
                 self.store(token, joined, self.t.size[left] + self.t.size[right])
-            elif right == NO_PAIR:
+            elif right == NO_PARTS:
                 continue
             elif right & SPELLED:
                 data = spelled[right ^ SPELLED]
@@ -288,10 +368,12 @@ cdef class VocabTables:
                 right = record[3] | (record[4] << 8) | (record[5] << 16)
                 lefts[token % AHEAD] = left
                 rights[token % AHEAD] = right
-                BPETOK_PREFETCH(&self.t.pairs[pair_slot(&self.t, left, right)])
-            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and lefts[(token + 1) % AHEAD] != NO_PAIR:
+                BPETOK_PREFETCH(self.t.pairs.entries + 8 * pair_bucket(&self.t.pairs, pair_key(left, right)))
+            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and lefts[(token + 1) % AHEAD] != NO_PARTS:
                 self.add_pair(lefts[(token + 1) % AHEAD], rights[(token + 1) % AHEAD], token + 1 - AHEAD,
                               token + 1 - AHEAD)
+        if n_spelled:
+            self.t.part_mark = PART
         self.add_specials(special_tokens)
         return self
 
@@ -303,14 +385,11 @@ cdef class VocabTables:
         index of a spelled token (one that no merge builds), or ff ff ff for an unused id; the spelled
         tokens, each its size (u32) and bytes; the CRC-32 of all before.
         """
-        cdef uint64_t at
         parents = {}
-        for at in range(self.t.pair_mask + 1):
-            if self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
-                if self.t.pairs[at].rank != self.t.pairs[at].token or self.t.pairs[at].token in parents:
-                    raise VocabularyError("only a vocabulary whose ids are its ranks has this form")
-                parents[self.t.pairs[at].token] = (self.t.pairs[at].key >> 32,
-                                                   self.t.pairs[at].key & 0xFFFFFFFF)
+        for rank, left, right, token in self.merges():
+            if rank != token or token in parents:
+                raise VocabularyError("only a vocabulary whose ids are its ranks has this form")
+            parents[token] = left, right
         records, spelled = bytearray(), []
         n_ids = max((token for token in range(self.t.n_ids) if self.t.flags[token] & WHOLE), default=-1) + 1
         for token in range(n_ids):
@@ -319,11 +398,11 @@ cdef class VocabTables:
                 if left >= token or right >= token:
                     raise VocabularyError(f"token {token} is merged from later tokens")
             elif self.t.size[token] == 0:
-                left, right = NO_PAIR, NO_PAIR
+                left, right = NO_PARTS, NO_PARTS
             elif self.t.size[token] == 1:
-                left, right = NO_PAIR, self.token_bytes(token)[0]
+                left, right = NO_PARTS, self.token_bytes(token)[0]
             else:
-                left, right = NO_PAIR, SPELLED | len(spelled)
+                left, right = NO_PARTS, SPELLED | len(spelled)
                 spelled.append(self.token_bytes(token))
             records += left.to_bytes(3, "little") + right.to_bytes(3, "little")
         body = MAGIC + n_ids.to_bytes(4, "little") + len(spelled).to_bytes(4, "little") + records
@@ -345,22 +424,23 @@ cdef class VocabTables:
 
     def token_of(self, bytes data):
         """The id of these bytes, or None."""
-        cdef uint32_t token = find_token(&self.t, <const uint8_t*>PyBytes_AS_STRING(data),
-                                         <size_t>PyBytes_GET_SIZE(data))
+        cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(data)
+        cdef uint32_t token = find_token(&self.t, p, n, hash_bytes(p, n))
         return None if token == NO_TOKEN else token
 
     def byte_ids(self):
         """What merging starts from: for each of the 256 bytes its id, or `n_ids` plus the byte where the
         vocabulary has no such token (with ranks, a longer token may hold the byte all the same)."""
         cdef int byte
-        return [self.t.byte_token[byte] for byte in range(256)]
+        return [self.t.pairs.byte_token[byte] for byte in range(256)]
 
     def pair(self, left, right):
         """(rank, id) of the merge of two ids, or None."""
         if not (0 <= left < self.t.n_ids + 256 and 0 <= right < self.t.n_ids + 256):
             return None
-        cdef const PairSlot* slot = find_pair(&self.t, left, right)
-        return None if slot == NULL else (slot.rank, slot.token)
+        cdef uint32_t rank = find_rank(&self.t.pairs, left, right)
+        return None if rank == NO_RANK else (rank, merged(&self.t.pairs, rank))
 
     def is_whole(self, token):
         """Whether a piece equal to this token is encoded as it without any merging."""
@@ -376,11 +456,10 @@ cdef class VocabTables:
 
     def merges(self):
         """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
-        cdef uint64_t at
+        inverse = pow(pair_key(0, 1), -1, 1 << 48)      # of the number that keys are multiplied by
         found = []
-        for at in range(self.t.pair_mask + 1):
-            if self.t.pairs[at].key != <uint64_t>0xFFFFFFFFFFFFFFFF:
-                found.append((self.t.pairs[at].rank, self.t.pairs[at].key >> 32,
-                              self.t.pairs[at].key & 0xFFFFFFFF, self.t.pairs[at].token))
+        for key, rank in self.keys():
+            pair = key * inverse % (1 << 48)
+            found.append((rank, pair >> 24, pair & 0xFFFFFF, merged(&self.t.pairs, rank)))
         found.sort()
         return found

@@ -74,7 +74,7 @@ class Vocabulary:
                         f"rank {rank} is given to both {seen[rank]!r} and {data!r}; ranks must be unique"
                     )
                 seen[rank] = data
-        tables = VocabTables.from_tokens(tokens, dict(special_tokens), len(tokens))
+        tables = VocabTables.from_tokens(tokens, dict(special_tokens), len(tokens), ranks_are_ids=True)
         link_ranks(tables)
         return cls(tables, "ranks", special_tokens)
 
@@ -107,7 +107,7 @@ class Vocabulary:
         pairs = merges.tolist() if hasattr(merges, "tolist") else list(merges)
         if merge_counts is not None and len(merge_counts) != len(pairs):
             raise VocabularyError(f"{len(merge_counts)} merge counts were given for {len(pairs)} merges")
-        tables = VocabTables.from_tokens(by_id, dict(special_tokens), len(pairs))
+        tables = VocabTables.from_tokens(by_id, dict(special_tokens), len(pairs), ranks_are_ids=False)
         link_merges(tables, pairs, ignore_merges)
         return cls(tables, "merges", special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts)
 

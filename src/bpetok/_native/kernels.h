@@ -1,0 +1,80 @@
+/* The kernels of encoding, once for each tier of instructions, and the choice of one.
+
+   Each tier is compiled as a region of its own: what is hot is inlined into `merge_short` and `recall`,
+   and only these two are called from outside it. */
+#ifndef BPETOK_KERNELS_H
+#define BPETOK_KERNELS_H
+
+#include <string.h>
+
+#include "keys.h"
+#include "pairs.h"
+
+#define BPETOK_WORD_IDS 5
+
+/* A remembered word, or a piece whose bytes or ids lie in the arena (`_merge.pyx`). */
+typedef struct {
+    uint64_t low, high;         /* key */
+    uint64_t first, second;     /* ids */
+} BpetokWord;
+
+typedef struct {
+    uint64_t low, high, hash;
+} BpetokKey;
+
+/* A word of up to 16 bytes that is to be merged. */
+typedef struct {
+    const uint8_t* p;
+    size_t n;
+    size_t index;       /* the caller's */
+    size_t n_ids;       /* result */
+    uint32_t ids[16];
+} BpetokWordJob;
+
+#define BPETOK_AT_ONCE 8
+
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+#define BPETOK_TIER avx2
+#define BPETOK_KIND 1
+#define BPETOK_TARGET __attribute__((target("avx2,bmi,bmi2,lzcnt")))
+#include "tier.h"
+#define BPETOK_TIER avx512
+#define BPETOK_KIND 2
+#define BPETOK_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi,bmi2,lzcnt")))
+#include "tier.h"
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
+#include <arm_neon.h>
+#define BPETOK_TIER neon
+#define BPETOK_KIND 3
+#define BPETOK_TARGET
+#include "tier.h"
+#endif
+#define BPETOK_TIER scalar
+#define BPETOK_KIND 0
+#define BPETOK_TARGET
+#include "tier.h"
+
+typedef struct {
+    size_t (*merge_short)(const BpetokPairs* t, const uint8_t* p, size_t n, uint32_t* ids);
+    size_t (*recall)(const BpetokWord* words, uint64_t mask, const BpetokKey* keys, size_t from, size_t count,
+                     uint32_t** out);
+    void (*merge_words)(const BpetokPairs* t, BpetokWordJob* jobs, size_t count);
+} BpetokKernels;
+
+/* `tier` is a number of `_cpu.pxd`. */
+static BpetokKernels bpetok_kernels(int tier) {
+    BpetokKernels scalar = {merge_short_scalar, recall_scalar, merge_words_scalar};
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
+    BpetokKernels avx2 = {merge_short_avx2, recall_avx2, merge_words_avx2}, avx512 = {merge_short_avx512, recall_avx512, merge_words_avx512};
+    return tier == 2 ? avx512 : tier == 1 ? avx2 : scalar;
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
+    BpetokKernels neon = {merge_short_neon, recall_neon, merge_words_neon};
+    return tier == 3 ? neon : scalar;
+#else
+    (void)tier;
+    return scalar;
+#endif
+}
+
+#endif
