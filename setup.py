@@ -1,4 +1,4 @@
-"""The native extensions; everything else is in pyproject.toml.
+"""The native extensions, and which folder is which package; everything else is in pyproject.toml.
 
 ``BPETOK_SANITIZE=address,undefined`` builds them under those sanitizers (see
 ``tests/run_sanitized.sh``); ``BPETOK_DEBUG=1`` keeps debug information for a profiler.
@@ -7,7 +7,7 @@
 import os
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_namespace_packages, setup
 
 MODULES = ("_cpu", "_text", "_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
 DIRECTIVES = {
@@ -46,4 +46,8 @@ extensions = [
     for name in MODULES
 ]
 
-setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, include_path=["src"]))
+setup(
+    packages=[*find_namespace_packages("src"), "bpetok_bench"],
+    package_dir={"": "src", "bpetok_bench": "benchmarks"},
+    ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, include_path=["src"]),
+)

@@ -1,30 +1,34 @@
-"""Text to measure on, from files that are on the machine.
+"""Text to measure on: built corpora, or else files that are on the machine.
 
-    python benchmarks/corpus.py [FILES_OR_FOLDERS ...] [--megabytes 5]
-
-Kinds of text: "code" (Python's standard library and the installed packages), "english" (documentation and
-manual pages) and "multilingual" (translated manual pages and message catalogues, a file of each language in
-turn). Files or folders that are named instead make the one kind "given".
+Kinds of text: "code", "english" and "multilingual". `corpora.py` builds files of them from Debian packages,
+the same on every machine with the same packages. Where there are none, the machine's own files stand in:
+Python's standard library and the installed packages as code, documentation and manual pages as English,
+translated manual pages and message catalogues, a file of each language in turn, as multilingual text. Files
+or folders that are named instead make the one kind "given".
 
 The same files give the same text, in the same order: by a hash of the path below the folder, so that a part
 of a corpus is a fair sample of it. A file with bytes that another one had is left out, as is one that is not
-UTF-8, holds zeros or is larger than 1 MiB. The SHA-256 of a corpus and the number of its files say whether
-two machines had the same.
+UTF-8, holds zeros or, unless it is named itself, is larger than 1 MiB. The SHA-256 of a corpus and the number
+of its texts say whether two machines had the same.
 """
 
-import argparse
 import gzip
 import hashlib
 import itertools
+import json
+import os
 import struct
 import sysconfig
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 KINDS = ("code", "english", "multilingual")
+MANIFEST = "manifest.json"  # of a folder of built corpora
 MOST_BYTES = 1 << 20  # of a file, unpacked
+GZIP = b"\x1f\x8b"
 CATALOGUE = b"\xde\x12\x04\x95"
 MANUAL = Path("/usr/share/man")
 MESSAGES = Path("/usr/share/locale")
@@ -38,30 +42,53 @@ class Corpus:
 
     Attributes:
         kind: which.
-        texts: the texts of the files, in order.
+        texts: the texts of the files or documents, in order.
         n_bytes: how many bytes of UTF-8 they have together.
         sha256: of all these bytes, joined.
+        source: where they are from.
+        manifest: the SHA-256 of the built corpora's manifest; "" for other text.
     """
 
     kind: str
     texts: tuple[str, ...]
     n_bytes: int
     sha256: str
+    source: Literal["built", "machine", "given"]
+    manifest: str = ""
 
     def describe(self) -> dict[str, object]:
-        return {"bytes": self.n_bytes, "files": len(self.texts), "sha256": self.sha256}
+        about: dict[str, object] = {"source": self.source}
+        if self.manifest:
+            about["manifest_sha256"] = self.manifest
+        return {**about, "bytes": self.n_bytes, "texts": len(self.texts), "sha256": self.sha256}
 
 
-def build(kind: str, n_bytes: int, given: Iterable[Path] = ()) -> Corpus:
-    """At least `n_bytes` of a kind of text, by at most one file; less if the machine has less."""
+def build(kind: str, n_bytes: int, given: Iterable[Path] = (), folder: Path | None = None) -> Corpus:
+    """At least `n_bytes` of a kind of text, by at most one text; less if there is less.
+
+    Args:
+        kind: one of `KINDS`, or "given".
+        n_bytes: of UTF-8.
+        given: files and folders, for that kind.
+        folder: of built corpora; None for the one that `built_folder` finds, or the machine's files.
+
+    Raises:
+        ValueError: there is no such kind, or nothing was built in the folder.
+    """
+    if kind not in (*KINDS, "given"):
+        raise ValueError(f"no kind of text is called {kind!r}: use {', '.join(KINDS)} or given")
+    folder = None if kind == "given" else folder or built_folder()
+    named = tuple(given)
+    found: Iterator[bytes]
+    if folder is None:
+        found = (read(path, limited=path not in named) for path in files(kind, named))
+    else:
+        found = documents(kind, folder)
     digest = hashlib.sha256()
     seen: set[bytes] = set()
     texts = []
     size = 0
-    for path in files(kind, given):
-        if size >= n_bytes:
-            break
-        data = read(path)
+    for data in found:
         name = hashlib.sha256(data).digest()
         if not data or name in seen:
             continue
@@ -69,7 +96,46 @@ def build(kind: str, n_bytes: int, given: Iterable[Path] = ()) -> Corpus:
         digest.update(data)
         texts.append(data.decode())
         size += len(data)
-    return Corpus(kind, tuple(texts), size, digest.hexdigest())
+        if size >= n_bytes:
+            break
+    if folder is None:
+        source: Literal["machine", "given"] = "given" if kind == "given" else "machine"
+        return Corpus(kind, tuple(texts), size, digest.hexdigest(), source)
+    manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    return Corpus(kind, tuple(texts), size, digest.hexdigest(), "built", manifest)
+
+
+# ---- built corpora ---------------------------------------------------------------------------------
+
+
+def default_folder() -> Path:
+    """Where corpora are built if nothing else is said: ``BPETOK_BENCH_CORPORA``, or a folder for caches."""
+    named = os.environ.get("BPETOK_BENCH_CORPORA")
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return Path(named) if named else Path(cache or Path.home() / ".cache") / "bpetok" / "corpora"
+
+
+def built_folder() -> Path | None:
+    """The default folder, if corpora were built there."""
+    folder = default_folder()
+    return folder if (folder / MANIFEST).is_file() else None
+
+
+def built_file(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.jsonl"
+
+
+def documents(kind: str, folder: Path) -> Iterator[bytes]:
+    """The texts of a built corpus, in order."""
+    path = built_file(folder, kind)
+    if not (folder / MANIFEST).is_file() or not path.is_file():
+        raise ValueError(f"{folder} holds no corpora: build them with `bpetok bench corpora --to {folder}`")
+    with open(path, "rb") as file:
+        for line in file:
+            yield json.loads(line)["text"].encode()
+
+
+# ---- files of the machine --------------------------------------------------------------------------
 
 
 def files(kind: str, given: Iterable[Path] = ()) -> Iterator[Path]:
@@ -84,13 +150,11 @@ def files(kind: str, given: Iterable[Path] = ()) -> Iterator[Path]:
     elif kind == "english":
         groups["documentation"] = below(DOCUMENTATION)
         groups["manual"] = [path for folder in sorted(MANUAL.glob("man*")) for path in below(folder)]
-    elif kind == "multilingual":
+    else:
         for folder in [*MANUAL.glob("*"), *MESSAGES.glob("*")]:
             language = folder.name.split("_")[0].split("@")[0]
             if folder.is_dir() and not language.startswith(("man", "en")):
                 groups.setdefault(language, []).extend(below(folder))
-    else:
-        raise ValueError(f"no kind of text is called {kind!r}: use {', '.join(KINDS)} or given")
     rows = itertools.zip_longest(*(groups[name] for name in sorted(groups)))
     return (path for row in rows for path in row if path is not None)
 
@@ -106,21 +170,30 @@ def below(root: Path, pattern: str = "*") -> list[Path]:
     )
 
 
-def read(path: Path) -> bytes:
-    """The text of a file, unpacked; b"" if it is of no use."""
+def read(path: Path, *, limited: bool = True) -> bytes:
+    """The text of a file, unpacked; b"" if it is of no use, or too large and limited."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
+        if limited and path.stat().st_size > MOST_BYTES:
             return b""
+        text = decode(path.read_bytes()).encode()
+    except OSError:
+        return b""
+    return b"" if limited and len(text) > MOST_BYTES else text
+
+
+# ---- files -----------------------------------------------------------------------------------------
+
+
+def decode(data: bytes) -> str:
+    """The text of a file's bytes: unpacked, of a catalogue the translations; "" if it is none."""
+    try:
+        if data.startswith(GZIP):
+            data = gzip.decompress(data)
         if data.startswith(CATALOGUE):
             data = translations(data)
-        if b"\0" in data:
-            return b""
-        data.decode()
+        return "" if b"\0" in data else data.decode()
     except (OSError, EOFError, zlib.error, struct.error, UnicodeDecodeError):
-        return b""
-    return data
+        return ""
 
 
 def translations(catalogue: bytes) -> bytes:
@@ -142,17 +215,3 @@ def cut(text: str, size: int) -> Iterator[str]:
             end -= 1
         yield data[start:end].decode()
         start = end
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Say what text the machine has to measure on.")
-    parser.add_argument("files", nargs="*", type=Path, help="files and folders instead of the machine's")
-    parser.add_argument("--megabytes", type=float, default=5, help="of each kind (default: 5)")
-    arguments = parser.parse_args()
-    for kind in ["given"] if arguments.files else KINDS:
-        corpus = build(kind, int(arguments.megabytes * 1e6), arguments.files)
-        print(f"{kind}: {corpus.n_bytes:,} bytes of {len(corpus.texts):,} files, sha256 {corpus.sha256}")
-
-
-if __name__ == "__main__":
-    main()

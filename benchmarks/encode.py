@@ -1,333 +1,280 @@
-"""Encoding speed: bpetok against other libraries, on text that none has seen before and on text that all
-have.
+"""Encoding speed: bpetok beside other libraries, on text that none of them has seen, and on text all have.
 
-    python benchmarks/encode.py [--json FILE] [--engines bpetok,tiktoken] [--kinds code,english] ...
+    bpetok bench encode [--json FILE] [--quick] [--engines bpetok,tiktoken] [--kinds code] ...
 
-Each engine has a process of its own, all on the same processor. They take turns at every step, so that what
-disturbs one disturbs all. In a step each encodes the same text twice: "unseen" is the first time, with text
-that no earlier step had; "seen" is the second. The SHA-256 of the ids must be the same both times and for all
-engines before any of the times counts; else the run ends with exit code 1.
+Each engine has a process of its own, all on the same processors. They take turns at every step, another one
+first each time. In a step each does the same work on the same new text twice: "unseen", then "seen". What
+they give must be what tiktoken gives, at every call, before a time counts. An engine that differs is reported
+as not exact for that encoding and kind of text, with the first difference, and has no figures there. If
+bpetok differs, the run ends with exit code 1 and none at all. One that crashes, takes too long or has no
+answer is recorded with the reason. One that is far slower than the fastest is asked in the first repeat only.
 
-Figures are megabytes of UTF-8 a second, the median of the repeats; a ratio is the median of the ratios of the
-steps.
+The record is a JSON object. Its head: date, commit, build, machine, versions, settings, engines, missing
+(those not installed), reference (whose ids are right), corpora, cpus_of_others. Then lists of objects:
+
+- results: engine, encoding, kind, workload, threads, repeat, state, seconds, cpu_seconds (null for "cold"),
+  bytes (of UTF-8), strings, tokens. The state of the workload "cold" is "cold".
+- summary: encoding, kind, workload, threads, state, mb_per_s (a median by engine, of the exact ones), inexact
+  (the others), best_peer, ratio (how many times its speed bpetok has: the median over the steps),
+  tiktoken_ratio.
+- loading: engine, encoding, repeat, import_s, load_s, first_text_s. loading_summary: medians, in ms.
+- memory: engine, encoding, kind, repeat, before_bytes, loaded_bytes, encoded_bytes: resident before the
+  import, after loading, after the first large text. memory_summary: medians of what came to it, in MB.
+- hard: engine, encoding, input, bytes, quarter_s, full_s, growth (4 is linear), exact.
+- edges: engine, encoding, differ (how many of `of` strings), first (the first that does).
+- inexact: engine, encoding, kind (for a hard input its name), workload, difference.
+- failures: engine, encoding, kind (or null), workload, reason.
 """
 
-import argparse
-import gc
-import hashlib
-import importlib
-import itertools
-import statistics
-import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import corpus
-import engines
-import report
-from process import Worker, processors
+import bpetok
+from bpetok_bench import engines, measure, report, summary, vocabularies
+from bpetok_bench.options import Options, choose, chosen, read
+from bpetok_bench.process import AskError, Worker, processors
+from bpetok_bench.team import DifferentIdsError, Team
+from bpetok_bench.workloads import EDGES, WARM_UP, WORKLOADS, Reader, hard_inputs, strings
 
-SHORT = 100  # bytes of a short string
-PROBE = "Hello world, this is the first text."
-
-# What is measured: the engine's method, and the bytes of a string; 0 for the whole document as one.
-WORKLOADS = {
-    "list": ("encode", 0),
-    "numpy": ("encode_array", 0),
-    "short": ("encode", SHORT),
-}
+REST = 8  # times slower than the fastest: from there one repeat is enough
+COLD_REPEATS = 3
+LISTS = ("results", "loading", "memory", "hard", "edges", "inexact", "failures")
+Say = Callable[[str], None]
 
 
-class DifferentIdsError(Exception):
-    """Two engines do not agree, so that their times say nothing."""
+def run(options: Options, say: Say = lambda line: None) -> dict[str, Any]:
+    """Measure, and return the record.
 
+    Args:
+        options: what.
+        say: called with a line of progress now and then.
 
-# ---- in the process of an engine -------------------------------------------------------------------
-
-engine: engines.Engine
-
-
-def load(name: str, encoding: str, folder: Path) -> dict[str, Any]:
-    """Import the library, load the vocabulary, and encode a first text."""
-    global engine
-    kind = engines.find(name)
-    start = perf_counter()
-    importlib.import_module(kind.library)
-    imported = perf_counter()
-    engine = kind(encoding, folder)
-    loaded = perf_counter()
-    ids = engine.encode(PROBE)
-    ended = perf_counter()
-    return {
-        "import_s": imported - start,
-        "load_s": loaded - imported,
-        "first_text_s": ended - loaded,
-        "digests": [digest([ids])],
-    }
-
-
-def encode_twice(workload: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Encode texts that are new to this process, and the same again."""
-    encode = getattr(engine, WORKLOADS[workload][0])
-    times, digests, n_tokens = [], [], 0
-    for _ in range(2):
-        gc.collect()
-        gc.disable()
-        start = perf_counter()
-        results = [encode(text) for text in texts]
-        times.append(perf_counter() - start)
-        gc.enable()
-        digests.append(digest(results))
-        n_tokens = sum(map(len, results))
-        del results
-    return {"unseen_s": times[0], "seen_s": times[1], "tokens": n_tokens, "digests": digests}
-
-
-def digest(results: Iterable[Any]) -> str:
-    """SHA-256 of the ids of each text, with how many there are."""
-    import numpy as np
-
-    found = hashlib.sha256()
-    for ids in results:
-        array = np.asarray(ids, np.uint32)
-        found.update(len(array).to_bytes(8, "little") + array.tobytes())
-    return found.hexdigest()
-
-
-# ---- in the process that directs -------------------------------------------------------------------
-
-
-def require_equal(where: str, answers: dict[str, dict[str, Any]]) -> str:
-    """The hash that all digests of all engines are."""
-    engines_of: dict[str, set[str]] = {}
-    for name, answer in answers.items():
-        for each in answer.pop("digests"):
-            engines_of.setdefault(each, set()).add(name)
-    if len(engines_of) > 1:
-        groups = (f"{', '.join(sorted(names))} {each[:12]}" for each, names in engines_of.items())
-        raise DifferentIdsError(f"{where}: the ids differ, by hash: {'; '.join(groups)}")
-    return engines_of.popitem()[0]
-
-
-def in_turn(names: Sequence[str], step: int) -> list[str]:
-    """The engines, another one first in every step."""
-    return [*names[step % len(names) :], *names[: step % len(names)]]
-
-
-def measure_loading(
-    names: Sequence[str], encoding: str, folder: Path, repeats: int, cpus: Sequence[int]
-) -> list[dict[str, Any]]:
-    """Load a vocabulary, each time in a fresh process."""
-    found = []
-    for repeat in range(repeats):
-        answers = {}
-        for name in in_turn(names, repeat):
-            with Worker(cpus) as worker:
-                answers[name] = worker.ask(load, name, encoding, folder)
-        require_equal(f"{encoding}, first text", answers)
-        found += [{"encoding": encoding, "repeat": repeat, "engine": name, **answers[name]} for name in names]
-    return found
-
-
-def measure_encoding(
-    names: Sequence[str],
-    encoding: str,
-    folder: Path,
-    documents: dict[str, list[str]],
-    cpus: Sequence[int],
-) -> list[dict[str, Any]]:
-    """Encode every document once, by the workloads in turn."""
-    found = []
-    with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(cpus)) for name in names}
-        for name, worker in workers.items():
-            worker.ask(load, name, encoding, folder)
-        for kind, texts in documents.items():
-            for step, (text, workload) in enumerate(zip(texts, itertools.cycle(WORKLOADS), strict=False)):
-                size = WORKLOADS[workload][1]
-                parts = list(corpus.cut(text, size)) if size else [text]
-                answers = {
-                    name: workers[name].ask(encode_twice, workload, parts) for name in in_turn(names, step)
-                }
-                sha256 = require_equal(f"{encoding}, {kind}, {workload}", answers)
-                about = {
-                    "encoding": encoding,
-                    "kind": kind,
-                    "workload": workload,
-                    "repeat": step // len(WORKLOADS),
-                    "strings": len(parts),
-                    "bytes": sum(len(part.encode()) for part in parts),
-                    "ids_sha256": sha256,
-                }
-                found += [{**about, "engine": name, **answers[name]} for name in names]
-    return found
-
-
-def summarize(results: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Medians over the repeats: of the speed, and of how many times the second engine's speed it is."""
-    rows = []
-    keys = dict.fromkeys((each["encoding"], each["kind"], each["workload"]) for each in results)
-    for (encoding, kind, workload), state in itertools.product(keys, ("unseen", "seen")):
-        speeds = {
-            name: [
-                each["bytes"] / 1e6 / each[f"{state}_s"]
-                for each in results
-                if (each["encoding"], each["kind"], each["workload"], each["engine"])
-                == (encoding, kind, workload, name)
-            ]
-            for name in names
-        }
-        first = speeds[names[0]]
-        rows.append(
-            {
-                "encoding": encoding,
-                "kind": kind,
-                "workload": workload,
-                "text": state,
-                "mb_per_s": {name: statistics.median(each) for name, each in speeds.items()},
-                "ratio": {
-                    name: statistics.median(a / b for a, b in zip(first, each, strict=True))
-                    for name, each in speeds.items()
-                    if name != names[0]
-                },
-            }
-        )
-    return rows
-
-
-def summarize_loading(results: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "encoding": encoding,
-            "engine": name,
-            **{
-                f"{what}_ms": 1e3
-                * statistics.median(
-                    each[f"{what}_s"]
-                    for each in results
-                    if (each["encoding"], each["engine"]) == (encoding, name)
-                )
-                for what in ("import", "load", "first_text")
-            },
-        }
-        for encoding in dict.fromkeys(each["encoding"] for each in results)
-        for name in names
-    ]
-
-
-def show(record: dict[str, Any], names: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for encoding in record["settings"]["encodings"]:
-        table = Table(title=f"{encoding}, MB/s (and how many times as fast {names[0]} is)")
-        for title in ("text", "workload", ""):
-            table.add_column(title)
-        for name in names:
-            table.add_column(name, justify="right")
-        rows = [row for row in record["summary"] if row["encoding"] == encoding]
-        for kind, group in itertools.groupby(rows, key=lambda row: row["kind"]):
-            for row in group:
-                cells = [
-                    f"{speed:.1f}" + (f" ({row['ratio'][name]:.2f}x)" if name in row["ratio"] else "")
-                    for name, speed in row["mb_per_s"].items()
-                ]
-                table.add_row(kind, row["workload"], row["text"], *cells)
-            table.add_section()
-        console.print(table)
-
-    table = Table(title="Loading in a fresh process, ms")
-    for title in ("encoding", "engine"):
-        table.add_column(title)
-    for title in ("import", "load", "first text"):
-        table.add_column(title, justify="right")
-    for row in record["loading_summary"]:
-        times = [f"{row[f'{what}_ms']:.1f}" for what in ("import", "load", "first_text")]
-        table.add_row(row["encoding"], row["engine"], *times)
-    console.print(table)
-    console.print(report.busyness(record["cpus_of_others"]))
-
-
-def parse() -> argparse.Namespace:
-    def listed(value: str) -> list[str]:
-        return value.split(",")
-
-    parser = argparse.ArgumentParser(description="Measure encoding speed.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
-    parser.add_argument(
-        "--engines", type=listed, help="default: all that are installed; the first is compared"
-    )
-    parser.add_argument("--encodings", type=listed, default=["cl100k_base", "o200k_base"])
-    parser.add_argument("--kinds", type=listed, default=list(corpus.KINDS), help="of text")
-    parser.add_argument("--files", nargs="+", type=Path, help="measure on these instead")
-    parser.add_argument("--megabytes", type=float, default=5, help="of a document (default: 5)")
-    parser.add_argument("--repeats", type=int, default=5, help="of each workload, each on other text")
-    parser.add_argument("--load-repeats", type=int, default=5)
-    parser.add_argument("--cpu", type=int, help="the processor to use (default: the last)")
-    return parser.parse_args()
-
-
-def main() -> int:
-    arguments = parse()
-    size = int(arguments.megabytes * 1e6)
-    if size < 1000 or arguments.repeats < 1 or arguments.load_repeats < 1:
-        print("a document must have at least 1000 bytes, and repeats be at least 1", file=sys.stderr)
-        return 2
-    names = arguments.engines or engines.installed()
-    cpus = processors()[-1:] if arguments.cpu is None else [arguments.cpu]
-    settings = {
-        "encodings": arguments.encodings,
-        "document_bytes": size,
-        "short_bytes": SHORT,
-        "repeats": arguments.repeats,
-        "cpus": cpus,
-    }
-    record = report.describe((engines.find(name).library for name in names), settings)
-
-    documents, record["corpora"] = {}, {}
-    wanted = arguments.repeats * len(WORKLOADS)
-    for kind in ["given"] if arguments.files else arguments.kinds:
-        # A cut loses up to three bytes.
-        text = corpus.build(kind, wanted * size + 4 * wanted, arguments.files or ())
-        documents[kind] = list(corpus.cut("".join(text.texts), size))[:wanted]
-        record["corpora"][kind] = text.describe()
-        if len(documents[kind]) < wanted:
-            print(
-                f"{kind}: there is text for {len(documents[kind])} documents of {wanted}: choose a smaller "
-                "size or fewer repeats",
-                file=sys.stderr,
-            )
-            return 2
-
-    record["results"], record["loading"] = [], []
+    Raises:
+        ValueError: the options name something that is not there, or there is too little text.
+        DifferentIdsError: bpetok's ids are not the reference's, or bpetok was changed meanwhile.
+    """
+    names, missing = choose(options)
+    say(f"engines: {', '.join(names)}" + (f"; not installed: {', '.join(missing)}" if missing else ""))
+    cpus = list(options.cpus) or processors()[-2:]
+    packages = (engines.find(name).package or engines.find(name).library for name in names)
+    settings = {name: value for name, value in asdict(options).items() if name not in ("files", "corpora")}
+    record = report.describe(packages, {**settings, "cpus": cpus})
+    record |= {"engines": names, "missing": missing, "reference": reference(names)}
+    texts, record["corpora"] = read(options)
     watch = report.Watch()
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for encoding in arguments.encodings:
-                for each in names:
-                    engines.find(each).prepare(encoding, folder)
-                record["loading"] += measure_loading(names, encoding, folder, arguments.load_repeats, cpus)
-                record["results"] += measure_encoding(names, encoding, folder, documents, cpus)
-    except DifferentIdsError as error:
-        print(f"no figures: {error}", file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, names, cpus, Path(folder), say)
+        for encoding in options.encodings:
+            vocabularies.write(encoding, Path(folder))
+            bench.measure(encoding, texts)
     if report.build() != record["build"]:
-        print("no figures: bpetok was changed or compiled anew during the run", file=sys.stderr)
-        return 1
-    record["cpus_of_others"] = watch.cpus_of_others()
-    record["summary"] = summarize(record["results"], names)
-    record["loading_summary"] = summarize_loading(record["loading"], names)
-    show(record, names)
-    if arguments.json:
-        report.write(arguments.json, record)
-    return 0
+        raise DifferentIdsError("bpetok was changed or compiled anew during the run")
+    record |= {"cpus_of_others": watch.cpus_of_others(), **bench.found}
+    return {**record, **summary.summarize(record)}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def reference(names: list[str]) -> str:
+    return "tiktoken" if "tiktoken" in names else names[0]
+
+
+class Bench:
+    """Takes the measurements of a run into the lists of its record."""
+
+    def __init__(self, options: Options, names: list[str], cpus: list[int], folder: Path, say: Say) -> None:
+        self.options, self.names, self.cpus, self.folder, self.say = options, names, cpus, folder, say
+        self.size = int(options.megabytes * 1e6)
+        self.turn = 0
+        self.found: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+
+    def measure(self, encoding: str, texts: dict[str, str]) -> None:
+        """All that was chosen, with one encoding."""
+        for name, task in (("load", self.load), ("edges", self.edges), ("hard", self.hard)):
+            if self.wants(name):
+                self.say(f"{encoding}: {name}")
+                task(encoding)
+        for kind, text in texts.items():
+            if self.wants("cold"):
+                self.say(f"{encoding}, {kind}: cold")
+                self.cold(encoding, kind, Reader(text).take(self.size))
+            for threads in sorted({each.threads for each in chosen(self.options).values()}):
+                self.steps(encoding, kind, text, threads)
+
+    def wants(self, workload: str) -> bool:
+        return not self.options.workloads or workload in self.options.workloads
+
+    def in_turn(self) -> list[str]:
+        """The engines, another one first each time."""
+        self.turn += 1
+        at = self.turn % len(self.names)
+        return [*self.names[at:], *self.names[:at]]
+
+    def team(self, encoding: str, threads: int = 1) -> Team:
+        return Team(reference(self.names), encoding, self.folder, threads, self.cpus[-threads:])
+
+    def answers(
+        self, names: Iterable[str], ask: Callable[[str], Any], where: dict[str, Any], what: str = ""
+    ) -> dict[str, Any]:
+        """What each engine answers; those that do not are noted."""
+        found = {}
+        for name in names:
+            try:
+                found[name] = ask(name)
+            except AskError as error:
+                self.note("failures", {"engine": name, **where}, "reason", what + str(error))
+        return found
+
+    def compare(self, team: Team, answers: dict[str, Any], where: dict[str, Any]) -> set[str]:
+        """The engines whose answers are not the reference's, which are noted."""
+        differences = team.differences(answers)
+        for name, difference in differences.items():
+            self.note("inexact", {"engine": name, **where}, "difference", difference)
+        return set(differences)
+
+    def note(self, kind: str, where: dict[str, Any], what: str, text: str) -> None:
+        """A remark, once for each place."""
+        if not any(where.items() <= each.items() for each in self.found[kind]):
+            self.found[kind].append({**where, what: text})
+            self.say(f"  {', '.join(filter(None, where.values()))}: {text}")
+
+    # ---- in new processes -------------------------------------------------------------------------
+
+    def load(self, encoding: str) -> None:
+        """Load the vocabulary, each time in a fresh process."""
+
+        def ask(name: str) -> Any:
+            with Worker(self.cpus[-1:], {engines.THREADS: "1"}) as worker:
+                return worker.ask(
+                    measure.load_and_probe, name, encoding, self.folder, limit=self.options.limit
+                )
+
+        where = {"encoding": encoding, "kind": None, "workload": "load"}
+        for repeat in range(self.options.repeats):
+            for name, answer in self.answers(self.in_turn(), ask, where).items():
+                row = {"engine": name, "encoding": encoding, "repeat": repeat}
+                self.found["loading"].append({**row, **answer})
+
+    def cold(self, encoding: str, kind: str, text: str) -> None:
+        """The first call of a process, and its memory."""
+        where = {"encoding": encoding, "kind": kind, "workload": "cold"}
+        about = {"threads": 1, "state": "cold", "bytes": len(text.encode()), "strings": 1}
+        for repeat in range(min(COLD_REPEATS, self.options.repeats)):
+            with self.team(encoding) as team:
+
+                def ask(name: str, team: Team = team) -> Any:
+                    return team.ask_unloaded(name, measure.first_call, text, limit=self.options.limit)
+
+                answers = self.answers(self.in_turn(), ask, where)
+                self.compare(team, answers, where)
+            for name, answer in answers.items():
+                row = {"engine": name, **where, "repeat": repeat, **about}
+                times = {"seconds": answer["seconds"][0], "cpu_seconds": None, "tokens": answer["tokens"]}
+                self.found["results"].append({**row, **times})
+                row = {"engine": name, "encoding": encoding, "kind": kind, "repeat": repeat}
+                self.found["memory"].append({**row, **answer["memory"]})
+
+    def hard(self, encoding: str) -> None:
+        """Inputs that are hard for some; an engine that takes too long is ended, and begins anew."""
+        with self.team(encoding) as team:
+            for label, *texts in hard_inputs(self.options.hard_scale):
+                where = {"encoding": encoding, "kind": label, "workload": "hard"}
+                times: dict[str, list[float]] = {name: [] for name in self.names}
+                inexact: set[str] = set()
+                able = set(self.names)
+                for text, what in zip(texts, ("a quarter of it: ", ""), strict=True):
+
+                    def ask(name: str, text: str = text) -> Any:
+                        return team.ask(name, measure.encode_once, text, limit=self.options.hard_limit)
+
+                    in_turn = [name for name in self.in_turn() if name in able]
+                    answers = self.answers(in_turn, ask, where, what)
+                    inexact |= self.compare(team, answers, where)
+                    able = set(answers)  # if a quarter is too much, the whole is
+                    for name, answer in answers.items():
+                        times[name] += answer["seconds"]
+                for name in self.names:
+                    quarter, full = [*times[name], None, None][:2]
+                    row = {
+                        "engine": name,
+                        "encoding": encoding,
+                        "input": label,
+                        "bytes": len(texts[1].encode()),
+                    }
+                    growth = full / quarter if quarter and full else None
+                    figures = {"quarter_s": quarter, "full_s": full, "growth": growth}
+                    self.found["hard"].append({**row, **figures, "exact": name not in inexact})
+
+    def edges(self, encoding: str) -> None:
+        """Odd strings, one by one."""
+        where = {"encoding": encoding, "kind": None, "workload": "edges"}
+        with self.team(encoding) as team:
+
+            def ask(name: str) -> Any:
+                return team.ask(name, measure.encode_edges, limit=self.options.limit)
+
+            answers = self.answers(self.names, ask, where)
+        expected = answers.get(reference(self.names), [])
+        for name, ids in answers.items():
+            wrong = [at for at, each in enumerate(expected) if ids[at] != each]
+            first = f"{EDGES[wrong[0]]!r}: {ids[wrong[0]]} and not {expected[wrong[0]]}" if wrong else None
+            if wrong and name == "bpetok":
+                raise DifferentIdsError(f"{encoding}: {first}")
+            row = {"engine": name, "encoding": encoding, "differ": len(wrong), "of": len(EDGES)}
+            self.found["edges"].append({**row, "first": first})
+
+    # ---- in processes that run for a while --------------------------------------------------------
+
+    def steps(self, encoding: str, kind: str, text: str, threads: int) -> None:
+        """The workloads that have so many threads, in turn, each time with other text."""
+        workloads = {name: each for name, each in chosen(self.options).items() if each.threads == threads}
+        where = {"encoding": encoding, "kind": kind, "workload": ", ".join(workloads)}
+        if self.cpus and threads > len(self.cpus):
+            for name in self.names:
+                self.note(
+                    "failures", {"engine": name, **where}, "reason", f"there are not {threads} processors"
+                )
+            return
+        reader = Reader(text)
+        with self.team(encoding, threads) as team:
+            warm_up = reader.take(int(WARM_UP * self.size))
+
+            def ask(name: str) -> Any:
+                return team.ask(name, measure.encode_once, warm_up, limit=self.options.limit)
+
+            able = self.answers(self.names, ask, where)
+            active = {name: set(able) for name in workloads}
+            for repeat in range(self.options.repeats):
+                self.say(f"{encoding}, {kind}, threads: {threads}, repeat {repeat + 1}")
+                for name, workload in workloads.items():
+                    part = reader.take(int(workload.share * self.size))
+                    active[name] &= self.step(team, {**where, "workload": name}, part, repeat, active[name])
+
+    def step(self, team: Team, where: dict[str, Any], text: str, repeat: int, active: set[str]) -> set[str]:
+        """One step of all engines that still take part; those that shall go on."""
+        workload = WORKLOADS[where["workload"]]
+        parts = strings(text, workload.strings, f"{where} {repeat}") if workload.strings else [text]
+        given: list[Any] = parts
+        if workload.method == "decode":
+            tokenizer = bpetok.get_encoding(where["encoding"])
+            given = [tokenizer.encode_to_numpy(part, disallowed_special=()) for part in parts]
+
+        def ask(name: str) -> Any:
+            return team.ask(name, measure.step, where["workload"], given, limit=self.options.limit)
+
+        answers = self.answers([name for name in self.in_turn() if name in active], ask, where)
+        self.compare(team, answers, where)
+        sizes = {"bytes": len(text.encode()), "strings": len(parts)}
+        for name, answer in answers.items():
+            row = {"engine": name, **where, "threads": workload.threads, "repeat": repeat, **sizes}
+            times = zip(("unseen", "seen"), answer["seconds"], answer["cpu_seconds"], strict=True)
+            for state, seconds, cpu_seconds in times:
+                figures = {"state": state, "seconds": seconds, "cpu_seconds": cpu_seconds}
+                self.found["results"].append({**row, **figures, "tokens": answer["tokens"]})
+        fastest = min((answer["seconds"][0] for answer in answers.values()), default=0)
+        return {
+            name
+            for name, answer in answers.items()
+            if name in ("bpetok", "tiktoken") or answer["seconds"][0] <= REST * fastest
+        }

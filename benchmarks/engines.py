@@ -1,79 +1,96 @@
 """The libraries that are measured, behind the same few methods.
 
-An engine's `prepare` is called once in the process that directs, and writes the vocabulary in the form that
-the library reads; the vocabulary is always the one that bpetok embeds, so nothing is downloaded. All else
-happens in a process of the engine's own. Libraries are imported where they are used, so that a process holds
-none but its own.
+Every engine is used in the fastest way its documentation shows for a task, so methods are overridden where a
+library has something better than the obvious. `threads` is how many may run in the batches; the process has
+that many processors, and `THREADS` in its environment.
 
-An engine that is not listed here is named ``module:Class``.
+Libraries are imported where they are used, so that a process holds none but its own. Vocabularies come from
+the files of `vocabularies.write`; a library that reads no files uses those it carries, and only has them for
+some encodings. An engine that is not listed here is named ``module:Class``.
 """
 
-import base64
 import importlib
 import importlib.util
 import json
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Ids = npt.NDArray[np.uint32]
+    Flat = tuple[Ids, npt.NDArray[np.integer[Any]]]
 
-class Engine(Protocol):
-    """A library with a vocabulary loaded."""
-
-    library: ClassVar[str]
-
-    @staticmethod
-    def prepare(encoding: str, folder: Path) -> None: ...
-
-    def __init__(self, encoding: str, folder: Path) -> None: ...
-
-    @property
-    def encode(self) -> Callable[[str], list[int]]: ...
-
-    def encode_array(self, text: str) -> "npt.NDArray[np.uint32]": ...
+THREADS = "RAYON_NUM_THREADS"  # read by everything written in Rust
 
 
-class Bpetok:
-    library: ClassVar[str] = "bpetok"
+class Engine:
+    """A library with a vocabulary loaded.
 
-    @staticmethod
-    def prepare(encoding: str, folder: Path) -> None:
-        pass
+    A method that a library has no answer for raises NotImplementedError, which is recorded.
+    """
 
-    def __init__(self, encoding: str, folder: Path) -> None:
+    library: ClassVar[str]  # as it is imported
+    package: ClassVar[str] = ""  # as it is installed, where that is another name
+
+    encode: Callable[[str], list[int]]
+    decode: Callable[[list[int]], str]
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        self.threads = threads
+
+    def encode_array(self, text: str) -> "Ids":
+        import numpy as np
+
+        return np.asarray(self.encode(text), np.uint32)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        if self.threads > 1:
+            raise NotImplementedError("it has no batches with threads")
+        return list(map(self.encode, texts))
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        """All ids in one array, and where those of each text begin and end."""
+        if self.threads > 1:
+            return joined(self.encode_batch(texts))
+        return joined([self.encode_array(text) for text in texts])
+
+    def count(self, text: str) -> int:
+        return len(self.encode(text))
+
+
+class Bpetok(Engine):
+    library = "bpetok"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import bpetok
 
+        self.threads = threads
         self.tokenizer = bpetok.get_encoding(encoding)
         self.encode = self.tokenizer.encode_ordinary
+        self.decode = self.tokenizer.decode
 
-    def encode_array(self, text: str) -> "npt.NDArray[np.uint32]":
+    def encode_array(self, text: str) -> "Ids":
         return self.tokenizer.encode_to_numpy(text, disallowed_special=())
 
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.encode_ordinary_batch(texts, num_threads=self.threads)
 
-class Tiktoken:
-    library: ClassVar[str] = "tiktoken"
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return self.tokenizer.encode_flat(texts, num_threads=self.threads, disallowed_special=())
 
-    @staticmethod
-    def prepare(encoding: str, folder: Path) -> None:
-        import bpetok
+    def count(self, text: str) -> int:
+        return self.tokenizer.count(text, disallowed_special=())
 
-        tokenizer = bpetok.get_encoding(encoding)
-        ranks = sorted(tokenizer.vocabulary.ranks().items(), key=lambda item: item[1])
-        lines = (b"%s %d\n" % (base64.b64encode(token), rank) for token, rank in ranks)
-        (folder / f"{encoding}.tiktoken").write_bytes(b"".join(lines))
-        rest = {
-            "pat_str": tokenizer.pattern.source,
-            "special_tokens": dict(tokenizer.vocabulary.special_tokens),
-        }
-        (folder / f"{encoding}.json").write_text(json.dumps(rest), "utf-8")
 
-    def __init__(self, encoding: str, folder: Path) -> None:
+class Tiktoken(Engine):
+    library = "tiktoken"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import tiktoken
         from tiktoken.load import load_tiktoken_bpe
 
@@ -81,77 +98,291 @@ class Tiktoken:
         os.environ["TIKTOKEN_CACHE_DIR"] = ""
         ranks = load_tiktoken_bpe(str(folder / f"{encoding}.tiktoken"))
         rest = json.loads((folder / f"{encoding}.json").read_text("utf-8"))
+        self.threads = threads
         self.encoding = tiktoken.Encoding(encoding, mergeable_ranks=ranks, **rest)
         self.encode = self.encoding.encode_ordinary
+        self.decode = self.encoding.decode
 
-    def encode_array(self, text: str) -> "npt.NDArray[np.uint32]":
+    def encode_array(self, text: str) -> "Ids":
         return self.encoding.encode_to_numpy(text, disallowed_special=())
 
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        if self.threads == 1:
+            return super().encode_batch(texts)
+        return self.encoding.encode_ordinary_batch(texts, num_threads=self.threads)
 
-class Tokenizers:
-    library: ClassVar[str] = "tokenizers"
+    def count(self, text: str) -> int:
+        return len(self.encode_array(text))
 
-    @staticmethod
-    def prepare(encoding: str, folder: Path) -> None:
+
+class Tokenizers(Engine):
+    library = "tokenizers"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import tokenizers
 
-        import bpetok
-
-        tokenizer = bpetok.get_encoding(encoding)
-        vocabulary = tokenizer.vocabulary
-        spelled = {token: spell(data) for token, data in vocabulary.tokens().items()}
-        merges = [(spelled[left], spelled[right]) for left, right in vocabulary.merges().tolist()]
-        model = tokenizers.models.BPE(
-            vocab={text: token for token, text in spelled.items()}, merges=merges, ignore_merges=True
-        )
-        theirs = tokenizers.Tokenizer(model)
-        theirs.pre_tokenizer = split_by(tokenizer.pattern.source)
-        theirs.save(str(folder / f"{encoding}.tokenizer.json"))
-
-    def __init__(self, encoding: str, folder: Path) -> None:
-        import tokenizers
-
+        os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / f"{encoding}.tokenizer.json"))
+        self.decode = self.tokenizer.decode
 
     def encode(self, text: str) -> list[int]:
-        # The fastest way to ids: without the offsets that `encode` keeps.
-        return self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        # Without the offsets that its `encode` keeps.
+        return self.encode_batch([text])[0]
 
-    def encode_array(self, text: str) -> "npt.NDArray[np.uint32]":
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return [each.ids for each in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return joined(self.encode_batch(texts))
+
+
+class Fastokens(Engine):
+    library = "fastokens"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import fastokens
+
+        self.threads = threads
+        self.tokenizer = fastokens.Tokenizer.from_tiktoken(
+            str(folder / f"{encoding}.tiktoken"),
+            pattern=(folder / f"{encoding}.pattern").read_text("utf-8"),
+            special_tokens={},
+        )
+        self.decode = self.tokenizer.decode
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text).ids
+
+    def encode_array(self, text: str) -> "Ids":
+        return self.encode_flat([text])[0]
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        if self.threads == 1:
+            return super().encode_batch(texts)
+        return [each.ids for each in self.tokenizer.encode_batch(texts)]
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return from_bytes(*self.tokenizer.encode_batch_flat(texts))
+
+    def count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text))
+
+
+class Snaptokens(Engine):
+    library = "snaptokens"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import snaptokens
+
+        self.tokenizer = snaptokens.Tokenizer.from_file(str(folder / f"{encoding}.tokenizer.json"))
+        self.decode = self.tokenizer.decode
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text).ids
+
+    def encode_array(self, text: str) -> "Ids":
+        return self.encode_flat([text])[0]
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return rows(*self.encode_flat(texts))  # faster than its own `encode_batch`
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return from_bytes(*self.tokenizer.encode_batch_flat(texts))
+
+    def count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text))
+
+
+class Gigatoken(Engine):
+    library = "gigatoken"
+    schemes: ClassVar = {"gpt2": "gpt2", "r50k_base": "gpt2", "cl100k_base": "gpt4", "o200k_base": "o200k"}
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import gigatoken
+
+        if encoding not in self.schemes:
+            raise NotImplementedError(f"it has no pattern for {encoding}")
+        path = folder / f"{encoding}.tiktoken"
+        self.parallel = threads > 1
+        self.tokenizer = gigatoken.Tokenizer.from_tiktoken(path, self.schemes[encoding], {}).backend
+        self.encode_array = self.tokenizer.encode
+
+    def encode(self, text: str) -> list[int]:
+        if len(text) < 1000:  # from where the second way is the faster one
+            return self.tokenizer.encode(text).tolist()
+        return self.tokenizer.encode_batch_list([text], parallel=False)[0]
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.encode_batch_list(texts, parallel=self.parallel)
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        layout = self.tokenizer.encode_batch(texts, parallel=self.parallel).layout
+        return layout.content.data, layout.offsets.data
+
+    def count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text))
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids).decode("utf-8", "replace")
+
+
+class Quicktok(Engine):
+    library = "quicktok"
+    package = "quicktok-v1"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import quicktok
+
+        self.threads = threads
+        self.tokenizer = quicktok.get_encoding(encoding)
+        self.encode = self.tokenizer.encode_ordinary
+        self.decode = self.tokenizer.decode
+        self.count = self.tokenizer.count
+
+    def encode_array(self, text: str) -> "Ids":
+        return self.tokenizer.encode_batch([text], 1)[0]
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return super().encode_batch(texts) if self.threads == 1 else rows(*self.encode_flat(texts))
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return self.tokenizer.encode_batch(texts, self.threads)
+
+
+class Toktok(Engine):
+    library = "toktok"
+    package = "toktok-rs"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import toktok
+
+        self.threads = threads
+        self.tokenizer = toktok._encoding(encoding)  # what its documentation names for all but counting
+        self.encode = self.tokenizer.encode_ordinary
+        self.decode = self.tokenizer.decode
+        self.count = self.tokenizer.count
+
+    def encode_array(self, text: str) -> "Ids":
+        return self.tokenizer.encode_to_numpy(text, disallowed_special=())
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return super().encode_batch(texts) if self.threads == 1 else rows(*self.encode_flat(texts))
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return self.tokenizer.encode_batch_to_numpy(texts, self.threads)
+
+
+class Tuetoken(Engine):
+    library = "tuetoken"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import tuetoken
+
+        self.threads = threads
+        self.tokenizer = tuetoken.Tokenizer(str(folder / f"{encoding}.tokenizer.json"))
+        self.encode = self.tokenizer.encode_ordinary
+        self.decode = self.tokenizer.decode
+        self.count = self.tokenizer.count_tokens
+
+    def encode_array(self, text: str) -> "Ids":
         import numpy as np
 
-        return np.asarray(self.encode(text), np.uint32)
+        return np.frombuffer(self.tokenizer.encode_to_bytes(text), np.uint32)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.encode_ordinary_batch(texts, self.threads)
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        found = self.tokenizer.encode_ordinary_to_buffer(texts, self.threads)
+        return found["data"], found["offsets"]
 
 
-def split_by(pattern: str) -> Any:
-    """The pre-tokenizer of `tokenizers` for a split pattern."""
-    from tokenizers import Regex, pre_tokenizers
+class RsBpe(Engine):
+    library = "rs_bpe"
+    package = "rs-bpe"
 
-    # Its regular expressions read `{1,3}+` as a repetition of a repetition, and `$` as before a newline too.
-    plain = re.sub(r"(\{\d,\d\}|[+*?])\+", r"\1", pattern).replace("$", r"\z")
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(plain), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        from rs_bpe.bpe import openai
+
+        if not hasattr(openai, encoding):
+            raise NotImplementedError(f"it has no {encoding}")
+        self.threads = threads
+        self.tokenizer = getattr(openai, encoding)()
+        self.options = openai.ParallelOptions(1, 100, threads)
+        self.encode = self.tokenizer.encode
+        self.decode = self.tokenizer.decode
+        self.count = self.tokenizer.count
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        if self.threads == 1:
+            return super().encode_batch(texts)
+        return self.tokenizer.encode_batch_parallel(texts, self.options)[0]
 
 
-VISIBLE = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-HIDDEN = [byte for byte in range(256) if byte not in VISIBLE]
-SPELLING = {
-    **{byte: chr(byte) for byte in VISIBLE},
-    **{byte: chr(256 + at) for at, byte in enumerate(HIDDEN)},
+class Splintr(Engine):
+    library = "splintr"
+    package = "splintr-rs"
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import splintr
+
+        self.threads = threads
+        self.tokenizer = splintr.Tokenizer.from_pretrained(encoding)
+        self.encode = self.tokenizer.encode_ordinary
+        self.decode = self.tokenizer.decode_lossy
+
+    def encode_array(self, text: str) -> "Ids":
+        import numpy as np
+
+        return np.frombuffer(self.tokenizer.encode_flat(text), np.uint32)
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return super().encode_batch(texts) if self.threads == 1 else self.tokenizer.encode_batch(texts)
+
+    def encode_flat(self, texts: list[str]) -> "Flat":
+        return from_bytes(*self.tokenizer.encode_batch_flat(texts))
+
+    def count(self, text: str) -> int:
+        return len(self.tokenizer.encode_flat(text)) // 4
+
+
+# ---- between the forms of a batch -----------------------------------------------------------------
+
+
+def from_bytes(ids: bytes, offsets: bytes) -> "Flat":
+    import numpy as np
+
+    return np.frombuffer(ids, np.uint32), np.frombuffer(offsets, np.uint64)
+
+
+def joined(texts: "Sequence[list[int] | Ids]") -> "Flat":
+    import numpy as np
+
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(ids) for ids in texts], out=offsets[1:])
+    return np.concatenate([np.asarray(ids, np.uint32) for ids in texts]), offsets
+
+
+def rows(ids: "Ids", offsets: "npt.NDArray[np.integer[Any]]") -> list[list[int]]:
+    found = ids.tolist()
+    return [found[start:end] for start, end in pairwise(offsets.tolist())]
+
+
+# ---- by name --------------------------------------------------------------------------------------
+
+ENGINES: dict[str, type[Engine]] = {
+    "bpetok": Bpetok,
+    "tiktoken": Tiktoken,
+    "tokenizers": Tokenizers,
+    "fastokens": Fastokens,
+    "gigatoken": Gigatoken,
+    "snaptokens": Snaptokens,
+    "toktok-rs": Toktok,
+    "tuetoken": Tuetoken,
+    "quicktok-v1": Quicktok,
+    "splintr-rs": Splintr,
+    "rs-bpe": RsBpe,
 }
-BYTE_OF = {char: byte for byte, char in SPELLING.items()}
-
-
-def spell(data: bytes) -> str:
-    """Bytes in the alphabet of `tokenizers`' byte-level models."""
-    return "".join(map(SPELLING.__getitem__, data))
-
-
-ENGINES: dict[str, type[Engine]] = {"bpetok": Bpetok, "tiktoken": Tiktoken, "tokenizers": Tokenizers}
 
 
 def find(name: str, listed: Mapping[str, type[Any]] = ENGINES) -> Any:
@@ -160,10 +391,10 @@ def find(name: str, listed: Mapping[str, type[Any]] = ENGINES) -> Any:
         return listed[name]
     module, _, attribute = name.partition(":")
     if not attribute:
-        raise SystemExit(f"no engine is called {name!r}: use {', '.join(listed)} or module:Class")
+        raise ValueError(f"no engine is called {name!r}: use {', '.join(listed)} or module:Class")
     return getattr(importlib.import_module(module), attribute)
 
 
-def installed(listed: Mapping[str, type[Any]] = ENGINES) -> list[str]:
-    """The names of the classes whose library is installed."""
-    return [name for name, each in listed.items() if importlib.util.find_spec(each.library)]
+def is_installed(name: str, listed: Mapping[str, type[Any]] = ENGINES) -> bool:
+    """Whether the library of an engine can be imported."""
+    return importlib.util.find_spec(find(name, listed).library) is not None

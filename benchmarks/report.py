@@ -16,7 +16,7 @@ from typing import Any
 QUIET = 0.1  # processors that others may use without the figures being in doubt
 
 
-def describe(libraries: Iterable[str], settings: dict[str, Any]) -> dict[str, Any]:
+def describe(packages: Iterable[str], settings: dict[str, Any]) -> dict[str, Any]:
     """The head of a record."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -25,10 +25,18 @@ def describe(libraries: Iterable[str], settings: dict[str, Any]) -> dict[str, An
         "machine": machine(),
         "versions": {
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in sorted({*libraries, "numpy"})},
+            **{name: version(name) for name in sorted({*packages, "numpy"})},
         },
         "settings": settings,
     }
+
+
+def version(package: str) -> str:
+    """Of an installed package; a checkout on the path has none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def machine() -> dict[str, Any]:

@@ -4,8 +4,9 @@
     python -m pytest benchmarks/test_micro.py -p no:xdist --benchmark-compare
     ... --benchmark-compare --benchmark-compare-fail=median:20%
 
-Text comes from fixed seeds and from Python's standard library, so that two runs on one machine can be
-compared.
+Text comes from fixed seeds and from the code that `corpus` finds, so that two runs on one machine compare.
+Each test is of one cost: a call, the cache probe of a word that was seen, a list of ids, a word that was not
+seen, the scanner, counting, decoding, loading.
 """
 
 from importlib.resources import files
@@ -13,9 +14,9 @@ from itertools import count
 from random import Random
 
 import pytest
-from corpus import build
 
 import bpetok
+from bpetok_bench.corpus import build
 
 MEGABYTE = 1_000_000
 ENCODINGS = ("cl100k_base", "o200k_base")
@@ -51,11 +52,17 @@ def test_a_call_on_nothing(benchmark, tokenizer):
     assert benchmark(tokenizer.encode_ordinary, "") == []
 
 
-# What a list costs is the difference between these three on the same text.
+def test_counting_100_bytes_seen_before(benchmark, tokenizer):
+    n = benchmark(tokenizer.count, TEXTS["ascii"], disallowed_special=())
+    assert n == len(tokenizer.encode_ordinary(TEXTS["ascii"]))
 
 
-def test_a_megabyte_seen_before_to_list(benchmark, tokenizer, code):
-    assert len(benchmark(tokenizer.encode_ordinary, code)) > 100_000
+# Counting is scanning and probing the cache; then comes an array, or a list. The differences are their costs.
+
+
+def test_a_megabyte_seen_before_counted(benchmark, tokenizer, code):
+    n = benchmark(tokenizer.count, code, disallowed_special=())
+    assert n == len(tokenizer.encode_ordinary(code))
 
 
 def test_a_megabyte_seen_before_to_numpy(benchmark, tokenizer, code):
@@ -63,9 +70,38 @@ def test_a_megabyte_seen_before_to_numpy(benchmark, tokenizer, code):
     assert ids.tolist() == tokenizer.encode_ordinary(code)
 
 
-def test_a_megabyte_seen_before_counted(benchmark, tokenizer, code):
-    n = benchmark(tokenizer.count, code, disallowed_special=())
-    assert n == len(tokenizer.encode_ordinary(code))
+def test_a_megabyte_seen_before_to_list(benchmark, tokenizer, code):
+    assert len(benchmark(tokenizer.encode_ordinary, code)) > 100_000
+
+
+def test_a_megabyte_of_documents_seen_before_to_lists(benchmark, tokenizer, code):
+    """What a text of a batch costs, beside the same text whole."""
+    documents = [code[at : at + 2000] for at in range(0, len(code), 2000)]
+    found = benchmark(tokenizer.encode_ordinary_batch, documents, num_threads=1)
+    assert found[7] == tokenizer.encode_ordinary(documents[7])
+
+
+def test_decoding_a_list(benchmark, tokenizer, code):
+    assert benchmark(tokenizer.decode, tokenizer.encode_ordinary(code)) == code
+
+
+def test_decoding_an_array_to_bytes(benchmark, tokenizer, code):
+    ids = tokenizer.encode_to_numpy(code, disallowed_special=())
+    assert benchmark(tokenizer.decode_bytes, ids) == code.encode()
+
+
+def test_decoding_a_token(benchmark, tokenizer):
+    """As a server does, one at a time."""
+    (token,) = tokenizer.encode_ordinary(" lazy")
+    assert benchmark(tokenizer.decode, [token]) == " lazy"
+
+
+@pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])
+def test_the_scanner_on_code(benchmark, pattern, code):
+    """With the pieces as a list of bytes, which is what can be seen of it from Python."""
+    data = code.encode()
+    pieces = benchmark(bpetok.patterns.resolve(pattern).scanner.split, data)
+    assert b"".join(pieces) == data
 
 
 @pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])

@@ -23,10 +23,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-import corpus
-import engines
-import report
-from process import Worker, processors
+from bpetok_bench import corpus, engines, report, vocabularies
+from bpetok_bench.process import Worker, memory, processors
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -98,7 +96,7 @@ class Tokenizers:
     def train(self, run: Run, texts: Sequence[str], vocab_size: int, pattern: str) -> None:
         os.environ["RAYON_NUM_THREADS"] = str(run.threads)
         self.trained = self.tokenizers.Tokenizer(self.tokenizers.models.BPE())
-        self.trained.pre_tokenizer = engines.split_by(self.resolve(pattern).source)
+        self.trained.pre_tokenizer = vocabularies.split_by(self.resolve(pattern).source)
         trainer = self.tokenizers.trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=2,
@@ -109,7 +107,7 @@ class Tokenizers:
 
     def merges(self) -> Pairs:
         def to_bytes(token: str) -> bytes:
-            return bytes(map(engines.BYTE_OF.__getitem__, token))
+            return bytes(map(vocabularies.BYTE_OF.__getitem__, token))
 
         found = json.loads(self.trained.to_str())["model"]["merges"]
         return [(to_bytes(left), to_bytes(right)) for left, right in found]
@@ -138,15 +136,6 @@ def measure(run: Run, texts: Sequence[str], vocab_size: int, pattern: str) -> di
         "merges": len(pairs),
         "merges_sha256": digest.hexdigest(),
     }
-
-
-def memory(field: str) -> int:
-    """A field of Linux's account of this process, in bytes; 0 elsewhere."""
-    try:
-        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 # ---- in the process that directs -------------------------------------------------------------------
@@ -239,7 +228,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    names = arguments.engines or engines.installed(TRAINERS)
+    names = arguments.engines or [name for name in TRAINERS if engines.is_installed(name, TRAINERS)]
     runs = runs_of(names, arguments.threads)
     cpus = processors()
     settings = {
@@ -283,4 +272,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # By its name, which the processes of the runs know.
+    from bpetok_bench.train import main as named
+
+    sys.exit(named())

@@ -1,67 +1,135 @@
-"""The benchmark scripts on a few kilobytes: figures are there, and an engine that is wrong is caught."""
+"""The benchmarks on a few kilobytes: figures are there, and engines that are wrong or broken are noticed."""
 
 import gzip
 import hashlib
-import importlib
+import itertools
 import json
 import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 from random import Random
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("corpus", "engines", "process", "report")
+from bpetok_bench import corpus, encode, engines, measure, report, summary, vocabularies, workloads
+from bpetok_bench.options import Options
+from bpetok_bench.process import AskError, Worker, processors
+from bpetok_bench.team import DifferentIdsError, describe
 
-WRONG = """
-import engines
-import train
+# Engines that need no vocabulary: an id for each byte. They are found by name in processes of their own.
+FAKES = '''
+import os
+import sys
+import time
+
+from bpetok_bench.engines import Engine
 
 
-class FromTheStart(engines.Bpetok):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.encode = lambda text: self.tokenizer.encode_ordinary(text)[::-1]
+class Bytes(Engine):
+    library = "json"
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def decode(self, ids):
+        return "".join(map(chr, ids))
 
 
-class InArrays(engines.Bpetok):
+class Also(Bytes):
+    pass
+
+
+class Backwards(Bytes):
+    def encode(self, text):
+        return super().encode(text)[::-1]
+
+
+class WrongArrays(Bytes):
     def encode_array(self, text):
         return super().encode_array(text)[1:]
 
 
-class TheSecondTime(engines.Bpetok):
+class WrongSecondTime(Bytes):
     known = ""
 
-    def encode_array(self, text):
-        ids = super().encode_array(text)
+    def encode(self, text):
+        ids = super().encode(text)
         if text == self.known:
-            ids[0] += 1
+            ids[7] += 1
         self.known = text
         return ids
 
 
-class Learner(train.Bpetok):
-    def merges(self):
-        return super().merges()[::-1]
-"""
-
-# Found by name in the process that directs, where it stands in for a compiler that runs meanwhile.
-CHANGING = """
-import itertools
-
-import report
-import train
-
-builds = itertools.count()
-report.build = lambda: str(next(builds))
+class WrongDivision(Bytes):
+    def encode_flat(self, texts):
+        ids, offsets = super().encode_flat(texts)
+        offsets[1] += 1
+        return ids, offsets
 
 
-class Learner(train.Bpetok):
-    pass
-"""
+class WrongCount(Bytes):
+    def count(self, text):
+        return len(text.encode()) + 1
+
+
+class OnlyTwice(Bytes):
+    """Stops at text that it has seen in another step."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.seen = {}
+
+    def encode(self, text):
+        self.seen[text] = self.seen.get(text, 0) + 1
+        assert self.seen[text] <= 2, "seen before"
+        return super().encode(text)
+
+    def count(self, text):
+        return len(self.encode(text))
+
+
+class Slow(Bytes):
+    def encode(self, text):
+        time.sleep(0.02)
+        return super().encode(text)
+
+
+class Refusing(Bytes):
+    def __init__(self, *arguments):
+        raise NotImplementedError("no such vocabulary")
+
+
+class Crashing(Bytes):
+    def encode_array(self, text):
+        os._exit(3)
+
+
+class Panicking(Bytes):
+    def encode_array(self, text):
+        raise BaseException("a panic")
+
+
+class Hanging(Bytes):
+    def encode(self, text):
+        time.sleep(100 if "\\u200d" in text else 0)
+        return super().encode(text)
+
+
+class Missing(Bytes):
+    library = "no_library_has_this_name"
+'''
+
+
+@pytest.fixture
+def fakes(monkeypatch, tmp_path):
+    """The module `fakes` can be imported, here and in the processes of engines."""
+    (tmp_path / "fakes.py").write_text(FAKES, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setattr(vocabularies, "write", lambda encoding, folder: None)
+    yield
+    sys.modules.pop("fakes", None)
 
 
 @pytest.fixture
@@ -69,80 +137,323 @@ def text_file(tmp_path):
     draw = Random(7)
     words = ["".join(draw.choices("abcdeé中 ", k=draw.randint(1, 8))) for _ in range(300)]
     file = tmp_path / "text.txt"
-    file.write_text(" ".join(draw.choices(words, k=2000)), "utf-8")
+    file.write_text(" ".join(draw.choices(words, k=20_000)), "utf-8")
     return file
 
 
-def run(script, *arguments, path=""):
+@pytest.fixture
+def measured(text_file):
+    """Runs the benchmark on a few kilobytes."""
+
+    def run(*names, workloads=("list",), repeats=1, **more):
+        options = Options(
+            encodings=("gpt2",), files=(text_file,), engines=names, workloads=workloads, repeats=repeats,
+            **{"megabytes": 0.002, "hard_scale": 0.0005, **more},
+        )  # fmt: skip
+        return encode.run(options)
+
+    return run
+
+
+# ---- a whole run -------------------------------------------------------------------------------------
+
+
+def test_everything_is_measured_with_the_engines_that_are_installed(text_file):
+    pytest.importorskip("tiktoken", reason="tiktoken is not installed")
+    lines = []
+    small = {"megabytes": 0.002, "repeats": 1, "hard_scale": 0.001}
+    options = Options(encodings=("cl100k_base",), files=(text_file,), **small)
+    record = json.loads(json.dumps(encode.run(options, lines.append)))
+    names = record["engines"]
+    assert {"bpetok", "tiktoken"} <= set(names)
+    assert sorted([*names, *record["missing"]]) == sorted(engines.ENGINES)
+    assert record["missing"] == [] or ", ".join(record["missing"]) in lines[0]
+    assert record["reference"] == "tiktoken"
+    assert (record["inexact"], record["edges"][0]["of"]) == ([], len(workloads.EDGES))
+    alone = len(processors()) == 1
+    assert {row["workload"] for row in record["failures"]} == ({"documents-2, flat-2"} if alone else set())
+    assert {"date", "commit", "build", "machine", "versions", "settings", "cpus_of_others"} <= record.keys()
+    assert record["corpora"]["given"]["sha256"]
+
+    steps = {(row["workload"], row["state"], row["engine"]): row for row in record["results"]}
+    done = {name for name, each in workloads.WORKLOADS.items() if each.threads == 1 or not alone}
+    states = {*itertools.product(done, ("unseen", "seen")), ("cold", "cold")}
+    assert steps.keys() == {(*step, name) for step in states for name in names}
+    for (workload, state, _), row in steps.items():
+        ours = steps[workload, state, "bpetok"]
+        assert row["seconds"] > 0 < row["tokens"] == ours["tokens"]
+        assert (row["bytes"], row["strings"]) == (ours["bytes"], ours["strings"])
+    assert {(row["workload"], row["state"]) for row in record["summary"]} == states
+    assert all(row["mb_per_s"].keys() == set(names) for row in record["summary"])
+    assert all(row["ratio"] > 0 < row["tiktoken_ratio"] for row in record["summary"])
+    assert {row["engine"] for row in record["loading_summary"]} == set(names)
+    assert all(row["load_ms"] > 0 for row in record["loading_summary"])
+    assert {row["engine"] for row in record["memory_summary"]} == set(names)
+    assert {row["input"] for row in record["hard"]} == workloads.HARD.keys()
+    assert all(row["exact"] and row["growth"] > 0 for row in record["hard"])
+
+
+def test_no_text_is_new_twice(fakes, measured):
+    names = [name for name, each in workloads.WORKLOADS.items() if each.threads == 1 and name != "decode"]
+    record = measured("fakes:OnlyTwice", workloads=tuple(names), repeats=3)
+    assert record["failures"] == []
+    assert {row["workload"] for row in record["results"]} == set(names)
+
+
+def test_a_slow_engine_is_asked_in_one_repeat_only(fakes, measured):
+    record = measured("fakes:Bytes", "fakes:Slow", repeats=3)
+    repeats = {(row["engine"], row["repeat"]) for row in record["results"]}
+    assert repeats == {
+        *((f"fakes:{name}", 0) for name in ("Bytes", "Slow")),
+        ("fakes:Bytes", 1),
+        ("fakes:Bytes", 2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engines": ("nonesuch",)}, "no engine is called 'nonesuch': use bpetok, tiktoken"),
+        ({"encodings": ("klingon",)}, "no encoding is called 'klingon': use gpt2"),
+        ({"workloads": ("lists",)}, "no workload is called 'lists': use list"),
+        ({"kinds": ("poetry",)}, "no kind of text is called 'poetry': use"),
+        ({"megabytes": 0.0001}, "at least 1000 bytes"),
+        ({"repeats": 0}, "at least 1"),
+        ({"repeats": 900}, "there is text for"),
+    ],
+)
+def test_wrong_options_are_refused(text_file, options, message):
+    small = {"engines": ("bpetok",), "files": (text_file,), "megabytes": 0.002}
+    with pytest.raises(ValueError, match=message):
+        encode.run(Options(**{**small, **options}))
+
+
+def test_a_build_that_changes_during_the_run_is_noticed(fakes, measured, monkeypatch):
+    monkeypatch.setattr(report, "build", map(str, itertools.count()).__next__)
+    with pytest.raises(DifferentIdsError, match="changed or compiled anew"):
+        measured("fakes:Bytes")
+
+
+# ---- engines that are wrong --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "workload", "difference"),
+    [
+        ("Backwards", "list", "string 0, item 0: ["),
+        ("Backwards", "documents", "string 0, item 0: ["),
+        ("Backwards", "cold", "string 0, item 0: ["),
+        ("WrongArrays", "numpy", "string 0, item 0: ["),
+        ("WrongSecondTime", "list", "the second time"),
+        ("WrongDivision", "flat", "equal ids, in strings of ["),
+        ("WrongCount", "count", "string 0, item 0: ["),
+    ],
+)
+def test_an_engine_with_other_ids_is_not_exact(fakes, measured, name, workload, difference):
+    record = measured("fakes:Bytes", f"fakes:{name}", "fakes:Also", workloads=(workload,))
+    (found,) = record["inexact"]
+    assert found.items() >= {
+        "engine": f"fakes:{name}", "encoding": "gpt2", "kind": "given", "workload": workload,
+    }.items()  # fmt: skip
+    assert difference in found["difference"]
+    for row in record["summary"]:
+        assert row["inexact"] == [f"fakes:{name}"]
+        assert row["mb_per_s"].keys() == {"fakes:Bytes", "fakes:Also"}
+    assert any(f"Not exact: fakes:{name}" in line for line in summary.remarks(record))
+
+
+def test_odd_strings_and_hard_inputs_are_compared(fakes, measured):
+    record = measured("fakes:Bytes", "fakes:Backwards", workloads=("edges", "hard"))
+    exact, wrong = record["edges"]
+    assert (exact["differ"], exact["first"]) == (0, None)
+    assert wrong["differ"] > 20
+    assert wrong["first"] == "' \\n': [10, 32] and not [32, 10]"
+    exact = {row["input"]: row["exact"] for row in record["hard"] if row["engine"] == "fakes:Backwards"}
+    assert (exact["a"], exact["random a-z"]) == (True, False)
+
+
+def test_other_ids_of_bpetok_end_the_run(fakes, measured):
+    for workload in ("list", "edges", "hard"):
+        with pytest.raises(DifferentIdsError, match="gpt2: "):
+            measured("fakes:Bytes", "bpetok", workloads=(workload,))
+
+
+def test_the_first_difference_is_described():
+    import numpy as np
+
+    ids, lengths = np.array([64, 65, 66, 67], np.uint32), np.array([1, 3])
+    other = np.array([64, 65, 68, 67], np.uint32)
+    found = describe("gpt2", ids, lengths, other, lengths)
+    assert found == "string 1, item 1: [68, 67] and not [66, 67], in b'bcd'"
+    shorter = describe("gpt2", ids, lengths, ids[:3], np.array([1, 2]))
+    assert shorter == "string 1, item 2: [] and not [67], in b'bcd'"
+    longer = describe("gpt2", ids[:3], np.array([1, 2]), ids, lengths)
+    assert longer == "string 2, item 0: [67] and not [], in b''"
+
+
+# ---- engines that are missing or broken ----------------------------------------------------------------
+
+
+def test_an_engine_that_is_not_installed_is_named(fakes, measured, capsys):
+    record = measured("fakes:Bytes", "fakes:Missing")
+    assert (record["engines"], record["missing"]) == (["fakes:Bytes"], ["fakes:Missing"])
+    summary.show(record)
+    assert "Not installed: fakes:Missing." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Refusing", "NotImplementedError: no such vocabulary (fakes.py:"),
+        ("Crashing", "the process ended with code 3"),
+        ("Panicking", "BaseException: a panic"),
+    ],
+)
+def test_an_engine_that_fails_is_recorded_and_the_others_go_on(fakes, measured, capsys, name, reason):
+    record = measured("fakes:Bytes", f"fakes:{name}", workloads=("list", "numpy"), repeats=2)
+    (failure,) = record["failures"]
+    assert failure["engine"] == f"fakes:{name}"
+    assert reason in failure["reason"]
+    rows = {(row["engine"], row["workload"], row["repeat"]) for row in record["results"]}
+    assert {("fakes:Bytes", workload, n) for workload in ("list", "numpy") for n in (0, 1)} <= rows
+    assert (f"fakes:{name}", "numpy", 0) not in rows
+    assert ((f"fakes:{name}", "list", 1) in rows) == (name != "Refusing")  # it is begun anew
+    summary.show(record)
+    assert f"No answer: fakes:{name} on gpt2, given, " in capsys.readouterr().out
+
+
+def test_an_engine_that_takes_too_long_is_ended(fakes, measured):
+    record = measured("fakes:Bytes", "fakes:Hanging", workloads=("hard",), hard_limit=4)
+    row = next(
+        row for row in record["hard"] if (row["engine"], row["input"]) == ("fakes:Hanging", "joined emoji")
+    )
+    assert (row["quarter_s"], row["full_s"], row["growth"]) == (None, None, None)
+    row = next(row for row in record["hard"] if (row["engine"], row["input"]) == ("fakes:Hanging", "spaces"))
+    assert row["growth"] > 0
+    (reason,) = {row["reason"] for row in record["failures"] if row["kind"] == "joined emoji"}
+    assert reason == "a quarter of it: it took more than 4 s"
+    assert all(row["full_s"] for row in record["hard"] if row["engine"] == "fakes:Bytes")
+
+
+# ---- figures -----------------------------------------------------------------------------------------
+
+
+def test_medians_and_ratios():
+    def rows(engine, *seconds, kind="code"):
+        where = {"encoding": "e", "kind": kind, "workload": "list", "threads": 1, "state": "seen"}
+        return [
+            {**where, "engine": engine, "repeat": repeat, "bytes": 1_000_000 * (repeat + 1), "seconds": each}
+            for repeat, each in enumerate(seconds)
+        ]
+
+    # Megabytes a second: 10, 20, 10; 5, 20, 40; 100; 1, 1, 1.
+    results = [
+        *rows("bpetok", 0.1, 0.1, 0.3),
+        *rows("tiktoken", 1, 2, 3),
+        *rows("fast", 0.2, 0.1, 0.075),
+        *rows("wrong", 0.01),
+        *rows("wrong", 0.01, kind="english"),
+    ]
+    inexact = [{"engine": "wrong", "encoding": "e", "kind": "code", "workload": "numpy"}]
+    code, english = summary.speeds(results, inexact)
+    assert code["mb_per_s"] == pytest.approx({"bpetok": 10, "tiktoken": 1, "fast": 20})
+    assert (code["inexact"], code["best_peer"]) == (["wrong"], "fast")
+    assert code["ratio"] == pytest.approx(1)  # of 2, 1 and a quarter
+    assert code["tiktoken_ratio"] == pytest.approx(10)
+    assert english["mb_per_s"] == pytest.approx({"wrong": 100})
+    assert (english["best_peer"], english["ratio"], english["tiktoken_ratio"]) == ("wrong", None, None)
+
+
+def test_a_ratio_is_of_the_steps_that_both_did():
+    assert summary.ratio({"bpetok": {0: 10.0, 1: 30.0}, "slow": {0: 2.0}}, "slow") == 5
+    assert summary.ratio({"bpetok": {1: 30.0}, "slow": {0: 2.0}}, "slow") is None
+    assert summary.ratio({"slow": {0: 2.0}}, "slow") is None
+
+
+def test_times_and_memory_are_summarized_by_engine():
+    record = {
+        "results": [], "inexact": [],
+        "loading": [
+            {"encoding": "e", "engine": "x", "import_s": each, "load_s": 2 * each, "first_text_s": 0}
+            for each in (0.1, 0.9, 0.2)
+        ],
+        "memory": [
+            {"encoding": "e", "engine": "x", "before_bytes": 1e6, "loaded_bytes": 3e6, "encoded_bytes": each}
+            for each in (5e6, 7e6)
+        ],
+    }  # fmt: skip
+    found = summary.summarize(record)
+    (loading,), (memory,) = found["loading_summary"], found["memory_summary"]
+    assert (loading["import_ms"], loading["load_ms"], loading["first_text_ms"]) == (200, 400, 0)
+    assert (memory["loaded_mb"], memory["encoded_mb"]) == (2, 5)
+
+
+# ---- texts -------------------------------------------------------------------------------------------
+
+
+def test_text_is_taken_once_and_ends_between_lines_words_or_characters():
+    reader = workloads.Reader("one two\nthree four five six 中文中文中文中文")
+    assert reader.take(10) == "one two\n"
+    assert reader.take(12) == "three four"
+    assert reader.take(9) == " five"
+    assert [reader.take(9) for _ in range(3)] == [" six", " 中文", "中文中"]
+    with pytest.raises(ValueError, match="too little"):
+        reader.take(10)
+    assert reader.take(9) == "中文中文"[1:]
+
+
+def test_strings_are_the_text_in_parts_of_the_wanted_sizes():
+    draw = Random(3)
+    text = "".join(draw.choices("aé中\U0001f600 \n", (9, 2, 2, 1, 3, 1), k=5000))
+    parts = workloads.strings(text, (80, 120), "seed")
+    assert "".join(parts) == text
+    assert all(36 < len(part.encode()) <= 120 for part in parts[:-1])
+    assert workloads.strings(text, (80, 120), "seed") == parts
+    assert workloads.strings(text, (80, 120), "other") != parts
+
+
+def test_hard_inputs_have_their_size_and_are_no_part_of_each_other():
+    for name, quarter, whole in workloads.hard_inputs(0.01):
+        size = workloads.HARD[name][0] // 100
+        assert size <= len(whole.encode()) < size + 4000
+        assert size // 4 <= len(quarter.encode()) < size // 4 + 4000
+        assert whole.startswith(quarter) == (len(set(whole)) == 1)
+
+
+def test_results_of_all_forms_are_comparable():
+    import numpy as np
+
+    for method, result in (
+        ("encode", [[1, 2], [], [3]]),
+        ("encode_array", [np.array([1, 2], np.int64), np.array([]), np.array([3])]),
+        ("encode_flat", (np.array([1, 2, 3]), np.array([0, 2, 2, 3], np.uint64))),
+    ):
+        ids, lengths = measure.comparable(result, method)
+        assert (ids.dtype, ids.tolist(), lengths.tolist()) == (np.uint32, [1, 2, 3], [2, 0, 1])
+    assert measure.comparable([3, 4], "count")[0].tolist() == [3, 4]
+    assert bytes(measure.comparable(["é", "a"], "decode")[0]) == "éa".encode()
+
+
+# ---- training ----------------------------------------------------------------------------------------
+
+TRAINERS = """
+from bpetok_bench import train
+
+
+class Learner(train.Bpetok):
+    def merges(self):
+        return super().merges()[::-1]
+"""
+
+
+def train(text_file, *arguments):
+    small = ("--files", text_file, "--megabytes", 0.01, "--repeats", 1, "--vocab-size", 300)
     return subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), *map(str, arguments)],
+        [sys.executable, "-m", "bpetok_bench.train", *map(str, small), *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(path), os.getenv("PYTHONPATH"))))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(text_file.parent), *sys.path])},
     )
-
-
-def encode(text_file, *arguments, **options):
-    small = ("--megabytes", 0.002, "--repeats", 1, "--load-repeats", 1, "--encodings", "gpt2")
-    return run("encode.py", "--files", text_file, *small, *arguments, **options)
-
-
-def train(text_file, *arguments, **options):
-    small = ("--megabytes", 0.01, "--repeats", 1, "--vocab-size", 300)
-    return run("train.py", "--files", text_file, *small, *arguments, **options)
-
-
-def test_encoding_gives_figures_for_every_workload(tmp_path, text_file):
-    pytest.importorskip("tiktoken", reason="tiktoken is not installed")
-    done = encode(text_file, "--engines", "bpetok,tiktoken", "--json", tmp_path / "new" / "record.json")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "tiktoken" in done.stdout
-    record = json.loads((tmp_path / "new" / "record.json").read_text("utf-8"))
-    assert {
-        "date",
-        "commit",
-        "machine",
-        "versions",
-        "settings",
-        "corpora",
-        "cpus_of_others",
-        "build",
-    } <= record.keys()
-    assert record["corpora"]["given"]["files"] == 1
-    assert record["corpora"]["given"]["sha256"] == hashlib.sha256(text_file.read_bytes()).hexdigest()
-    steps = {(each["workload"], each["engine"]): each for each in record["results"]}
-    assert steps.keys() == {
-        (workload, engine) for workload in ("list", "numpy", "short") for engine in ("bpetok", "tiktoken")
-    }
-    for (workload, engine), each in steps.items():
-        assert each["unseen_s"] > 0 < each["seen_s"]
-        assert each["tokens"] > 0
-        assert each["ids_sha256"] == steps[workload, "bpetok"]["ids_sha256"], engine
-        assert each["strings"] == (20 if workload == "short" else 1)
-    assert len({each["ids_sha256"] for each in steps.values()}) == 3  # every workload has other text
-    for row in record["summary"]:
-        speeds = row["mb_per_s"]
-        assert row["ratio"]["tiktoken"] == pytest.approx(speeds["bpetok"] / speeds["tiktoken"])
-    assert {row["text"] for row in record["summary"]} == {"unseen", "seen"}
-    assert all(row["load_ms"] > 0 for row in record["loading_summary"])
-
-
-@pytest.mark.parametrize("wrong", ["FromTheStart", "InArrays", "TheSecondTime"])
-def test_an_engine_with_other_ids_is_caught(tmp_path, text_file, wrong):
-    (tmp_path / "wrong.py").write_text(WRONG, "utf-8")
-    record = tmp_path / "record.json"
-    done = encode(text_file, "--engines", f"bpetok,wrong:{wrong}", "--json", record, path=tmp_path)
-    assert done.returncode == 1
-    assert "no figures: gpt2, " in done.stderr
-    assert f"wrong:{wrong}" in done.stderr
-    assert done.stdout == ""
-    assert not record.exists()
-
-
-def test_too_little_text_is_said(text_file):
-    done = encode(text_file, "--engines", "bpetok", "--repeats", 9)
-    assert done.returncode == 2
-    assert "there is text for" in done.stderr
 
 
 def test_training_gives_figures_and_agrees(tmp_path, text_file):
@@ -167,36 +478,15 @@ def test_training_gives_figures_and_agrees(tmp_path, text_file):
         assert len({row["merges_sha256"] for row in rows.values() if row["tie_break"] == tie_break}) == 1
 
 
-def test_a_build_that_changes_during_the_run_is_caught(tmp_path, text_file):
-    (tmp_path / "changing.py").write_text(CHANGING, "utf-8")
-    record = tmp_path / "record.json"
-    done = train(text_file, "--engines", "changing:Learner", "--threads", 1, "--json", record, path=tmp_path)
-    assert done.returncode == 1
-    assert "no figures: bpetok was changed" in done.stderr
-    assert not record.exists()
-
-
-def test_a_trainer_with_other_merges_is_caught(tmp_path, text_file):
-    (tmp_path / "wrong.py").write_text(WRONG, "utf-8")
-    done = train(text_file, "--engines", "bpetok,wrong:Learner", "--threads", 1, path=tmp_path)
+def test_a_trainer_with_other_merges_is_caught(text_file):
+    (text_file.parent / "wrong.py").write_text(TRAINERS, "utf-8")
+    done = train(text_file, "--engines", "bpetok,wrong:Learner", "--threads", 1)
     assert done.returncode == 1
     assert "no figures: the merges differ: bpetok with 1 threads" in done.stderr
     assert done.stdout == ""
 
 
-# ---- the modules below the scripts -----------------------------------------------------------------
-
-
-@pytest.fixture
-def modules(monkeypatch):
-    """The modules of the benchmarks, for one test: their names are too plain to stay."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    before = {name: sys.modules.pop(name, None) for name in MODULES}
-    yield {name: importlib.import_module(name) for name in MODULES}
-    for name, module in before.items():
-        del sys.modules[name]
-        if module is not None:
-            sys.modules[name] = module
+# ---- the modules below -------------------------------------------------------------------------------
 
 
 def catalogue(*messages):
@@ -211,8 +501,7 @@ def catalogue(*messages):
     return head + b"\0" * (8 * len(messages)) + places + texts
 
 
-def test_a_corpus_holds_each_text_once_and_no_other_files(modules, tmp_path):
-    corpus = modules["corpus"]
+def test_a_corpus_holds_each_text_once_and_no_other_files(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one.txt").write_bytes(b"one\n")
     (tmp_path / "a" / "two.gz").write_bytes(gzip.compress("zwei é\n".encode()))
@@ -234,38 +523,38 @@ def test_a_corpus_holds_each_text_once_and_no_other_files(modules, tmp_path):
         corpus.build("poetry", 10)
 
 
-def test_python_itself_is_a_corpus(modules):
-    found = modules["corpus"].build("code", 50_000)
-    assert found.n_bytes >= 50_000
-    assert any("import" in text for text in found.texts)
-
-
-def test_parts_end_between_characters(modules):
-    cut = modules["corpus"].cut
-    assert list(cut("abcdefg", 4)) == ["abcd"]
-    assert list(cut("abcé" + "\U0001f600" * 2, 4)) == ["abc", "é", "\U0001f600", "\U0001f600"]
-    text = "".join(Random(3).choices("aé中\U0001f600", k=500))
-    for size in (4, 7, 100):
-        parts = list(cut(text, size))
-        assert text.startswith("".join(parts))
-        assert all(size - 3 <= len(part.encode()) <= size for part in parts)
-
-
-def test_what_happens_in_a_process_of_its_own(modules):
-    with modules["process"].Worker(modules["process"].processors()[-1:]) as worker:
-        assert worker.ask(os.getpid) != os.getpid()
+def test_what_happens_in_a_process_of_its_own():
+    with Worker(processors()[-1:], {"BPETOK_BENCH_TEST": "yes"}) as worker:
+        assert worker.ask(os.getpid) == worker.process.pid != os.getpid()
+        assert worker.ask(os.getenv, "BPETOK_BENCH_TEST") == "yes"
         assert worker.ask(max, 3, 4) == 4
-        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        with pytest.raises(AskError, match="ZeroDivisionError"):
             worker.ask(divmod, 1, 0)
-        assert len(worker.ask(modules["process"].processors)) <= 1
-        with pytest.raises(RuntimeError, match="ended with code 3"):
+        assert len(worker.ask(processors)) <= 1
+        assert worker.alive
+        with pytest.raises(AskError, match="ended with code 3"):
             worker.ask(os._exit, 3)
+        assert not worker.alive
+        with pytest.raises(AskError, match="ended with code 3"):
+            worker.ask(max, 3, 4)
 
 
-def test_a_busy_machine_is_said(modules):
-    report = modules["report"]
+def test_a_process_begins_with_no_library_but_pythons():
+    with Worker() as worker:
+        worker.ask(measure.digests)
+        loaded = set(worker.ask(eval, "list(__import__('sys').modules)"))
+    assert "bpetok_bench.measure" in loaded
+    assert not {"bpetok", "numpy", "tiktoken", "rich"} & loaded
+
+
+def test_a_busy_machine_is_said():
     assert "quiet machine" in report.busyness(report.QUIET + 0.01)
     assert "quiet machine" not in report.busyness(report.QUIET)
     assert "not known" in report.busyness(None)
     used = report.Watch().cpus_of_others()
     assert (used is not None and used >= 0) if sys.platform == "linux" else used is None
+
+
+def test_a_package_without_metadata_has_no_version():
+    assert report.version("numpy")[0].isdigit()
+    assert report.version("no-package-has-this-name") == "not installed"

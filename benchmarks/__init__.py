@@ -1,0 +1,1 @@
+"""Measuring how fast bpetok is, beside other libraries: installed as the package `bpetok_bench`."""
