@@ -5,6 +5,7 @@
 """
 
 import os
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_namespace_packages, setup
@@ -39,7 +40,7 @@ extensions = [
         f"bpetok.{name}",
         [f"src/bpetok/{name}.pyx"],
         include_dirs=["src/bpetok/_native"],
-        depends=["src/bpetok/_native/unicode_table.h"],
+        depends=sorted(glob("src/bpetok/_native/*.h")),
         extra_compile_args=compile_args,
         extra_link_args=link_args,
     )

@@ -1,5 +1,8 @@
 """Which instructions this processor has; chosen once, when the package is first used."""
 
+TIERS: dict[str, int]
+"""The name of every tier, on whatever machine, to its number."""
+
 TIER: str
 """The name of the tier in use."""
 

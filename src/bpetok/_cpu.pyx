@@ -10,7 +10,8 @@ cdef extern from *:
     """
     #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
       #define BPETOK_HAS_AVX2() (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") \
-          && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("sse4.2"))
+          && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("sse4.2") \
+          && __builtin_cpu_supports("popcnt"))  /* and LZCNT, which is as old as BMI */
       #define BPETOK_HAS_AVX512() (BPETOK_HAS_AVX2() && __builtin_cpu_supports("avx512f") \
           && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") \
           && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi") \
@@ -29,7 +30,8 @@ cdef extern from *:
     bint BPETOK_HAS_AVX512() nogil
     bint BPETOK_HAS_NEON() nogil
 
-cdef dict TIERS = {"scalar": SCALAR, "avx2": AVX2, "avx512": AVX512, "neon": NEON}
+TIERS = {"scalar": SCALAR, "avx2": AVX2, "avx512": AVX512, "neon": NEON}
+"""The name of every tier, on whatever machine, to its number."""
 
 
 def available():

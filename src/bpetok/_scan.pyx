@@ -11,6 +11,8 @@ Bytes that are not valid UTF-8 are taken one at a time as characters of no class
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from bpetok._cpu cimport AVX2, AVX512, NEON, tier
+from bpetok._cpu import TIERS, available
 from bpetok._text import as_utf8
 
 cdef extern from "unicode_table.h" nogil:
@@ -25,6 +27,11 @@ cdef extern from "unicode_table.h" nogil:
         CLASS_SPACE
         CLASS_NEWLINE
         CLASS_MARK
+
+cdef extern from "scan_blocks.h" nogil:
+    size_t scan_avx2(const ScanSpec*, const uint8_t*, size_t*, size_t, size_t*, size_t, size_t)
+    size_t scan_avx512(const ScanSpec*, const uint8_t*, size_t*, size_t, size_t*, size_t, size_t)
+    size_t scan_neon(const ScanSpec*, const uint8_t*, size_t*, size_t, size_t*, size_t, size_t)
 
 UNICODE_SOURCE = BPETOK_UNICODE_SOURCE.decode()
 
@@ -229,14 +236,29 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
     return white_space(spec, text, pos, end)
 
 
-cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
-                 size_t* ends, size_t capacity) noexcept nogil:
+# ---- text ----------------------------------------------------------------------------------------
+
+cdef size_t scan_with(int tier, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
+                      size_t* ends, size_t capacity) noexcept nogil:
+    """`scan` with the instructions of a tier, which the machine must have."""
     cdef size_t count = 0
-    while count < capacity and start < end:
+    while True:
+        if tier == AVX512:
+            count = scan_avx512(spec, text, &start, end, ends, count, capacity)
+        elif tier == AVX2:
+            count = scan_avx2(spec, text, &start, end, ends, count, capacity)
+        elif tier == NEON:
+            count = scan_neon(spec, text, &start, end, ends, count, capacity)
+        if count == capacity or start >= end:
+            return count
         start = next_piece(spec, text, start, end)
         ends[count] = start
         count += 1
-    return count
+
+
+cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
+                 size_t* ends, size_t capacity) noexcept nogil:
+    return scan_with(tier(), spec, text, start, end, ends, capacity)
 
 
 # ---- the Python side -----------------------------------------------------------------------------
@@ -309,6 +331,21 @@ cdef class Scanner:
         if isinstance(text, str):
             return [piece.decode() for piece in pieces]
         return pieces
+
+    def _split_ends(self, bytes data, str tier):
+        """Where the pieces of `data` end, by a tier of this machine: for tests, which compare them."""
+        if tier not in available():
+            raise ValueError(f"this machine has no {tier!r}, only {', '.join(available())}")
+        cdef const uint8_t* base = <const uint8_t*>PyBytes_AS_STRING(data)
+        cdef size_t ends[256]
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(data), start = 0, count, i
+        cdef list found = []
+        while start < n:
+            count = scan_with(TIERS[tier], &self.spec, base, start, n, ends, 256)
+            for i in range(count):
+                found.append(ends[i])
+            start = ends[count - 1]
+        return found
 
 
 def _rebuild(dict parameters):

@@ -1,5 +1,6 @@
 """The native scanner against its specification, on generated text."""
 
+import itertools
 import re
 
 import pytest
@@ -7,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import strategies
-from bpetok import reference
-from bpetok._scan import as_utf8
+from bpetok import _cpu, reference
+from bpetok._scan import Scanner, as_utf8
 from bpetok.patterns import NAMED, recognise, resolve
 
 SOURCES = {
@@ -136,6 +137,90 @@ def test_an_edited_pattern_is_refused_or_equal(source, text):
     scanner = recognise(source)
     if scanner is not None:
         assert scanner.split(text) == reference.split(text, source)
+
+
+# ---- tiers -----------------------------------------------------------------------------------------
+
+FAST = [tier for tier in _cpu.available() if tier != "scalar"]
+every_tier = pytest.mark.parametrize(
+    "tier", FAST or [pytest.param(None, marks=pytest.mark.skip("scalar only"))]
+)
+
+
+@st.composite
+def blocks(draw):
+    """Filler up to near the end of a 64-byte block, then characters of all kinds densely around the border;
+    several times, so that blocks that start where a piece does are crossed as well."""
+    dense = st.one_of(
+        st.sampled_from(strategies.TRAPS + strategies.FRAGMENTS),
+        strategies.characters(),
+        st.sampled_from(["'", "'s", "'l", "1", "12", "\r", "\n", " ", "\u0301", "/", "a", "A"]),
+    ).map(str.encode)
+    if draw(st.booleans()):
+        dense = st.one_of(dense, st.sampled_from(strategies.BROKEN_UTF8))
+    filler = st.sampled_from(
+        [
+            b"a",
+            b" ",
+            b"A",
+            b"1",
+            b"!",
+            b"\n",
+            b"ab ",
+            b"x'",
+            *("\u4e2d \u0434 \u0e01 \u0301".encode().split()),
+        ]
+    )
+    data = b""
+    for _ in range(draw(st.integers(1, 3))):
+        data += draw(filler) * 64
+        data = data[: len(data) // 64 * 64 - draw(st.integers(0, 12))]
+        data += b"".join(draw(st.lists(dense, max_size=12)))
+    return data
+
+
+def scanners():
+    """A scanner of any parameters at all, also those that no known pattern has."""
+    return st.builds(
+        lambda punctuation_marks, word_marks, **others: Scanner(
+            punctuation_marks=punctuation_marks or (others["word"] != "cased" and not word_marks),
+            word_marks=word_marks,
+            **others,
+        ),
+        word=st.sampled_from(["plain", "prefixed", "cased"]),
+        contractions=st.sampled_from(["none", "exact", "any-case", "attached"]),
+        digits=st.sampled_from([0, 1, 2, 3, 4, 7, 63, 64, 65, 1000]),
+        number_space=st.booleans(),
+        tail=st.sampled_from(["none", "newlines", "newlines-slashes"]),
+        newlines=st.booleans(),
+        end_space=st.booleans(),
+        word_marks=st.booleans(),
+        punctuation_marks=st.booleans(),
+    )
+
+
+@every_tier
+@every_pattern
+@given(data=blocks())
+def test_tiers_find_the_pieces_of_the_specification(name, tier, data):
+    found = recognise(SOURCES[name])._split_ends(data, tier)
+    assert found == [*itertools.accumulate(map(len, reference.split(data, SOURCES[name])))]
+
+
+@every_tier
+@given(scanner=scanners(), data=blocks())
+@example(scanner=resolve("o200k").scanner, data=b"x's's" * 30)
+@example(scanner=resolve("o200k").scanner, data="!!\u0301!a!\u0301!\u0301\n".encode() * 9)
+@example(scanner=resolve("o200k").scanner, data="\u4e2dAB \u4e2dABc\u4e2dA\u4e2dB".encode() * 9)
+@example(scanner=resolve("cl100k").scanner, data=b"\\" + b" " * 65 + b"\n" + b" " * 80 + b"\n  x")
+def test_tiers_agree_whatever_the_parameters(tier, scanner, data):
+    assert scanner._split_ends(data, tier) == scanner._split_ends(data, "scalar")
+
+
+@every_tier
+@given(scanner=scanners(), data=strategies.hostile_bytes())
+def test_tiers_agree_on_bytes_that_are_not_utf8(tier, scanner, data):
+    assert scanner._split_ends(data * 3, tier) == scanner._split_ends(data * 3, "scalar")
 
 
 @every_pattern

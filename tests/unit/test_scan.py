@@ -1,8 +1,16 @@
-"""The native scanner on the inputs that tokenizers get wrong, one by one."""
+"""The native scanner on the inputs that tokenizers get wrong, one by one; its tiers against each other."""
+
+import itertools
+import random
+import shutil
+import struct
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from bpetok import reference
+import strategies
+from bpetok import _cpu, reference
 from bpetok._scan import Scanner, char_class
 from bpetok._text import as_utf8
 from bpetok.patterns import NAMED, recognise, resolve
@@ -251,6 +259,174 @@ def test_a_million_characters_split_like_a_few_hundred(name, unit, end):
     found = scanner.split(text)
     assert [len(piece) for piece in found] == expected
     assert "".join(found) == text
+
+
+# ---- tiers -----------------------------------------------------------------------------------------
+
+SCANNERS = {name: resolve(name).scanner for name in NAMES} | {"qwen3.5": recognise(QWEN35)}
+FAST = [tier for tier in _cpu.available() if tier != "scalar"]
+every_tier = pytest.mark.parametrize(
+    "tier", FAST or [pytest.param(None, marks=pytest.mark.skip("scalar only"))]
+)
+every_scanner = pytest.mark.parametrize("name", SCANNERS)
+
+# One or two of each kind that scanners tell apart, and what contractions are made of.
+KINDS = (
+    "a", "A", "t", "ll", "S", " ", "  ", "\n", "\r\n", "\t", "1", "234", "'", "/", "!",
+    "\u00e9", "\u00c9", "\u0434", "\u4e2d\u6587", "\u0915\u093e", "\u0e01", "\u0301", "\u0663", "\u3000",
+    "\u00a0", "\U0001f600", "\u2764\ufe0f", "\u017f", "\u01c5", "\u02b0", "\U00010400", "\uac00", "\u3002",
+)  # fmt: skip
+
+
+def assert_equal_tiers(name: str, tier: str, data: bytes) -> None:
+    """The tier and the scalar scanner find the same ends."""
+    scanner = SCANNERS[name]
+    found, expected = scanner._split_ends(data, tier), scanner._split_ends(data, "scalar")
+    if found != expected:
+        first = next(at for at, pair in enumerate(itertools.zip_longest(found, expected)) if len({*pair}) > 1)
+        start = expected[first - 1] if first else 0
+        pytest.fail(f"{tier}, piece {first} at {start}: {found[first:][:3]}, not {expected[first:][:3]}"
+                    f" in {data[max(0, start - 64) : start + 64]!r}")  # fmt: skip
+
+
+def random_texts(seed: int, count: int, most: int) -> list[bytes]:
+    """Texts of some of the kinds each, in runs of some length, so that there is always a next combination."""
+    rng = random.Random(seed)
+    texts = []
+    for _ in range(count):
+        kinds = rng.sample(KINDS, rng.choice((2, 3, 5, len(KINDS))))
+        longest = rng.choice((1, 1, 3, 70))
+        text = ""
+        while len(text) < most:
+            text += rng.choice(kinds) * rng.randint(1, longest)
+        texts.append(text.encode())
+    return texts
+
+
+@every_tier
+@every_scanner
+def test_tiers_agree_on_every_character(name, tier):
+    """Each of the code points, in order and in the company of letters, numbers, quotes and white space."""
+    every = [chr(at) for at in range(0x110000) if not 0xD800 <= at < 0xE000]
+    for frame in ("{}", "a{} ", "1{}\n", " '{}", "!{}B "):
+        assert_equal_tiers(name, tier, "".join(map(frame.format, every)).encode())
+
+
+@every_tier
+@every_scanner
+def test_tiers_agree_at_every_alignment(name, tier):
+    for text in random_texts(seed=1, count=60, most=150):
+        for before in range(64):
+            assert_equal_tiers(name, tier, b"x" * before + text)
+            assert_equal_tiers(name, tier, b" " * before + text)
+
+
+@every_tier
+@every_scanner
+def test_tiers_agree_on_every_length(name, tier):
+    """However many bytes there are, and with the last character cut."""
+    for text in random_texts(seed=2, count=40, most=200):
+        for length in range(201):
+            assert_equal_tiers(name, tier, text[:length])
+
+
+@every_tier
+@every_scanner
+def test_tiers_agree_with_the_specification(name, tier):
+    source = QWEN35 if name == "qwen3.5" else NAMED[name]
+    for data in random_texts(seed=3, count=60, most=300):
+        pieces = reference.split(data, source)
+        assert SCANNERS[name]._split_ends(data, tier) == [*itertools.accumulate(map(len, pieces))]
+
+
+@every_tier
+@every_scanner
+def test_tiers_agree_on_every_pair_of_bytes_at_the_end_of_a_block(name, tier):
+    """Most of them are not UTF-8."""
+    pairs = [
+        bytes(pair)
+        for pair in itertools.product((0x20, 0x27, 0x61, 0x80, *range(0xC0, 0x100)), range(0x7F, 0x100))
+    ]
+    for before in (60, 61, 62, 63):
+        assert_equal_tiers(name, tier, b"".join((b"ab " * 30)[:before] + pair + b"a" for pair in pairs))
+
+
+@every_tier
+@every_scanner
+@pytest.mark.parametrize(
+    "unit", [*RUNS, "\u0e01", "\u0915\u093e", "\uac00", "ab ", "1 ", "a'", "\n    ", "!\n/"]
+)
+def test_tiers_agree_on_long_runs(name, tier, unit):
+    for before, after in itertools.product(("", "x", " ", "\n", "!", "\u4e2dA"), repeat=2):
+        assert_equal_tiers(name, tier, (before + unit * 3000 + after).encode())
+
+
+@every_tier
+def test_a_batch_ends_anywhere_in_a_block(tier):
+    """Batches of 256 pieces: whatever the last block of one held beyond that is found again by the next."""
+    for size in range(1, 70):
+        data = (b" " + b"a" * size) * 600 + b" 1" * 600
+        assert_equal_tiers("gpt2", tier, data)
+        assert_equal_tiers("qwen2", tier, data)
+
+
+def test_a_tier_of_another_machine_is_refused():
+    with pytest.raises(ValueError, match="this machine has no 'mmx'"):
+        SCANNERS["gpt2"]._split_ends(b"a", "mmx")
+
+
+def driver_case(scanner: Scanner, data: bytes) -> bytes:
+    """A record for `scan_driver.c`."""
+    given = scanner.parameters
+    tails = ("none", "newlines", "newlines-slashes")
+    marks = char_class(0x301) & 64
+    numbers = [
+        ("plain", "prefixed", "cased").index(given["word"]),
+        ("none", "exact", "any-case", "attached").index(given["contractions"]),
+        1 | (marks if given["word_marks"] else 0),
+        1 | 8 | 16 | (0 if given["punctuation_marks"] else marks),
+        given["digits"],
+        given["number_space"],
+        tails.index(given["tail"]) > 0,
+        tails.index(given["tail"]) > 1,
+        given["newlines"],
+        given["end_space"],
+    ]
+    ends = scanner._split_ends(data, "scalar")
+    head = struct.pack(f"<{len(numbers) + 2 + len(ends)}Q", *numbers, len(data), len(ends), *ends)
+    return head + data + bytes(-len(data) % 8)
+
+
+# How to compile the driver for a tier, and what runs it.
+DRIVERS = {
+    "avx2": (["gcc"], []),
+    "avx512": (["gcc"], []),
+    "neon": (["aarch64-linux-gnu-gcc", "-static"], ["qemu-aarch64"]),
+}
+
+
+@pytest.mark.parametrize("tier", DRIVERS)
+def test_a_tier_by_itself_and_up_to_a_page_that_must_not_be_touched(tier, tmp_path):
+    """Without Python, so that NEON runs where only an emulator has it."""
+    compiler, emulator = DRIVERS[tier]
+    missing = [tool for tool in (compiler[0], *emulator) if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
+    if tier != "neon" and tier not in _cpu.available():
+        pytest.skip(f"this machine has no {tier}")
+    native = Path(_cpu.__file__).with_name("_native")
+    driver, cases = tmp_path / "scan_driver", tmp_path / "cases"
+    flags = ["-O2", "-Wall", "-Werror", f"-I{native}"]
+    subprocess.run([*compiler, *flags, Path(__file__).with_name("scan_driver.c"), "-o", driver], check=True)
+    texts = random_texts(seed=4, count=300, most=200)
+    texts += [text[:length] for text in texts[:40] for length in range(1, len(text), 3)]
+    texts += [text.replace(b"a", broken) for text in texts[:100] for broken in strategies.BROKEN_UTF8]
+    records = [driver_case(scanner, text) for text in texts for scanner in SCANNERS.values()]
+    cases.write_bytes(struct.pack("<Q", len(records)) + b"".join(records))
+    ran = subprocess.run([*emulator, driver, tier, cases], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ends, found = map(int, ran.stdout.split())
+    assert found > ends / 2, "the rest was left to the scalar scanner"
 
 
 # ---- the Python side -------------------------------------------------------------------------------
