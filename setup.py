@@ -10,7 +10,10 @@ from glob import glob
 from Cython.Build import cythonize
 from setuptools import Extension, find_namespace_packages, setup
 
-MODULES = ("_cpu", "_text", "_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
+MODULES = (
+    "_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
+    "_count", "_learn",
+)  # fmt: skip
 DIRECTIVES = {
     "language_level": "3",
     "binding": False,

@@ -20,8 +20,9 @@ LAYERS = (
     {"_text"},
     {"_scan"},
     {"_vocab", "patterns"},
-    {"_merge", "_count", "pretokenize"},
+    {"_merge", "_count", "_decode", "_ids", "_specials", "pretokenize"},
     {"_encode", "_learn", "vocabulary"},
+    {"_batch"},
     {"counting", "explain", "streaming"},
     {"completions"},
     {"tokenizer"},
@@ -30,7 +31,10 @@ LAYERS = (
     {"report", "serve"},
     {"cli"},
 )
-NATIVE = ("_cpu", "_text", "_scan", "_vocab", "_merge", "_encode", "_count", "_learn")
+NATIVE = (
+    "_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
+    "_count", "_learn",
+)  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
     "_cpu": set(),
@@ -38,7 +42,11 @@ NATIVE_KNOWS = {
     "_scan": {"_cpu", "_text"},
     "_vocab": {"_cpu", "_text", "_scan"},
     "_merge": {"_cpu", "_text", "_scan", "_vocab"},
-    "_encode": {"_cpu", "_text", "_scan", "_vocab", "_merge"},
+    "_specials": {"_text", "_vocab"},
+    "_ids": set(),
+    "_decode": {"_text", "_vocab"},
+    "_encode": {"_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode"},
+    "_batch": {"_text", "_merge", "_ids", "_encode"},
     "_count": {"_cpu", "_text", "_scan", "_vocab"},
     "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
 }

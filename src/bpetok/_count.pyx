@@ -293,7 +293,7 @@ cdef class PieceCounts:
         The texts are cut one by one: no piece spans two. The GIL is held only while they are listed.
         """
         cdef tuple held = tuple(texts)
-        cdef size_t n = <size_t>len(held), i, bound, scratch_size = 0, size, total = 0
+        cdef size_t n = <size_t>len(held), i, at, bound, scratch_size = 0, size, total = 0
         cdef TextView* views = <TextView*>malloc(n * sizeof(TextView) + 1)
         cdef uint8_t* scratch = NULL
         cdef const uint8_t* data
@@ -303,7 +303,7 @@ cdef class PieceCounts:
         try:
             for i in range(n):
                 view_text(held[i], &views[i])
-                bound = utf8_bound(&views[i])
+                bound = utf8_bound(&views[i], views[i].length)
                 scratch_size = bound if bound > scratch_size else scratch_size
             scratch = <uint8_t*>malloc(scratch_size + 1)
             if scratch == NULL:
@@ -314,7 +314,8 @@ cdef class PieceCounts:
                         data = <const uint8_t*>views[i].data
                         size = views[i].length
                     else:
-                        size = to_utf8(&views[i], scratch)
+                        at = 0
+                        size = to_utf8(&views[i], &at, views[i].length, scratch)
                         data = scratch
                     failed = self.count_bytes(&scanner.spec, data, 0, size, size)
                     total += size

@@ -1,10 +1,14 @@
-"""The border between Python and the merge engine: str to ids, ids to bytes, batches."""
+"""The border between Python and the merge engine: str to ids."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, SupportsIndex
+from collections.abc import Callable, Collection, Iterable, Set
+from typing import Literal, SupportsIndex
 
+from bpetok._ids import IdBuffer
 from bpetok._scan import Scanner
 from bpetok._vocab import VocabTables
+
+def _set_window(units: int) -> int:
+    """Set the code units of a window, for tests; returns what it was."""
 
 class Encoder:
     """Native half of `bpetok.Tokenizer`: encoding and decoding, without policy."""
@@ -19,13 +23,35 @@ class Encoder:
         special_tokens: dict[str, int],
     ) -> None: ...
     def _encode(self, text: str, mask: bytes | None, reject: bool = False) -> list[int]: ...
-    def _encode_array(
-        self, text: str, mask: bytes | None, reject: bool, empty: Callable[[int], Any]
-    ) -> Any: ...
-    def _count(self, text: str, mask: bytes | None, reject: bool) -> int: ...
+    def _encode_buffer(
+        self,
+        text: str,
+        allowed_special: Literal["all"] | Set[str],
+        disallowed_special: Literal["all"] | Collection[str],
+    ) -> IdBuffer: ...
     def _encode_piece(self, piece: bytes) -> list[int]: ...
     def _special_at(self, text: bytes, pos: int, mask: bytes | None) -> tuple[int, int, int] | None: ...
-    def _batch(self, texts: list[str], mask: bytes | None, reject: bool) -> Batch: ...
+    def encode(
+        self,
+        text: str,
+        *,
+        allowed_special: Literal["all"] | Set[str] = ...,
+        disallowed_special: Literal["all"] | Collection[str] = "all",
+    ) -> list[int]:
+        """Encode a text, with a policy for text that looks like a special token.
+
+        Args:
+            text: a str; surrogates are treated as by `encode_ordinary`.
+            allowed_special: special tokens that become ids of their own, or "all" of them.
+            disallowed_special: texts that must not occur, or "all" special tokens that are not allowed.
+                Pass () to have the text of special tokens encoded as ordinary text.
+
+        Raises:
+            DisallowedSpecialError: a disallowed special token is in the text (a `ValueError`).
+            EncodeError: a byte of the text is not in the vocabulary.
+            TypeError: an argument is of another type.
+        """
+
     def encode_ordinary(self, text: str) -> list[int]:
         """Encode a text, taking the text of special tokens as ordinary text.
 
@@ -39,6 +65,27 @@ class Encoder:
         Raises:
             TypeError: `text` is not a str.
             EncodeError: a byte of the text is not in the vocabulary.
+        """
+
+    def count(
+        self,
+        text: str,
+        *,
+        allowed_special: Literal["all"] | Set[str] = ...,
+        disallowed_special: Literal["all"] | Collection[str] = "all",
+    ) -> int:
+        """Number of tokens that `encode` would give; none is kept."""
+
+    def decode(self, tokens: Iterable[SupportsIndex], errors: str = "replace") -> str:
+        """The text that ids stand for.
+
+        Args:
+            tokens: a sequence of ids.
+            errors: what to do where the bytes are not valid UTF-8, as for `bytes.decode`. The default
+                loses such bytes; "strict" raises `UnicodeDecodeError`.
+
+        Raises:
+            TokenError: an id is not in the vocabulary (a `KeyError`).
         """
 
     def decode_bytes(self, tokens: Iterable[SupportsIndex]) -> bytes:
@@ -60,20 +107,3 @@ class Encoder:
             TokenError: the id is not in the vocabulary (a `KeyError`).
             TokenRangeError: it is negative or does not fit 32 bits (an `OverflowError` too).
         """
-
-class Batch:
-    """Texts on their way to ids. Each thread calls `run`, which returns when no chunk is left."""
-
-    n_chunks: int
-    length: int
-    def run(self, keep: bool = True) -> None:
-        """Encode chunks until none is left. With `keep` False only the numbers of ids are kept."""
-
-    def lists(self) -> list[list[int]]:
-        """A list of ids for each text."""
-
-    def counts(self) -> list[int]:
-        """How many ids each text has."""
-
-    def flat(self, empty_ids: Callable[[int], Any], empty_offsets: Callable[[int], Any]) -> tuple[Any, Any]:
-        """(ids, offsets) in arrays that the two functions make for a length."""

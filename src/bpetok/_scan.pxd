@@ -36,3 +36,8 @@ cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t
                  size_t* ends, size_t capacity) noexcept nogil
 # Start of the character after the one at `pos`; a byte that starts no valid character stands alone.
 cdef size_t next_char(const uint8_t* text, size_t pos, size_t end) noexcept nogil
+
+# ---- cutting a text ------------------------------------------------------------------------------
+# The last position in start < p <= last (p < end) where pieces end in any text that goes on like this
+# one to `end`, whatever the parameters of the scanner and whatever follows; `start` if there is none.
+cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end) noexcept nogil

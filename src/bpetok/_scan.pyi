@@ -48,3 +48,6 @@ class Scanner:
 def char_class(code_point: int) -> int:
     """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,
     32 newline, 64 mark."""
+
+def _last_cut(text: bytes) -> int:
+    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0."""

@@ -358,3 +358,43 @@ def char_class(int code_point) -> int:
     if not 0 <= code_point < 0x110000:
         raise ValueError(f"not a code point: {code_point}")
     return class_rows[class_row[code_point >> 6] * 64 + (code_point & 63)]
+
+
+# ---- cutting a text ------------------------------------------------------------------------------
+
+cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end) noexcept nogil:
+    # A cut lies between a letter and a character X that is no letter, no mark and no apostrophe. For all
+    # parameters, the pieces before it are those of the text that ends at the cut, and the last of them
+    # ends there. A piece that starts before the cut is, in the order of `next_piece`,
+    #
+    # - a contraction: an apostrophe and letters, so X is not in it, and none begins with X; whether there
+    #   is one is seen in these bytes alone;
+    # - a plain or prefixed word: its run of letters, or letters and marks, ends at X as at the end of a
+    #   text. A prefix is no letter, so it is not the letter before the cut;
+    # - a cased word: every letter and mark is upper-like or lower-like, and X is neither. What comes out
+    #   depends on the characters of the two runs, and on whether the one behind the first is lower-like:
+    #   X is not, and neither is the end of a text. A contraction that is attached starts with an
+    #   apostrophe, so not with X, and has only letters after it;
+    # - a number, punctuation or white space: the letter before the cut ends it at the latest, together
+    #   with the newlines and slashes behind punctuation and with what white space looks ahead at.
+    #
+    # So no piece reaches past the cut or depends on what lies there. The scanner never looks back, so
+    # what follows the cut is cut as a text of its own.
+    cdef size_t at = last if last < end else end - 1, before, after
+    while start < at < end:
+        before = at - 1
+        while before > start and text[before] & 0xC0 == 0x80 and at - before < 4:
+            before -= 1
+        if (classify(text, before, at, &after) & CLASS_LETTER and after == at and text[at] != c"'"
+                and text[at] & 0xC0 != 0x80
+                and not classify(text, at, end, &after) & (CLASS_LETTER | CLASS_MARK)
+                and (text[at] < 0x80 or after > at + 1)):
+            return at
+        at = before
+    return start
+
+
+def _last_cut(bytes text not None) -> int:
+    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0."""
+    cdef size_t n = <size_t>PyBytes_GET_SIZE(text)
+    return last_cut(<const uint8_t*>PyBytes_AS_STRING(text), 0, n, n)

@@ -11,6 +11,11 @@ cdef struct TextView:
     size_t length
 
 cdef int view_text(object text, TextView* view) except -1
-# Upper bound of the bytes that `to_utf8` writes; for kind 0 nothing needs writing.
-cdef size_t utf8_bound(const TextView* view) noexcept nogil
-cdef size_t to_utf8(const TextView* view, uint8_t* out) noexcept nogil
+# Bytes that the UTF-8 of a number of a view's code units may take, with what a transcoding function
+# writes past its result; 0 for kind 0, where nothing needs writing.
+cdef size_t utf8_bound(const TextView* view, size_t units) noexcept nogil
+# The UTF-8 of the view's next `units` code units from unit `at`, which moves behind them; of one more
+# where they end inside a surrogate pair. Returns the number of bytes.
+cdef size_t to_utf8(const TextView* view, size_t* at, size_t units, uint8_t* out) noexcept nogil
+# A str of UTF-8; what is not valid becomes U+FFFD.
+cdef str text_of(const uint8_t* data, size_t n)

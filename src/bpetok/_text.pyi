@@ -1,4 +1,10 @@
-"""Text as the engine sees it: a str or bytes in place, and a str as UTF-8."""
+"""Text as the engine sees it: a str or bytes in place, and a str as UTF-8; and UTF-8 as a str."""
 
 def as_utf8(text: str | bytes) -> bytes:
     """UTF-8 of a str, with surrogates treated as tiktoken does; bytes pass through unchanged."""
+
+def _as_utf8_on(text: str, name: str) -> bytes:
+    """As `as_utf8` for a str that is not ASCII, with the instructions of a named tier of this machine."""
+
+def _as_str(data: bytes) -> str:
+    """A str of UTF-8; what is not valid becomes U+FFFD."""

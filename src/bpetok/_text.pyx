@@ -1,17 +1,36 @@
-"""Text as the engine sees it: a str or bytes in place, and a str as UTF-8.
+"""Text as the engine sees it: a str or bytes in place, and a str as UTF-8; and UTF-8 as a str.
 
 An ASCII str is read where it lies; any other is transcoded, with surrogates treated as tiktoken does.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
+
+from bpetok._cpu cimport AVX2, AVX512, NEON, SCALAR, tier
+
+from bpetok._cpu import available
 
 cdef extern from "Python.h":
     int PyUnicode_IS_ASCII(object text) nogil
     int PyUnicode_KIND(object text) nogil
     void* PyUnicode_DATA(object text) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text) nogil
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
+
+cdef extern from "utf8.h" nogil:
+    enum:
+        UTF8_SLACK
+    void utf8_prepare()
+    size_t utf8_from(int tier, int kind, const void* units, size_t n, uint8_t* out)
+    size_t utf8_measure(const uint8_t* text, size_t n, uint8_t* largest)
+    bint utf8_to(const uint8_t* text, size_t n, int kind, void* out)
+
+cdef enum:
+    MEASURED = 256          # bytes from which the width of a text is found before it is decoded
+
+utf8_prepare()
 
 
 cdef int view_text(object text, TextView* view) except -1:
@@ -28,69 +47,56 @@ cdef int view_text(object text, TextView* view) except -1:
     return 0
 
 
-cdef size_t utf8_bound(const TextView* view) noexcept nogil:
+cdef size_t utf8_bound(const TextView* view, size_t units) noexcept nogil:
     # Two bytes for Latin-1, three for the basic plane (a pair of surrogates makes four), else four.
     if view.kind == 0:
         return 0
-    if view.kind == 1:
-        return 2 * view.length
+    return (2 if view.kind == 1 else 3 if view.kind == 2 else 4) * (units + 1) + UTF8_SLACK
+
+
+cdef inline uint32_t unit(const TextView* view, size_t at) noexcept nogil:
     if view.kind == 2:
-        return 3 * view.length
-    return 4 * view.length
+        return (<const uint16_t*>view.data)[at]
+    return (<const uint32_t*>view.data)[at]
 
 
-cdef inline size_t put_char(uint32_t cp, uint8_t* out) noexcept nogil:
-    if cp < 0x80:
-        out[0] = <uint8_t>cp
-        return 1
-    if cp < 0x800:
-        out[0] = <uint8_t>(0xC0 | (cp >> 6))
-        out[1] = <uint8_t>(0x80 | (cp & 0x3F))
-        return 2
-    if cp < 0x10000:
-        out[0] = <uint8_t>(0xE0 | (cp >> 12))
-        out[1] = <uint8_t>(0x80 | ((cp >> 6) & 0x3F))
-        out[2] = <uint8_t>(0x80 | (cp & 0x3F))
-        return 3
-    out[0] = <uint8_t>(0xF0 | (cp >> 18))
-    out[1] = <uint8_t>(0x80 | ((cp >> 12) & 0x3F))
-    out[2] = <uint8_t>(0x80 | ((cp >> 6) & 0x3F))
-    out[3] = <uint8_t>(0x80 | (cp & 0x3F))
-    return 4
+cdef size_t to_utf8(const TextView* view, size_t* at, size_t units, uint8_t* out) noexcept nogil:
+    cdef size_t begin = at[0], end = view.length
+    if units < end - begin:
+        end = begin + units
+        if view.kind > 1 and 0xD800 <= unit(view, end - 1) < 0xDC00 <= unit(view, end) < 0xE000:
+            end += 1        # not between the halves of a pair
+    at[0] = end
+    return utf8_from(tier(), view.kind, <const uint8_t*>view.data + begin * <size_t>view.kind, end - begin,
+                     out)
 
 
-cdef inline size_t put_any(uint32_t cp, uint32_t following, bint* paired, uint8_t* out) noexcept nogil:
-    # As tiktoken: through UTF-16 with "surrogatepass" and back with "replace". A high and a low
-    # surrogate side by side become one character, a lone one becomes U+FFFD.
-    paired[0] = False
-    if 0xD800 <= cp < 0xE000:
-        if cp < 0xDC00 and 0xDC00 <= following < 0xE000:
-            paired[0] = True
-            cp = 0x10000 + ((cp - 0xD800) << 10) + (following - 0xDC00)
-        else:
-            cp = 0xFFFD
-    return put_char(cp, out)
+cdef str text_of(const uint8_t* data, size_t n):
+    # Python's own decoder is quick for little and for ASCII, but widens what it has at each wider
+    # character. Here the width is found first.
+    cdef uint8_t largest = 0
+    cdef size_t count
+    cdef str text
+    if n >= MEASURED:
+        count = utf8_measure(data, n, &largest)
+        if largest >= 0x80:
+            text = PyUnicode_New(<Py_ssize_t>count, 0xFF if largest < 0xC4 else
+                                 0xFFFF if largest < 0xF0 else 0x10FFFF)
+            if utf8_to(data, n, PyUnicode_KIND(text), PyUnicode_DATA(text)):
+                return text
+    return PyUnicode_DecodeUTF8(<const char*>data, <Py_ssize_t>n, "replace")
 
 
-cdef size_t to_utf8(const TextView* view, uint8_t* out) noexcept nogil:
-    cdef const uint8_t* narrow = <const uint8_t*>view.data
-    cdef const uint16_t* medium = <const uint16_t*>view.data
-    cdef const uint32_t* wide = <const uint32_t*>view.data
-    cdef size_t n = view.length, i = 0, at = 0
-    cdef bint paired
-    if view.kind == 1:
-        while i < n:
-            at += put_char(narrow[i], out + at)
-            i += 1
-    elif view.kind == 2:
-        while i < n:
-            at += put_any(medium[i], medium[i + 1] if i + 1 < n else 0, &paired, out + at)
-            i += 2 if paired else 1
-    else:
-        while i < n:
-            at += put_any(wide[i], wide[i + 1] if i + 1 < n else 0, &paired, out + at)
-            i += 2 if paired else 1
-    return at
+cdef bytes transcode(const TextView* view, int with_tier):
+    cdef uint8_t* scratch = <uint8_t*>malloc(utf8_bound(view, view.length))
+    if scratch == NULL:
+        raise MemoryError()
+    try:
+        return PyBytes_FromStringAndSize(
+            <const char*>scratch,
+            <Py_ssize_t>utf8_from(with_tier, view.kind, view.data, view.length, scratch))
+    finally:
+        free(scratch)
 
 
 def as_utf8(text) -> bytes:
@@ -102,16 +108,26 @@ def as_utf8(text) -> bytes:
     b'caf\\xc3\\xa9 \\xf0\\x9f\\x98\\x80 \\xef\\xbf\\xbd'
     """
     cdef TextView view
-    cdef uint8_t* scratch
     if isinstance(text, bytes):
         return text
     view_text(text, &view)
     if view.kind == 0:
         return PyBytes_FromStringAndSize(<const char*>view.data, <Py_ssize_t>view.length)
-    scratch = <uint8_t*>malloc(utf8_bound(&view) + 1)
-    if scratch == NULL:
-        raise MemoryError()
-    try:
-        return PyBytes_FromStringAndSize(<const char*>scratch, <Py_ssize_t>to_utf8(&view, scratch))
-    finally:
-        free(scratch)
+    return transcode(&view, tier())
+
+
+def _as_utf8_on(str text not None, str name not None) -> bytes:
+    """As `as_utf8` for a str that is not ASCII, with the instructions of a named tier of this machine."""
+    cdef TextView view
+    cdef dict tiers = {"scalar": SCALAR, "avx2": AVX2, "avx512": AVX512, "neon": NEON}
+    if name not in available():
+        raise ValueError(f"this machine has no tier {name!r}")
+    view_text(text, &view)
+    if view.kind == 0:
+        raise ValueError("an ASCII str is not transcoded")
+    return transcode(&view, tiers[name])
+
+
+def _as_str(bytes data not None) -> str:
+    """A str of UTF-8; what is not valid becomes U+FFFD."""
+    return text_of(<const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))

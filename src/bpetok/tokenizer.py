@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
-from bpetok._encode import Batch, Encoder
+from bpetok._batch import Batch
+from bpetok._encode import Encoder
 from bpetok._text import as_utf8
 from bpetok.errors import (
     DisallowedSpecialError,
@@ -240,31 +241,6 @@ class Tokenizer(Encoder):
 
     # ---- encoding --------------------------------------------------------------------------------
 
-    def encode(
-        self,
-        text: str,
-        *,
-        allowed_special: AllowedSpecial = _NO_SPECIALS,
-        disallowed_special: DisallowedSpecial = "all",
-    ) -> list[int]:
-        """Encode a text, with a policy for text that looks like a special token.
-
-        Args:
-            text: a str; surrogates are treated as by `encode_ordinary`.
-            allowed_special: special tokens that become ids of their own, or "all" of them.
-            disallowed_special: texts that must not occur, or "all" special tokens that are not allowed.
-                Pass () to have the text of special tokens encoded as ordinary text.
-
-        Raises:
-            DisallowedSpecialError: a disallowed special token is in the text (a `ValueError`).
-            EncodeError: a byte of the text is not in the vocabulary.
-            TypeError: an argument is of another type.
-        """
-        if allowed_special is _NO_SPECIALS and disallowed_special == "all":
-            return self._encode(text, None, True)  # the common case, without a detour
-        mask, reject = self._policy(text, allowed_special, disallowed_special)
-        return self._encode(text, mask, reject)
-
     def encode_to_numpy(
         self,
         text: str,
@@ -273,24 +249,8 @@ class Tokenizer(Encoder):
         disallowed_special: DisallowedSpecial = "all",
     ) -> npt.NDArray[np.uint32]:
         """As `encode`, into a uint32 array of shape (n,) without a list in between."""
-        import numpy as np
-
-        mask, reject = self._policy(text, allowed_special, disallowed_special)
-        array: npt.NDArray[np.uint32] = self._encode_array(
-            text, mask, reject, functools.partial(np.empty, dtype=np.uint32)
-        )
-        return array
-
-    def count(
-        self,
-        text: str,
-        *,
-        allowed_special: AllowedSpecial = _NO_SPECIALS,
-        disallowed_special: DisallowedSpecial = "all",
-    ) -> int:
-        """Number of tokens that `encode` would give; no list is built."""
-        mask, reject = self._policy(text, allowed_special, disallowed_special)
-        return self._count(text, mask, reject)
+        frombuffer, uint32 = _array_maker()
+        return frombuffer(self._encode_buffer(text, allowed_special, disallowed_special), uint32)
 
     def encode_with_offsets(
         self,
@@ -465,7 +425,7 @@ class Tokenizer(Encoder):
         keep: bool = True,
     ) -> Batch:
         _check_threads(num_threads)
-        batch = self._batch(list(texts), mask, reject)
+        batch = Batch(self, list(texts), mask, reject)
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = min(num_threads or available, available, batch.n_chunks)
         if wanted < 2 or batch.length < _THREAD_WORTH or self.pattern.scanner is None:
@@ -490,19 +450,6 @@ class Tokenizer(Encoder):
         return batch
 
     # ---- decoding --------------------------------------------------------------------------------
-
-    def decode(self, tokens: Sequence[int], errors: str = "replace") -> str:
-        """The text that ids stand for.
-
-        Args:
-            tokens: a sequence of ids.
-            errors: what to do where the bytes are not valid UTF-8, as for `bytes.decode`. The default
-                loses such bytes; "strict" raises `UnicodeDecodeError`.
-
-        Raises:
-            TokenError: an id is not in the vocabulary (a `KeyError`).
-        """
-        return self.decode_bytes(tokens).decode("utf-8", errors=errors)
 
     def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
         """The bytes of each id."""
@@ -644,6 +591,14 @@ Encoding = Tokenizer
 def _check_threads(num_threads: int | None) -> None:
     if num_threads is not None and num_threads < 1:
         raise ValueError(f"num_threads must be at least 1, got {num_threads}")
+
+
+@functools.cache
+def _array_maker() -> tuple[Callable[..., npt.NDArray[np.uint32]], np.dtype[np.uint32]]:
+    """`numpy.frombuffer` and the type to call it with; numpy is imported when it is first wanted."""
+    import numpy as np
+
+    return np.frombuffer, np.dtype(np.uint32)
 
 
 @functools.lru_cache(maxsize=128)
