@@ -152,7 +152,10 @@ cdef int try_array(const Tables* t, Output* out, object tokens) except -2:
     """As `append_array` for any object: 0 where it is no such array."""
     cdef Py_buffer view
     cdef bytes kind
-    PyObject_GetBuffer(tokens, &view, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+    try:
+        PyObject_GetBuffer(tokens, &view, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+    except (BufferError, ValueError):   # an array of something that no buffer can describe
+        return 0
     try:
         kind = (<bytes>view.format if view.format != NULL else b"B").lstrip(b"@=<")
         if view.ndim != 1 or len(kind) != 1 or kind not in b"iIlLqQH":

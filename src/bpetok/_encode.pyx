@@ -145,6 +145,11 @@ cdef class Encoder:
         cdef int status
         if not self.specials.n:
             reject = False
+        if view.kind == 0 and view.length <= window_units and mask == NULL:
+            # What most short texts are: one window, with no special token to be found.
+            if reject and self.specials.find(text, 0, view.length, view.length, NULL, rejected) < view.length:
+                return REJECTED
+            return encode_segment(&self.tables.t, ws, &self.scanner.spec, text, 0, view.length)
         while True:
             if view.kind == 0:
                 taken = min(view.length, taken + units)

@@ -43,6 +43,7 @@ cdef struct Workspace:
     size_t arena_size       # a power of two
     uint64_t arena_start    # the least offset that was written to this arena
     uint64_t arena_end      # the offset of the next record
+    uint32_t[2] stood       # the last two tokens that were found to stand side by side
     uint32_t* nodes         # merging of long pieces
     size_t nodes_capacity
     size_t error_at         # where a missing byte was met

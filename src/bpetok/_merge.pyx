@@ -18,7 +18,7 @@ workspace and, by a shared budget, per process.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
@@ -49,22 +49,26 @@ cdef extern from "kernels.h" nogil:
         uint64_t low
         uint64_t high
         uint64_t hash
-    ctypedef struct Job "BpetokWordJob":
+    ctypedef struct Job "BpetokJob":
         const uint8_t* p
         size_t n
         size_t index
         size_t n_ids
-        uint32_t[16] ids
+        uint32_t[62] ids
     ctypedef struct Kernels "BpetokKernels":
         size_t (*merge_short)(const Pairs* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
         size_t (*recall)(const Word* words, uint64_t mask, const Key* keys, size_t begin, size_t count,
                          uint32_t** out) noexcept nogil
-        void (*merge_words)(const Pairs* t, Job* jobs, size_t count) noexcept nogil
+        void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil
     Kernels bpetok_kernels(int tier)
 
 cdef enum:
     BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
     SHORT = 62                      # pieces up to this many bytes merge in registers, longer ones in a heap
+    CHUNK = 48                      # bytes that a longer piece is merged by; a multiple of many periods
+    CHUNKS = 64                     # of them side by side
+    WINDOW = 512                    # bytes that may be merged anew where two chunks meet
+    FARTHEST = 16                   # tokens before the border that may be
     JOBS = 64                       # words of a batch that are merged side by side
     WORD = 15                       # bytes of a word that is its own key
     LONG_PIECE = 512                # longer pieces are not worth remembering
@@ -115,7 +119,7 @@ cdef inline void sift_up(uint64_t* heap, size_t at) noexcept nogil:
     heap[at] = value
 
 
-cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+cdef int64_t merge_heap(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                         uint32_t* ids) noexcept nogil:
     """As `merge_short` for a piece of any length, in O(n log n). Negative: no memory, or too long.
 
@@ -198,6 +202,145 @@ cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t
         ids[count] = ids[at]
         count += 1
         at = following[at]
+    return <int64_t>count
+
+
+cdef int64_t merge_bytes(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                         uint32_t* ids) noexcept nogil:
+    if n <= SHORT:
+        return <int64_t>kernels.merge_short(&t.pairs, p, n, ids)
+    return merge_heap(t, ws, p, n, ids)
+
+
+cdef size_t spell(const Tables* t, const uint32_t* ids, size_t count, uint8_t* out, size_t room) noexcept nogil:
+    """The bytes of tokens, joined; returns how many, or `room` + 1 when they do not fit."""
+    cdef size_t i, n = 0
+    for i in range(count):
+        if n + t.size[ids[i]] > room:
+            return room + 1
+        memcpy(out + n, t.arena + t.start[ids[i]], t.size[ids[i]])
+        n += t.size[ids[i]]
+    return n
+
+
+cdef int stand(const Tables* t, Workspace* ws, uint32_t left, uint32_t right) noexcept nogil:
+    """Whether the bytes of two tokens, side by side, merge to these two. Negative: cannot be told here."""
+    cdef uint8_t joined[WINDOW]
+    cdef uint32_t ids[WINDOW]
+    cdef uint32_t pair[2]
+    cdef size_t n
+    if ws.stood[0] == left and ws.stood[1] == right:
+        return True
+    pair[0] = left
+    pair[1] = right
+    n = spell(t, pair, 2, joined, WINDOW)
+    if n > WINDOW:
+        return -1
+    if merge_bytes(t, ws, joined, n, ids) != 2 or ids[0] != left or ids[1] != right:
+        return False
+    ws.stood[0] = left
+    ws.stood[1] = right
+    return True
+
+
+cdef int64_t join(const Tables* t, Workspace* ws, uint32_t* ids, size_t count, const uint32_t* more,
+                  size_t n_more) noexcept nogil:
+    """Append the ids of the next chunk to those of all before it; returns how many they are together.
+
+    Where the two at the border do not stand side by side, they and as many around them as needed are
+    merged anew. Negative: too many would be needed.
+    """
+    cdef uint8_t joined[WINDOW]
+    cdef uint32_t between[WINDOW]
+    cdef size_t left = 0, right = 0, n, n_left
+    cdef int64_t found = 0
+    cdef int fits = stand(t, ws, ids[count - 1], more[0])
+    while fits == 0:
+        # One more on the side that does not fit; at first one on either side.
+        if found == 0:
+            left = 1
+            right = 1
+        if left > FARTHEST:
+            return -1
+        n_left = spell(t, ids + count - left, left, joined, WINDOW)
+        if n_left > WINDOW:
+            return -1
+        n = n_left + spell(t, more, right, joined + n_left, WINDOW - n_left)
+        if n > WINDOW:
+            return -1
+        found = merge_bytes(t, ws, joined, n, between)
+        if found < 0:
+            return -1
+        fits = True
+        if left < count:
+            fits = stand(t, ws, ids[count - left - 1], between[0])
+            left += fits == 0
+        if fits == 1 and right < n_more:
+            fits = stand(t, ws, between[found - 1], more[right])
+            right += fits == 0
+    if fits < 0:
+        return -1
+    count -= left
+    memcpy(ids + count, between, <size_t>found * sizeof(uint32_t))
+    count += <size_t>found
+    memcpy(ids + count, more + right, (n_more - right) * sizeof(uint32_t))
+    return <int64_t>(count + n_more - right)
+
+
+cdef int64_t merge_run(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                       uint32_t* ids) noexcept nogil:
+    """As `merge_long` for one byte again and again, with the same proof: where the first token of a part
+    of the run stands before itself, any number of it stands before that part."""
+    cdef int64_t found = merge_heap(t, ws, p, WINDOW, ids)
+    cdef uint32_t first = ids[0]
+    cdef size_t times = (n - WINDOW) // t.size[first], k
+    if found > 1 and ids[1] == first:
+        found = merge_heap(t, ws, p, n - times * t.size[first], ids + times)
+        if found > 0 and ids[times] == first:
+            for k in range(times):
+                ids[k] = first
+            return <int64_t>times + found
+    return merge_heap(t, ws, p, n, ids)
+
+
+cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                        uint32_t* ids) noexcept nogil:
+    """As `merge_short` for a piece of any length: chunk by chunk, and mended at the borders.
+
+    Tokens are what their joined bytes merge to if, and only if, this holds for each two neighbours (the
+    proof is in `docs/architecture.md`). So it does not matter where the chunks were cut. Text of a short
+    period has equal chunks, which are merged once.
+    """
+    cdef Job jobs[CHUNKS]
+    cdef uint8_t job_of[CHUNKS]
+    cdef size_t at = 0, size, count = 0, n_jobs, n_chunks, k
+    cdef int64_t found
+    if t.n_missing:
+        return merge_heap(t, ws, p, n, ids)
+    if n > 2 * WINDOW and memcmp(p, p + 1, n - 1) == 0:
+        return merge_run(t, ws, p, n, ids)
+    while at < n:
+        n_jobs = 0
+        n_chunks = 0
+        while at < n and n_chunks < CHUNKS:
+            size = min(<size_t>CHUNK, n - at)
+            if n_jobs == 0 or size != CHUNK or memcmp(p + at, jobs[n_jobs - 1].p, CHUNK) != 0:
+                jobs[n_jobs].p = p + at
+                jobs[n_jobs].n = size
+                n_jobs += 1
+            job_of[n_chunks] = <uint8_t>(n_jobs - 1)
+            n_chunks += 1
+            at += size
+        kernels.merge_many(&t.pairs, jobs, n_jobs, 4)
+        for k in range(n_chunks):
+            if count == 0:
+                count = jobs[0].n_ids
+                memcpy(ids, jobs[0].ids, count * sizeof(uint32_t))
+                continue
+            found = join(t, ws, ids, count, jobs[job_of[k]].ids, jobs[job_of[k]].n_ids)
+            if found < 0:
+                return merge_heap(t, ws, p, n, ids)
+            count = <size_t>found
     return <int64_t>count
 
 
@@ -411,11 +554,6 @@ cdef inline const Word* find_word(const Workspace* ws, const Key* key) noexcept 
     return word
 
 
-cdef inline bint in_arena(const Workspace* ws, const Key* key) noexcept nogil:
-    cdef const Word* word = find_word(ws, key)
-    return word != NULL and word.first >= ws.arena_start and ws.arena_end - word.first <= ws.arena_size
-
-
 cdef inline void prefetch_record(const Workspace* ws, const Key* key) noexcept nogil:
     cdef const Word* word = find_word(ws, key)
     if word != NULL and ws.arena != NULL:
@@ -510,39 +648,55 @@ cdef int encode_missed(const Tables* t, Workspace* ws, const Key* key, const uin
     return OK
 
 
-cdef size_t learn_words(const Tables* t, Workspace* ws, const Key* keys, const uint8_t* text, size_t start,
-                        const size_t* ends, size_t i, size_t count, bint parts) noexcept nogil:
-    """Put the words from `i` on that no word cache knows into it; returns how far it came.
+cdef size_t learn(const Tables* t, Workspace* ws, const Key* keys, const uint8_t* text, size_t start,
+                  const size_t* ends, size_t i, size_t count, bint parts) noexcept nogil:
+    """Remember the pieces from `i` on that are not remembered yet; returns how far it came.
 
-    They are found, and their memory is asked for, before the first of them is looked up whole; and they
-    are merged side by side. So they do not wait for memory one after the other.
+    They are listed, and their memory is asked for, before the first of them is looked up whole; and those
+    that are no tokens are merged side by side. So they do not wait for memory one after the other.
     """
     cdef Job jobs[JOBS]
-    cdef const Word* word
-    cdef size_t n_jobs = 0, n_merged = 0, k, at = ends[i - 1] if i else start
+    cdef size_t listed[JOBS]
+    cdef size_t ends_of_parts[BATCH]
+    cdef size_t n_listed = 0, n_jobs, k, n, at = ends[i - 1] if i else start, n_parts, before = ws.n_ids
+    cdef const Key* key
     cdef uint32_t id
-    while i < count and n_jobs < JOBS:
-        word = ws.words + 2 * (keys[i].hash & ws.word_mask)
-        if ends[i] - at <= WORD and ((word[0].low ^ keys[i].low) | (word[0].high ^ keys[i].high)) != 0 and (
-                (word[1].low ^ keys[i].low) | (word[1].high ^ keys[i].high)) != 0:
-            jobs[n_jobs].p = text + at
-            jobs[n_jobs].n = ends[i] - at
-            jobs[n_jobs].index = i
-            n_jobs += 1
+    cdef int width = 1
+    while i < count and n_listed < JOBS:
+        n = ends[i] - at
+        if n <= SHORT and find_word(ws, &keys[i]) == NULL:
+            listed[n_listed] = i
+            n_listed += 1
             BPETOK_PREFETCH(t.tokens + (keys[i].hash & t.token_mask))
         at = ends[i]
         i += 1
-    for k in range(n_jobs):
-        if not parts and encode_whole(t, jobs[k].p, jobs[k].n, keys[jobs[k].index].hash, &id):
-            remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, &id, 1)
-        else:
-            jobs[n_merged].p = jobs[k].p
-            jobs[n_merged].n = jobs[k].n
-            jobs[n_merged].index = jobs[k].index
-            n_merged += 1
-    kernels.merge_words(&t.pairs, jobs, n_merged)
-    for k in range(n_merged):
-        remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, jobs[k].ids, jobs[k].n_ids)
+    while width <= 4:
+        n_jobs = 0
+        for k in range(n_listed):
+            at = ends[listed[k] - 1] if listed[k] else start
+            n = ends[listed[k]] - at
+            if width != (1 if n <= 16 else 2 if n <= 32 else 4):
+                continue
+            key = &keys[listed[k]]
+            if not parts and encode_whole(t, text + at, n, key.hash, &id):
+                remember(ws, key, text + at, n, &id, 1)
+                continue
+            if not parts and n > WORD:
+                n_parts = cut(t, text + at, 0, n, ends_of_parts)
+                if n_parts > 1:
+                    if append_parts(t, ws, text + at, n, ends_of_parts, n_parts) == OK:
+                        remember(ws, key, text + at, n, ws.ids + before, ws.n_ids - before)
+                    ws.n_ids = before
+                    continue
+            jobs[n_jobs].p = text + at
+            jobs[n_jobs].n = n
+            jobs[n_jobs].index = listed[k]
+            n_jobs += 1
+        if n_jobs:
+            kernels.merge_many(&t.pairs, jobs, n_jobs, width)
+            for k in range(n_jobs):
+                remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, jobs[k].ids, jobs[k].n_ids)
+        width *= 2
     return i
 
 
@@ -554,7 +708,7 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     while they are looked up one by one.
     """
     cdef Key keys[BATCH]
-    cdef uint8_t longer[BATCH]
+    cdef uint16_t longer[BATCH]
     cdef uint64_t mark = t.part_mark if parts else 0
     cdef size_t i, n, at = start, n_longer = 0, learned = count if t.n_missing else 0
     cdef int status
@@ -571,7 +725,7 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
             keys[i].hash = hash_bytes(text + at, n)
             keys[i].low = keys[i].hash
             keys[i].high = LONG_KEY | n | mark
-            longer[n_longer] = <uint8_t>i
+            longer[n_longer] = <uint16_t>i
             n_longer += 1
         else:
             keys[i].hash = 0
@@ -593,8 +747,8 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
         if i == count:
             return OK
         at = ends[i - 1] if i else start
-        if i >= learned and ends[i] - at <= WORD and not in_arena(ws, &keys[i]):
-            learned = learn_words(t, ws, keys, text, start, ends, i, count, parts)
+        if i >= learned and ends[i] - at <= SHORT and find_word(ws, &keys[i]) == NULL:
+            learned = learn(t, ws, keys, text, start, ends, i, count, parts)
             continue
         status = encode_missed(t, ws, &keys[i], text + at, ends[i] - at, parts)
         if status != OK:

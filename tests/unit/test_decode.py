@@ -76,7 +76,20 @@ def test_ids_that_are_not_plainly_ints():
     tokenizer = get_encoding("gpt2")
     assert tokenizer.decode([True, Number(1169), np.int32(1169), np.uint64(262)]) == '"thethe the'
     assert tokenizer.decode(np.array([True, False])) == '"!'
-    for wrong in (np.array([1.0]), np.array([[1, 2]]), np.array(3), [1.0], "ab", 3, None, [None]):
+    dates = np.array(["2020-01-01"], "M8[D]")
+    for wrong in (
+        dates,
+        np.array(["a"]),
+        np.array([None]),
+        np.array([1.0]),
+        np.array([[1, 2]]),
+        np.array(3),
+        [1.0],
+        "ab",
+        3,
+        None,
+        [None],
+    ):
         with pytest.raises(TypeError):
             tokenizer.decode(wrong)
     with pytest.raises(TokenError):

@@ -59,7 +59,7 @@ typedef struct {
 
 #if BPETOK_INTS
 /* Make the ints first, first + 1, ... in `count` objects; false if it cannot be done here. */
-static int make_ints(IntObject *ints, uint32_t first, uint32_t count)
+static inline int make_ints(IntObject *ints, uint32_t first, uint32_t count)
 {
     PyObject *zero = PyLong_FromLong(0), *one_digit = PyLong_FromLong(1L << 20);
     int fits = zero && one_digit && sizeof(PyLongObject) <= sizeof(IntObject)
@@ -81,7 +81,7 @@ static int make_ints(IntObject *ints, uint32_t first, uint32_t count)
     return fits;
 }
 #else
-static int make_ints(IntObject *ints, uint32_t first, uint32_t count)
+static inline int make_ints(IntObject *ints, uint32_t first, uint32_t count)
 {
     (void)ints, (void)first, (void)count;
     return 0;

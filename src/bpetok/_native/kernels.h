@@ -22,14 +22,14 @@ typedef struct {
     uint64_t low, high, hash;
 } BpetokKey;
 
-/* A word of up to 16 bytes that is to be merged. */
+/* A piece of up to 62 bytes that is to be merged. */
 typedef struct {
     const uint8_t* p;
     size_t n;
     size_t index;       /* the caller's */
     size_t n_ids;       /* result */
-    uint32_t ids[16];
-} BpetokWordJob;
+    uint32_t ids[62];
+} BpetokJob;
 
 #define BPETOK_AT_ONCE 8
 
@@ -59,17 +59,17 @@ typedef struct {
     size_t (*merge_short)(const BpetokPairs* t, const uint8_t* p, size_t n, uint32_t* ids);
     size_t (*recall)(const BpetokWord* words, uint64_t mask, const BpetokKey* keys, size_t from, size_t count,
                      uint32_t** out);
-    void (*merge_words)(const BpetokPairs* t, BpetokWordJob* jobs, size_t count);
+    void (*merge_many)(const BpetokPairs* t, BpetokJob* jobs, size_t count, int width);
 } BpetokKernels;
 
 /* `tier` is a number of `_cpu.pxd`. */
 static BpetokKernels bpetok_kernels(int tier) {
-    BpetokKernels scalar = {merge_short_scalar, recall_scalar, merge_words_scalar};
+    BpetokKernels scalar = {merge_short_scalar, recall_scalar, merge_many_scalar};
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels avx2 = {merge_short_avx2, recall_avx2, merge_words_avx2}, avx512 = {merge_short_avx512, recall_avx512, merge_words_avx512};
+    BpetokKernels avx2 = {merge_short_avx2, recall_avx2, merge_many_avx2}, avx512 = {merge_short_avx512, recall_avx512, merge_many_avx512};
     return tier == 2 ? avx512 : tier == 1 ? avx2 : scalar;
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels neon = {merge_short_neon, recall_neon, merge_words_neon};
+    BpetokKernels neon = {merge_short_neon, recall_neon, merge_many_neon};
     return tier == 3 ? neon : scalar;
 #else
     (void)tier;

@@ -68,21 +68,23 @@ static BPETOK_TARGET size_t NAME(merge_short)(const BpetokPairs* t, const uint8_
     return NAME(merge_lanes)(t, p, (int)n, ids, 4);
 }
 
-/* Merging of many words of up to 16 bytes. A merge waits for two cache lines; so some words are on their way
-   at once, and each takes a step in turn: it ends the merge whose lines have come, and asks for those of
-   its next one. */
+/* Merging of many pieces. A merge waits for memory; so some pieces are on their way at once, and each takes a
+   step in turn: it ends the merge whose entries have come, and asks for those of its next one. */
 
 typedef struct {
-    NAME(Lanes) lanes;
+    NAME(Lanes) lanes[4];
     uint64_t live, left_at, left_key, right_at, right_key;
-    uint32_t symbol[1 + 16 + 1];
+    uint32_t symbol[1 + 16 * 4 + 1];
     int n, here, previous;
-    BpetokWordJob* job;
+    BpetokJob* job;
 } NAME(Merging);
 
-/* Begin the merge that `least` names; 0 when there is none and the word is done. */
-INLINE int NAME(merge_begin)(const BpetokPairs* t, NAME(Merging)* m) {
-    uint32_t least = NAME(lanes_least)(m->lanes);
+/* Begin the next merge; 0 when there is none and the piece is done. */
+INLINE int NAME(merge_begin)(const BpetokPairs* t, NAME(Merging)* m, const int width) {
+    NAME(Lanes) all = m->lanes[0];
+    for (int k = 1; k < width; k++)
+        all = NAME(lanes_min)(all, m->lanes[k]);
+    uint32_t least = NAME(lanes_least)(all);
     if (least >= BPETOK_NO_RANK << 8)
         return 0;
     int here = (int)(least & 0xFF);
@@ -100,24 +102,32 @@ INLINE int NAME(merge_begin)(const BpetokPairs* t, NAME(Merging)* m) {
     m->left_key = left;
     m->live ^= (uint64_t)1 << gone;
     m->symbol[here] = token;
-    m->lanes = NAME(lanes_put)(m->lanes, gone - 1, 0xFFFFFFFF);
+    for (int k = 0; k < width; k++)
+        m->lanes[k] = NAME(lanes_put)(m->lanes[k], gone - 1 - 16 * k, 0xFFFFFFFF);
     m->here = here;
     m->previous = previous;
     return 1;
 }
 
-INLINE void NAME(merge_end)(const BpetokPairs* t, NAME(Merging)* m) {
+INLINE void NAME(merge_end)(const BpetokPairs* t, NAME(Merging)* m, const int width) {
     uint32_t right = bpetok_pair_rank(t, m->right_at, m->right_key) << 8 | (unsigned)m->here;
     uint32_t left = bpetok_pair_rank(t, m->left_at, m->left_key) << 8 | (unsigned)m->previous;
-    m->lanes = NAME(lanes_put)(NAME(lanes_put)(m->lanes, m->here - 1, right), m->previous - 1, left);
+    for (int k = 0; k < width; k++) {
+        m->lanes[k] = NAME(lanes_put)(m->lanes[k], m->here - 1 - 16 * k, right);
+        m->lanes[k] = NAME(lanes_put)(m->lanes[k], m->previous - 1 - 16 * k, left);
+    }
 }
 
-INLINE void NAME(merge_open)(const BpetokPairs* t, NAME(Merging)* m, BpetokWordJob* job) {
+INLINE void NAME(merge_open)(const BpetokPairs* t, NAME(Merging)* m, BpetokJob* job, const int width) {
     int n = (int)job->n;
     m->job = job;
     m->n = n;
     m->live = ~(uint64_t)0 >> (62 - n);
-    m->lanes = NAME(lanes_first)(t, job->p, n - 1, 1, m->symbol + 1);
+    for (int k = 0; k < width; k++) {
+        int pairs = n - 1 - 16 * k;
+        m->lanes[k] = NAME(lanes_first)(t, job->p + 16 * k, pairs < 0 ? 0 : pairs < 16 ? pairs : 16, 16 * k + 1,
+                                        m->symbol + 1 + 16 * k);
+    }
     m->symbol[n] = t->byte_token[job->p[n - 1]];
     m->symbol[0] = m->symbol[n + 1] = 0;
 }
@@ -132,35 +142,41 @@ INLINE void NAME(merge_close)(NAME(Merging)* m) {
     m->job->n_ids = count;
 }
 
-static BPETOK_TARGET void NAME(merge_words)(const BpetokPairs* t, BpetokWordJob* jobs, size_t count) {
+INLINE void NAME(merge_jobs)(const BpetokPairs* t, BpetokJob* jobs, size_t count, const int width) {
     NAME(Merging) merging[BPETOK_AT_ONCE];
     size_t opened = 0, running = 0, i;
-    for (;;) {
-        while (running < BPETOK_AT_ONCE && opened < count) {
-            NAME(merge_open)(t, &merging[running], &jobs[opened++]);
-            if (NAME(merge_begin)(t, &merging[running]))
-                running++;
-            else
-                NAME(merge_close)(&merging[running]);
-        }
-        if (running == 0)
-            return;
-        for (i = 0; i < running;) {
-            NAME(merge_end)(t, &merging[i]);
-            if (NAME(merge_begin)(t, &merging[i])) {
-                i++;
-                continue;
-            }
-            NAME(merge_close)(&merging[i]);
-            if (opened < count) {
-                NAME(merge_open)(t, &merging[i], &jobs[opened++]);
-                if (NAME(merge_begin)(t, &merging[i])) {
-                    i++;
-                    continue;
-                }
-                NAME(merge_close)(&merging[i]);
-            }
-            merging[i] = merging[--running];
-        }
+    while (running < BPETOK_AT_ONCE && opened < count) {
+        NAME(merge_open)(t, &merging[running], &jobs[opened++], width);
+        if (NAME(merge_begin)(t, &merging[running], width))
+            running++;
+        else
+            NAME(merge_close)(&merging[running]);
     }
+    while (running)
+        for (i = 0; i < running;) {
+            int more;
+            NAME(merge_end)(t, &merging[i], width);
+            more = NAME(merge_begin)(t, &merging[i], width);
+            while (!more) {
+                NAME(merge_close)(&merging[i]);
+                if (opened == count)
+                    break;
+                NAME(merge_open)(t, &merging[i], &jobs[opened++], width);
+                more = NAME(merge_begin)(t, &merging[i], width);
+            }
+            if (more)
+                i++;
+            else
+                merging[i] = merging[--running];
+        }
+}
+
+/* `jobs` are all of up to 16 bytes, or of up to 32, or of up to 62, where `width` is 1, 2 or 4. */
+static BPETOK_TARGET void NAME(merge_many)(const BpetokPairs* t, BpetokJob* jobs, size_t count, int width) {
+    if (width == 1)
+        NAME(merge_jobs)(t, jobs, count, 1);
+    else if (width == 2)
+        NAME(merge_jobs)(t, jobs, count, 2);
+    else
+        NAME(merge_jobs)(t, jobs, count, 4);
 }
