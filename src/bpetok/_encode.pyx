@@ -18,7 +18,7 @@ from libc.string cimport memmove
 from bpetok._decode cimport join_text, join_tokens
 from bpetok._ids cimport IdBuffer, make_list, take_buffer
 from bpetok._merge cimport (
-    NO_MEMORY, OK, TOO_LONG, WORD_IDS, Workspace, encode_piece, encode_pieces, encode_segment, put_special,
+    NO_MEMORY, OK, TOO_LONG, SLACK, Workspace, encode_piece, encode_pieces, encode_segment, put_special,
     room_for_ids, workspace_free, workspace_new, workspace_trim)
 from bpetok._scan cimport Scanner, last_cut, next_char
 from bpetok._specials cimport Specials
@@ -336,7 +336,7 @@ cdef class Encoder:
         try:
             if n == 0:
                 return []
-            if room_for_ids(ws, n + WORD_IDS) != OK:
+            if room_for_ids(ws, n + SLACK) != OK:
                 raise MemoryError()
             found = encode_piece(&self.tables.t, ws, <const uint8_t*>PyBytes_AS_STRING(piece), n, ws.ids)
             if found < 0:

@@ -15,11 +15,12 @@ cdef enum:
 
 cdef extern from "kernels.h" nogil:
     enum:
-        WORD_IDS "BPETOK_WORD_IDS"      # ids of a word in its entry; what encoding writes past its results
+        WORD_IDS "BPETOK_WORD_IDS"      # ids that a word's entry has room for
+        SLACK "BPETOK_SLACK"            # ids that encoding may write behind its results
     # A word of up to 15 bytes and up to five ids, in half a cache line. `low` and `high` hold the bytes,
     # little end first, and the length in the top byte; `first` and `second` hold five ids of 24 bits and
     # their number in the top byte. The length is never 0 in a used entry. For a longer piece `low` is its
-    # hash; its bytes, and more ids than five, lie in the arena at the offset `first`.
+    # hash; its bytes, and more ids than five, lie in the arena, at the offset `first`: `second` of them.
     ctypedef struct Word "BpetokWord":
         uint64_t low
         uint64_t high

@@ -45,10 +45,14 @@ cdef extern from "pages.h" nogil:
     void pages_free "bpetok_pages_free"(void* start, size_t size)
 
 cdef extern from "kernels.h" nogil:
+    enum:
+        WORD "BPETOK_WORD"              # bytes of a word, which is its own key
+    uint64_t ARENA "BPETOK_ARENA"
     ctypedef struct Key "BpetokKey":
         uint64_t low
         uint64_t high
         uint64_t hash
+        const Word* word
     ctypedef struct Job "BpetokJob":
         const uint8_t* p
         size_t n
@@ -57,8 +61,10 @@ cdef extern from "kernels.h" nogil:
         uint32_t[62] ids
     ctypedef struct Kernels "BpetokKernels":
         size_t (*merge_short)(const Pairs* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
-        size_t (*recall)(const Word* words, uint64_t mask, const Key* keys, size_t begin, size_t count,
-                         uint32_t** out) noexcept nogil
+        size_t (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
+                            const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark, Key* keys,
+                            uint16_t* longer) noexcept nogil
+        size_t (*recall)(const Key* keys, size_t begin, size_t count, uint32_t** out) noexcept nogil
         void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil
     Kernels bpetok_kernels(int tier)
 
@@ -70,15 +76,11 @@ cdef enum:
     WINDOW = 512                    # bytes that may be merged anew where two chunks meet
     FARTHEST = 16                   # tokens before the border that may be
     JOBS = 64                       # words of a batch that are merged side by side
-    WORD = 15                       # bytes of a word that is its own key
-    LONG_PIECE = 512                # longer pieces are not worth remembering
     WORDS_FIRST = 1 << 10           # buckets (of two words) of a new cache, and at most
     WORDS_MOST = 1 << 18
     CACHE_BUDGET = 64 << 20         # bytes of all caches in the process
     KEEP_BYTES = 1 << 22            # scratch that an idle workspace may keep
 
-cdef uint64_t IN_ARENA = <uint64_t>0xFF << 56   # in place of a number of ids
-cdef uint64_t LONG_KEY = <uint64_t>0x7F << 56   # in place of a word's length
 cdef int64_t cache_bytes = 0        # of all workspaces; only through BPETOK_ADD
 cdef Kernels kernels = bpetok_kernels(tier())
 
@@ -478,7 +480,7 @@ cdef void grow_words(Workspace* ws) noexcept nogil:
         return
     if old != NULL:
         for i in range(2 * (ws.word_mask + 1)):
-            if old[i].high and old[i].second >> 56 <= WORD_IDS:
+            if old[i].high and not old[i].high & ARENA:
                 at = 2 * (hash_key(old[i].low, old[i].high) & mask)
                 words[at + 1] = words[at]
                 words[at] = old[i]
@@ -511,7 +513,7 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
     # The newer of a bucket's two entries stands first; the older is the one that is given up.
     cdef Word* word
     cdef uint8_t* record
-    cdef uint64_t first, second, offset = 0
+    cdef uint64_t first, second, offset = 0, high = key.high
     ws.misses += 1
     if 2 * ws.misses > ws.word_mask:
         grow_words(ws)
@@ -534,29 +536,30 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
         memcpy(record, ids, 4 * n_ids)
         memcpy(record + 4 * n_ids, p, n)
         first = offset
-        second = IN_ARENA | n_ids
+        second = n_ids
+        high |= ARENA
     word = ws.words + 2 * (key.hash & ws.word_mask)
-    if word.low != key.low or word.high != key.high:
+    if word.low != key.low or word.high != high:
         word[1] = word[0]
     word.low = key.low
-    word.high = key.high
+    word.high = high
     word.first = first
     word.second = second
 
 
 cdef inline const Word* find_word(const Workspace* ws, const Key* key) noexcept nogil:
-    """The entry of a key, or NULL."""
+    """The entry of a key, wherever its ids lie, or NULL."""
     cdef const Word* word = ws.words + 2 * (key.hash & ws.word_mask)
-    if word.low != key.low or word.high != key.high:
+    if word.low != key.low or word.high & ~ARENA != key.high:
         word += 1
-        if word.low != key.low or word.high != key.high:
+        if word.low != key.low or word.high & ~ARENA != key.high:
             return NULL
     return word
 
 
 cdef inline void prefetch_record(const Workspace* ws, const Key* key) noexcept nogil:
     cdef const Word* word = find_word(ws, key)
-    if word != NULL and ws.arena != NULL:
+    if word != NULL and word.high & ARENA and ws.arena != NULL:
         BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)))
         BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)) + 64)
 
@@ -567,9 +570,11 @@ cdef size_t recall_record(const Workspace* ws, const Key* key, const uint8_t* p,
     cdef const Word* word = find_word(ws, key)
     cdef const uint8_t* record
     cdef size_t n_ids
-    if word == NULL or word.first < ws.arena_start or ws.arena_end - word.first > ws.arena_size:
+    if word == NULL or not word.high & ARENA:
         return 0
-    n_ids = <uint32_t>word.second
+    if word.first < ws.arena_start or ws.arena_end - word.first > ws.arena_size:
+        return 0
+    n_ids = word.second
     record = ws.arena + (word.first & (ws.arena_size - 1))
     if n > WORD and memcmp(record + 4 * n_ids, p, n) != 0:
         return 0
@@ -619,7 +624,7 @@ cdef int encode_missed(const Tables* t, Workspace* ws, const Key* key, const uin
     cdef uint64_t hash = key.hash
     cdef int64_t found = 0
     cdef int status
-    if room_for_ids(ws, n + WORD_IDS) != OK:
+    if room_for_ids(ws, n + SLACK) != OK:
         return NO_MEMORY
     if key.high:
         found = <int64_t>recall_record(ws, key, p, n, ws.ids + before)
@@ -710,39 +715,27 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     cdef Key keys[BATCH]
     cdef uint16_t longer[BATCH]
     cdef uint64_t mark = t.part_mark if parts else 0
-    cdef size_t i, n, at = start, n_longer = 0, learned = count if t.n_missing else 0
+    cdef const Word* words
+    cdef size_t i, k, at, n_longer, learned = count if t.n_missing else 0
     cdef int status
     cdef uint32_t* out
     if ws.words == NULL:
         grow_words(ws)
-    for i in range(count):
-        n = ends[i] - at
-        if n <= WORD:
-            word_key(text + at, n, limit, &keys[i].low, &keys[i].high)
-            keys[i].high |= mark
-            keys[i].hash = hash_key(keys[i].low, keys[i].high)
-        elif n <= LONG_PIECE:
-            keys[i].hash = hash_bytes(text + at, n)
-            keys[i].low = keys[i].hash
-            keys[i].high = LONG_KEY | n | mark
-            longer[n_longer] = <uint16_t>i
-            n_longer += 1
-        else:
-            keys[i].hash = 0
-            keys[i].low = 1     # unlike any entry
-            keys[i].high = 0
-        BPETOK_PREFETCH(ws.words + 2 * (keys[i].hash & ws.word_mask))
-        at = ends[i]
+    n_longer = kernels.make_keys(ws.words, ws.word_mask, text, start, ends, count, limit, mark, keys, longer)
     for i in range(n_longer):
         prefetch_record(ws, &keys[longer[i]])
+    words = ws.words
     i = 0
     while True:
+        if ws.words != words:   # the cache grew
+            words = ws.words
+            for k in range(i, count):
+                keys[k].word = words + 2 * (keys[k].hash & ws.word_mask)
         # What is missed may take more than its share of the room.
-        at = ends[i - 1] if i else start
-        if room_for_ids(ws, (ends[count - 1] - at) + WORD_IDS * count) != OK:
+        if room_for_ids(ws, WORD_IDS * (count - i) + SLACK) != OK:
             return NO_MEMORY
         out = ws.ids + ws.n_ids
-        i = kernels.recall(ws.words, ws.word_mask, keys, i, count, &out)
+        i = kernels.recall(keys, i, count, &out)
         ws.n_ids = <size_t>(out - ws.ids)
         if i == count:
             return OK
@@ -807,7 +800,7 @@ def link_ranks(VocabTables tables not None):
     cdef uint32_t token
     cdef int64_t found
     cdef Workspace* ws = workspace_new()
-    cdef uint32_t* ids = <uint32_t*>malloc((t.longest + WORD_IDS) * sizeof(uint32_t))
+    cdef uint32_t* ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
     if ws == NULL or ids == NULL:
         workspace_free(ws)
         free(ids)
@@ -856,7 +849,7 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
                                   f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
         tables.add_pair(left, right, rank, result)
     ws = workspace_new()
-    ids = <uint32_t*>malloc((t.longest + WORD_IDS) * sizeof(uint32_t))
+    ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
     if ws == NULL or ids == NULL:
         workspace_free(ws)
         free(ids)

@@ -42,8 +42,8 @@ class Scanner:
     def split(self, text: str) -> list[str]: ...
     @overload
     def split(self, text: bytes) -> list[bytes]: ...
-    def _split_ends(self, data: bytes, tier: str) -> list[int]:
-        """Where the pieces of `data` end, by a tier of this machine: for tests, which compare them."""
+    def _split_ends(self, data: bytes, chosen: str) -> list[int]:
+        """Where the pieces of `data` end, by the chosen tier: for tests, which compare them."""
 
 def char_class(code_point: int) -> int:
     """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,

@@ -6,6 +6,9 @@ backtracking further than one run of characters. `bpetok.patterns` recognises th
 turns them into the parameters here; `bpetok.reference.split` is the slow specification.
 
 Bytes that are not valid UTF-8 are taken one at a time as characters of no class, like punctuation.
+
+Here is the scalar scanner, `next_piece`, one piece at a time. Before it, `scan` asks the kernels in `_native`
+(`scan_blocks.h`), which find the borders of up to 64 bytes at once and leave to it whatever is irregular.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -238,16 +241,16 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
 
 # ---- text ----------------------------------------------------------------------------------------
 
-cdef size_t scan_with(int tier, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
+cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
                       size_t* ends, size_t capacity) noexcept nogil:
-    """`scan` with the instructions of a tier, which the machine must have."""
+    """`scan` with the instructions of the chosen tier, which the machine must have."""
     cdef size_t count = 0
     while True:
-        if tier == AVX512:
+        if chosen == AVX512:
             count = scan_avx512(spec, text, &start, end, ends, count, capacity)
-        elif tier == AVX2:
+        elif chosen == AVX2:
             count = scan_avx2(spec, text, &start, end, ends, count, capacity)
-        elif tier == NEON:
+        elif chosen == NEON:
             count = scan_neon(spec, text, &start, end, ends, count, capacity)
         if count == capacity or start >= end:
             return count
@@ -332,16 +335,17 @@ cdef class Scanner:
             return [piece.decode() for piece in pieces]
         return pieces
 
-    def _split_ends(self, bytes data, str tier):
-        """Where the pieces of `data` end, by a tier of this machine: for tests, which compare them."""
-        if tier not in available():
-            raise ValueError(f"this machine has no {tier!r}, only {', '.join(available())}")
+    def _split_ends(self, bytes data, str chosen):
+        """Where the pieces of `data` end, by the chosen tier: for tests, which compare them."""
+        if chosen not in available():
+            raise ValueError(f"this machine has no {chosen!r}, only {', '.join(available())}")
         cdef const uint8_t* base = <const uint8_t*>PyBytes_AS_STRING(data)
         cdef size_t ends[256]
         cdef size_t n = <size_t>PyBytes_GET_SIZE(data), start = 0, count, i
+        cdef int number = TIERS[chosen]
         cdef list found = []
         while start < n:
-            count = scan_with(TIERS[tier], &self.spec, base, start, n, ends, 256)
+            count = scan_with(number, &self.spec, base, start, n, ends, 256)
             for i in range(count):
                 found.append(ends[i])
             start = ends[count - 1]

@@ -2,10 +2,11 @@
  *
  * Usage: scan_driver TIER CASES
  *
- * A case is a record of 64-bit numbers: the ten fields of ScanSpec, the length of the text, the number of pieces,
- * where each ends; then the text, padded to a multiple of eight bytes. Where the tier leaves a piece to the scalar
- * scanner, its end is taken from the case. Each text is put right before a page that must not be touched, so that
- * reading past its end is an error. Prints how many ends there were and how many of them the tier found.
+ * A case is a record of 64-bit numbers: the ten fields of ScanSpec, the length of the text, the number of
+ * pieces, where each ends; then the text, padded to a multiple of eight bytes. Where the tier leaves a piece
+ * to the scalar scanner, its end is taken from the case. Each text is put right before a page that must not
+ * be touched, so that reading past its end is an error. Prints how many ends there were, and how many of them
+ * the tier found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,9 +59,12 @@ int main(int argc, char** argv) {
 
         while (start < size) {
             size_t count;
-            if (!strcmp(argv[1], "neon")) count = scan_neon(&spec, text, &start, size, ends, 0, CAPACITY);
-            else if (!strcmp(argv[1], "avx512")) count = scan_avx512(&spec, text, &start, size, ends, 0, CAPACITY);
-            else count = scan_avx2(&spec, text, &start, size, ends, 0, CAPACITY);
+            if (!strcmp(argv[1], "neon"))
+                count = scan_neon(&spec, text, &start, size, ends, 0, CAPACITY);
+            else if (!strcmp(argv[1], "avx512"))
+                count = scan_avx512(&spec, text, &start, size, ends, 0, CAPACITY);
+            else
+                count = scan_avx2(&spec, text, &start, size, ends, 0, CAPACITY);
             for (size_t i = 0; i < count; i++, done++) {
                 if (done >= pieces || ends[i] != expected[done]) {
                     printf("case %zu, piece %zu: ends at %zu, not at %zu\n", (size_t)n_cases, done, ends[i],

@@ -10,16 +10,23 @@
 #include "keys.h"
 #include "pairs.h"
 
-#define BPETOK_WORD_IDS 5
+#define BPETOK_WORD 15          /* bytes of a word, which is its own key */
+#define BPETOK_WORD_IDS 5       /* ids that an entry has room for */
+#define BPETOK_SLACK 8          /* ids that may be written behind the last one */
+#define BPETOK_LONGEST 512      /* bytes of the longest piece that is remembered */
+#define BPETOK_LONG ((uint64_t)0x3F << 56)      /* in a key, in place of a word's length */
+#define BPETOK_ARENA ((uint64_t)1 << 62)        /* in an entry's key: its ids lie in the arena */
 
-/* A remembered word, or a piece whose bytes or ids lie in the arena (`_merge.pyx`). */
+/* A remembered word, or a piece whose bytes and ids lie in the arena (`_merge.pyx`). */
 typedef struct {
     uint64_t low, high;         /* key */
     uint64_t first, second;     /* ids */
 } BpetokWord;
 
+/* A piece that is looked for, and the bucket of two entries where it is. */
 typedef struct {
     uint64_t low, high, hash;
+    const BpetokWord* word;
 } BpetokKey;
 
 /* A piece of up to 62 bytes that is to be merged. */
@@ -57,19 +64,21 @@ typedef struct {
 
 typedef struct {
     size_t (*merge_short)(const BpetokPairs* t, const uint8_t* p, size_t n, uint32_t* ids);
-    size_t (*recall)(const BpetokWord* words, uint64_t mask, const BpetokKey* keys, size_t from, size_t count,
-                     uint32_t** out);
+    size_t (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
+                        const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark, BpetokKey* keys,
+                        uint16_t* longer);
+    size_t (*recall)(const BpetokKey* keys, size_t from, size_t count, uint32_t** out);
     void (*merge_many)(const BpetokPairs* t, BpetokJob* jobs, size_t count, int width);
 } BpetokKernels;
 
 /* `tier` is a number of `_cpu.pxd`. */
 static BpetokKernels bpetok_kernels(int tier) {
-    BpetokKernels scalar = {merge_short_scalar, recall_scalar, merge_many_scalar};
+    BpetokKernels scalar = {merge_short_scalar, make_keys_scalar, recall_scalar, merge_many_scalar};
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels avx2 = {merge_short_avx2, recall_avx2, merge_many_avx2}, avx512 = {merge_short_avx512, recall_avx512, merge_many_avx512};
+    BpetokKernels avx2 = {merge_short_avx2, make_keys_avx2, recall_avx2, merge_many_avx2}, avx512 = {merge_short_avx512, make_keys_avx512, recall_avx512, merge_many_avx512};
     return tier == 2 ? avx512 : tier == 1 ? avx2 : scalar;
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels neon = {merge_short_neon, recall_neon, merge_many_neon};
+    BpetokKernels neon = {merge_short_neon, make_keys_neon, recall_neon, merge_many_neon};
     return tier == 3 ? neon : scalar;
 #else
     (void)tier;

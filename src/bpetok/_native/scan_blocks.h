@@ -14,15 +14,22 @@ static inline size_t scan_nothing(const ScanSpec* spec, const uint8_t* text, siz
     return count;
 }
 
-#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__aarch64__))
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__aarch64__)) \
+    && SIZE_MAX == UINT64_MAX
 
 #include "scan_borders.h"
 
-/* Less text than this is not worth a block. */
-enum { SHORTEST_BLOCK = 16 };
+enum {
+    SHORTEST_BLOCK = 16, /* less text than this is not worth a block */
+    NEAREST_GUESS = 16   /* a next block that starts nearer than this repeats too much of the last one */
+};
+
+/* Where it stands, the compiler makes a jump and not a conditional move. A jump is predicted, so that the
+ * next block is loaded before this one is done; a move would wait for it. */
+#define KEEP_JUMP __asm__ volatile("")
 
 /* For each lead byte of three, 0xE0 to 0xEF: a range of second bytes that caseless letters alone follow,
- * as far as they are worth it: ideographs and Hangul. Tests compare it with the table. */
+ * as far as they are worth it: ideographs and Hangul. A wrong one fails the test of every character. */
 static const uint8_t CASELESS_FIRST[16] = {0xFF, 0xFF, 0xFF, 0x90, 0xB8, 0x80, 0x80, 0x80,
                                            0x80, 0x80, 0xB0, 0x80, 0x80, 0x80, 0xFF, 0xFF};
 static const uint8_t CASELESS_LAST[16] = {0x00, 0x00, 0x00, 0xBF, 0xBF, 0xBF, 0xBF, 0xBF,

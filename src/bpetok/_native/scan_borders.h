@@ -27,7 +27,8 @@ typedef struct {
 
 typedef struct {
     uint64_t borders; /* trusted ones, without character 0 */
-    uint64_t stop;    /* what could not be told, but for the end of the block */
+    uint64_t stop;    /* what could not be told, but for white space at the end */
+    int complete;     /* if the text ends here, the last piece ends with it */
     uint64_t word, lower, upper, number, punctuation, space, newline;
 } Borders;
 
@@ -45,11 +46,9 @@ ALWAYS_INLINE uint64_t number_borders(uint64_t number, uint64_t starts, size_t d
     size_t i;
     if (digits == 0 || digits >= 64) return 0;
     if (digits == 1) return number & (number << 1);
-    for (i = 1; i <= digits && full; i++) full &= number << i; /* those with as many before them */
-    while (full) {
-        starts = (starts << digits) & full;
-        if (!starts) break;
-        found |= starts;
+    for (i = 1; i <= digits; i++) full &= number << i; /* those with as many before them */
+    if (full) {
+        while ((starts = starts << digits & full)) found |= starts;
     }
     return found;
 }
@@ -59,12 +58,7 @@ ALWAYS_INLINE uint64_t newline_borders(uint64_t space, uint64_t newline) {
     uint64_t other = space & ~newline, starts = other & ~(other << 1);
     uint64_t behind = starts & (newline << 1);  /* other white space behind a newline: a border... */
     uint64_t closed = (other + starts) & newline; /* ...unless another newline follows it */
-    if (behind) {
-        for (; closed; closed &= closed - 1) {
-            uint64_t before = starts & ((closed & -closed) - 1);
-            if (before) behind &= ~highest(before);
-        }
-    }
+    for (; closed; closed &= closed - 1) behind &= ~highest(starts & ((closed & -closed) - 1));
     return behind | (other & ~(space >> 1)); /* and the last character that is no newline */
 }
 
@@ -151,7 +145,8 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     trailing = other ? __builtin_clzll(other) : 64;
     limit = n - trailing + (trailing > 0);
     found.stop = stop;
-    if (limit < 64) stop |= 1ull << limit;
+    found.complete = !stop && !trailing;
+    stop |= 2ull << (limit - 1);
     found.borders = borders & ((stop & -stop) - 1) & ~1ull;
     found.word = word;
     found.upper = upper;

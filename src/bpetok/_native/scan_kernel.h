@@ -1,6 +1,7 @@
 /* The scanner of one tier, written over the tier's primitives; included once for each. */
 
-/* Classes of the ASCII characters among 64 bytes; `quotes`: whether contractions matter; `fold`: in either case. */
+/* Classes of the ASCII characters among 64 bytes. `quotes`: whether contractions matter; `fold`: whether in
+ * either case. */
 TARGET ALWAYS_INLINE Classes ascii_classes(const ScanSpec* spec, int quotes, int fold, Bytes v) {
     Classes c = {0};
     c.upper = bits(between(v, 'A', 'Z'));
@@ -80,9 +81,15 @@ TARGET ALWAYS_INLINE Bytes other_classes(const uint8_t* p, Bytes v, Bytes second
     return classes;
 }
 
+/* The place of the highest bit; 0 if there is none. */
+TARGET ALWAYS_INLINE int last_of(uint64_t mask) { return 63 - __builtin_clzll(mask | 1); }
+
 /* Finds pieces of text[*start:end] until `capacity` ends are written or a piece is for the scalar scanner.
  * Moves *start to where to go on: the start of that piece, or a later place in it that makes no difference.
- * Returns how many ends there are now; `kind` is spec->word. */
+ * Returns how many ends there are now; `kind` is spec->word.
+ *
+ * The next block starts at the last border of this one. To know that early, it is guessed: where the last
+ * word ends, or the last white space starts, there always is a border. */
 TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint8_t* text, size_t* start,
                                       size_t end, size_t* ends, size_t count, size_t capacity) {
     const int quotes = spec->contractions == CONTRACTION_ATTACHED ? kind == WORD_CASED
@@ -95,32 +102,43 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
 
     while (count < capacity && end - at >= SHORTEST_BLOCK) {
         const uint8_t* p = text + at;
-        uint64_t valid = ~0ull, positions;
+        const int size = end - at < 64 ? (int)(end - at) : 64;
+        uint64_t borders; /* one bit a byte */
+        int guess, next;
         Borders found;
-        Bytes v;
         Classes c;
-        int from = 0, go_on;
+        Bytes v;
 
-        if (end - at < sizeof rest) {
+        if (end - at < sizeof rest) { /* whole_characters and other_classes read three bytes more */
             memset(rest, 0, sizeof rest);
             memcpy(rest, p, end - at);
             p = rest;
-            if (end - at < 64) valid = ~0ull >> (64 - (end - at));
         }
         v = load(p);
         c = ascii_classes(spec, quotes, fold, v);
-        if (!(bits(between(v, 0x80, 0xFF)) | ~valid)) {
-            found = find_borders(spec, kind, c, 64);
-            positions = found.borders;
-            if (positions) go_on = 63 - __builtin_clzll(positions);
-            else go_on = skip_within(spec, kind, &found, 0, 64);
+        if (!bits(between(v, 0x80, 0xFF))) {
+            guess = last_of(c.word << 1 & ~c.word & ~c.quote);
+            found = find_borders(spec, kind, c, size);
+            borders = found.borders;
+            if (size < 64 && found.complete) {
+                borders |= 1ull << size;
+                next = size;
+            } else if (GUESSES && guess >= NEAREST_GUESS && borders >> guess & 1) {
+                next = guess;
+            } else {
+                KEEP_JUMP;
+                next = borders ? last_of(borders) : skip_within(spec, kind, &found, 0, size);
+            }
         } else {
+            const uint64_t valid = ~0ull >> (64 - size);
             Bytes second = load(p + 1), classes;
             uint64_t starts = whole_characters(v, second, valid);
             int n = __builtin_popcountll(starts);
             Narrowing whole;
             if (n < 2) break;
+            guess = last_of(c.blank & ~(c.space << 1));
             classes = other_classes(p, v, second, starts);
+            /* From here on, one bit a character. */
             whole = narrow_with(starts);
             if (kind == WORD_CASED) {
                 c.upper = narrow(c.upper | has(classes, CLASS_UPPER), &whole);
@@ -142,26 +160,38 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
                 c.quote = narrow(c.quote, &whole);
             }
             found = find_borders(spec, kind, c, n);
-            positions = widen(found.borders, &whole);
-            if (found.borders) from = 63 - __builtin_clzll(found.borders);
-            go_on = skip_within(spec, kind, &found, from, n);
-            go_on = go_on ? __builtin_ctzll(widen(1ull << go_on, &whole)) : 0;
+            borders = widen(found.borders, &whole);
+            if (size < 64 && found.complete && starts == (valid & ~bits(between(v, 0x80, 0xBF)))) {
+                borders |= 1ull << size;
+                next = size;
+            } else if (GUESSES && guess >= NEAREST_GUESS && borders >> guess & 1) {
+                next = guess;
+            } else {
+                int from = 0;
+                KEEP_JUMP;
+                if (found.borders) from = 63 - __builtin_clzll(found.borders);
+                next = skip_within(spec, kind, &found, from, n);
+                next = next ? __builtin_ctzll(widen(1ull << next, &whole)) : 0;
+            }
         }
-        if (positions) {
-            int n = __builtin_popcountll(positions);
+
+        if (borders) {
+            int n;
             size_t room = capacity - count;
-            if (room < 64 && room < (size_t)((n + 15) & ~15)) {
-                for (; positions && count < capacity; positions &= positions - 1)
-                    ends[count++] = at + (size_t)__builtin_ctzll(positions);
+            borders &= ~0ull >> (63 - next);
+            n = __builtin_popcountll(borders);
+            if (room < 64 && room < (size_t)(n < 24 ? 24 : n + 7)) {
+                for (; borders && count < capacity; borders &= borders - 1)
+                    ends[count++] = at + (size_t)__builtin_ctzll(borders);
                 at = ends[count - 1];
                 continue;
             }
-            write_ends(ends + count, at, positions, n);
+            write_ends(ends + count, at, borders, n);
             count += (size_t)n;
-        } else if (go_on == 0) {
+        } else if (next == 0) {
             break;
         }
-        at += (size_t)go_on;
+        at += (size_t)next;
     }
     *start = at;
     return count;

@@ -1,6 +1,7 @@
 /* 64 bytes as four quarters with NEON on AArch64, which has neither byte masks nor pext and pdep. */
 #define TIER(name) name##_neon
 #define TARGET
+#define GUESSES 0 /* not measured */
 #include "tier_names.h"
 
 typedef uint8x16x4_t Bytes;
@@ -119,7 +120,7 @@ TARGET ALWAYS_INLINE uint64_t widen(uint64_t mask, const Narrowing* plan) {
     return mask & plan->kept;
 }
 
-/* Writes the `count` positions in `found`, from `base` on; may write up to a multiple of 16. */
+/* Writes the `count` positions in `found`, counted from `base`; overwrites up to a multiple of 4. */
 TARGET ALWAYS_INLINE void write_ends(size_t* ends, size_t base, uint64_t found, int count) {
     int i, k;
     for (i = 0; i < count; i += 4) {

@@ -1,5 +1,6 @@
 /* Included before and after the code of a tier. In between, types and functions carry the tier's name, so
- * that one extension holds several tiers: TIER(name) makes such a name. */
+ * that one extension holds several tiers: TIER(name) makes such a name. TARGET is the attribute of every
+ * function of the tier; GUESSES, whether its kernel guesses where the next block starts. */
 #ifndef Bytes
 #define Bytes TIER(Bytes)
 #define Lanes TIER(Lanes)
@@ -24,6 +25,7 @@
 #define ascii_classes TIER(ascii_classes)
 #define whole_characters TIER(whole_characters)
 #define other_classes TIER(other_classes)
+#define last_of TIER(last_of)
 #define scan_kind TIER(scan_kind)
 #define scan_blocks TIER(scan_blocks)
 #else
@@ -50,8 +52,10 @@
 #undef ascii_classes
 #undef whole_characters
 #undef other_classes
+#undef last_of
 #undef scan_kind
 #undef scan_blocks
 #undef TIER
 #undef TARGET
+#undef GUESSES
 #endif
