@@ -1,16 +1,17 @@
 """Merge engine: pieces to ids, exactly, from a word cache or by merging; all of it without the GIL.
 
 `encode_segment` scans a stretch of text into batches of 256 pieces (`_scan`), and each piece is looked
-up in the word cache of the workspace. A piece that is not there is found whole in the vocabulary or
-merged pair by pair, and then remembered. Ids go into the workspace's growing buffer of 32-bit integers.
+up in the word cache of the workspace. Those that are not there are found whole in the vocabulary or
+merged pair by pair, several at once (`learn`), and then remembered. Ids go into the workspace's growing
+buffer of 32-bit integers.
 
-Merging (`merge_short`, `merge_long`) always takes the leftmost of the pairs of the lowest rank until
-none is left. `merge_short` looks for it in an array (few comparisons, no pointers: best for words),
-`merge_long` keeps a heap with lazy deletion and takes O(n log n). A pair's rank and result come from
-one table of (left id, right id), whatever the vocabulary's semantics: with *ranks*, the only pair
-that can ever form a token is the one that merging the token alone ends with (what lies inside its span
-merges there in the same order as anywhere else; the proof is in `docs/architecture.md`), and `link_ranks`
-finds it for every token.
+Merging always takes the leftmost of the pairs of the lowest rank until none is left. `merge_short` and
+`merge_many` (`_native/merge_short.h`) find it among up to 62 bytes in registers. `merge_long` merges longer
+pieces in chunks and mends the borders, or, where that does not do, with a heap, in O(n log n)
+(`merge_heap`). A pair's rank and result come from one table of (left id, right id), whatever the
+vocabulary's semantics: with *ranks*, the only pair that can ever form a token is the one that merging
+the token alone ends with (what lies inside its span merges there in the same order as anywhere else), and
+`link_ranks` finds it for every token. The proofs are in `docs/architecture.md`.
 
 The cache is exact: short words are their own key, long ones are compared in full. It belongs to a
 workspace, which a call leases, so no thread reads what another writes. Its growth is bounded per
@@ -25,8 +26,8 @@ from libc.string cimport memcmp, memcpy
 from bpetok._cpu cimport tier
 from bpetok._scan cimport ScanSpec, scan
 from bpetok._vocab cimport (
-    BPETOK_PREFETCH, NO_RANK, NO_TOKEN, PART, WHOLE, Pairs, Tables, VocabTables, crosses, find_rank, find_token,
-    hash_bytes, hash_key, merged, word_key)
+    BPETOK_PREFETCH, NO_RANK, NO_TOKEN, PART, WHOLE, Pairs, Tables, VocabTables, crosses, find_rank,
+    find_token, hash_bytes, hash_key, token_of_rank)
 
 from bpetok.errors import VocabularyError
 
@@ -70,11 +71,11 @@ cdef extern from "kernels.h" nogil:
 
 cdef enum:
     BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
-    SHORT = 62                      # pieces up to this many bytes merge in registers, longer ones in a heap
+    SHORT = 62                      # pieces up to this many bytes merge in registers
     CHUNK = 48                      # bytes that a longer piece is merged by; a multiple of many periods
     CHUNKS = 64                     # of them side by side
     WINDOW = 512                    # bytes that may be merged anew where two chunks meet
-    FARTHEST = 16                   # tokens before the border that may be
+    MENDED = 16                     # tokens before the border that may be
     JOBS = 64                       # words of a batch that are merged side by side
     WORDS_FIRST = 1 << 10           # buckets (of two words) of a new cache, and at most
     WORDS_MOST = 1 << 18
@@ -90,7 +91,7 @@ cdef Kernels kernels = bpetok_kernels(tier())
 cdef inline uint64_t ranked(const Tables* t, uint32_t left, uint32_t right) noexcept nogil:
     """rank << 32 | merged id of a pair, or NO_RANK << 32."""
     cdef uint64_t rank = find_rank(&t.pairs, left, right)
-    return (rank << 32) | (0 if rank == NO_RANK else merged(&t.pairs, <uint32_t>rank))
+    return (rank << 32) | (0 if rank == NO_RANK else token_of_rank(&t.pairs, <uint32_t>rank))
 
 
 cdef inline void sift_down(uint64_t* heap, size_t n, size_t at) noexcept nogil:
@@ -214,7 +215,8 @@ cdef int64_t merge_bytes(const Tables* t, Workspace* ws, const uint8_t* p, size_
     return merge_heap(t, ws, p, n, ids)
 
 
-cdef size_t spell(const Tables* t, const uint32_t* ids, size_t count, uint8_t* out, size_t room) noexcept nogil:
+cdef size_t spell(const Tables* t, const uint32_t* ids, size_t count, uint8_t* out,
+                  size_t room) noexcept nogil:
     """The bytes of tokens, joined; returns how many, or `room` + 1 when they do not fit."""
     cdef size_t i, n = 0
     for i in range(count):
@@ -262,7 +264,7 @@ cdef int64_t join(const Tables* t, Workspace* ws, uint32_t* ids, size_t count, c
         if found == 0:
             left = 1
             right = 1
-        if left > FARTHEST:
+        if left > MENDED:
             return -1
         n_left = spell(t, ids + count - left, left, joined, WINDOW)
         if n_left > WINDOW:
@@ -363,7 +365,8 @@ cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, u
     return count
 
 
-cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t hash, uint32_t* ids) noexcept nogil:
+cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t hash,
+                          uint32_t* ids) noexcept nogil:
     """1 and the id when a piece is a token that the vocabulary's semantics takes unmerged, else 0."""
     cdef uint32_t token
     if n <= t.longest:
@@ -383,7 +386,10 @@ cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size
 # ---- workspaces and the word cache ---------------------------------------------------------------
 
 cdef Workspace* workspace_new() noexcept nogil:
-    return <Workspace*>calloc(1, sizeof(Workspace))
+    cdef Workspace* ws = <Workspace*>calloc(1, sizeof(Workspace))
+    if ws != NULL:
+        ws.stood[0] = NO_TOKEN
+    return ws
 
 
 cdef inline size_t words_size(uint64_t mask) noexcept nogil:
@@ -817,6 +823,7 @@ def link_ranks(VocabTables tables not None):
                     raise MemoryError()
                 if found == 2:
                     tables.add_pair(ids[0], ids[1], token, token)
+                    ws.stood[0] = NO_TOKEN      # it may be this pair
                 else:
                     t.part_mark = PART
     finally:

@@ -16,6 +16,7 @@ cdef extern from "keys.h" nogil:
 cdef extern from "pairs.h" nogil:
     enum:
         NO_RANK "BPETOK_NO_RANK"
+        FARTHEST "BPETOK_FARTHEST"
     uint64_t MOVED_ON "BPETOK_MOVED_ON"
     ctypedef struct Pairs "BpetokPairs":
         uint64_t* tags
@@ -28,7 +29,7 @@ cdef extern from "pairs.h" nogil:
     uint64_t pair_bucket "bpetok_pair_bucket"(const Pairs* t, uint64_t key)
     uint64_t pair_tag "bpetok_pair_tag"(uint64_t key)
     uint32_t find_rank "bpetok_find_rank"(const Pairs* t, uint32_t left, uint32_t right)
-    uint32_t merged "bpetok_merged"(const Pairs* t, uint32_t rank)
+    uint32_t token_of_rank "bpetok_merged"(const Pairs* t, uint32_t rank)
 
 cdef enum:
     MAX_TOKENS = (1 << 24) - 256    # ids fit 24 bits, so that five fit a word-cache entry
@@ -68,8 +69,8 @@ cdef class VocabTables:
     cdef int index_token(self, uint32_t token, uint64_t h) except -1
     cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int add_specials(self, dict special_tokens) except -1
-    cdef int byte_of(self, uint32_t token, bint last) noexcept
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
+    cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
     cdef int place_pair(self, uint64_t key, uint32_t rank) noexcept
     cdef int make_buckets(self, uint64_t n_buckets) except -1
     cdef int spread_pairs(self) except -1

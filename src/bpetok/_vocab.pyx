@@ -27,7 +27,6 @@ cdef enum:
     SPELLED = 0x800000
     PAIRS_A_BUCKET = 4      # on average; a bucket has room for eight
     LEAST_BUCKETS = 4096    # so that 40 bits tell the pairs of FARTHEST neighbouring buckets apart
-    FARTHEST = 8
     AHEAD = 32              # tokens whose table slots are prefetched before the first is filled
 
 
@@ -35,6 +34,16 @@ cdef object check_id(object token, object what):
     if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < MAX_TOKENS:
         raise VocabularyError(f"{what!r} has id {token!r}: ids must be integers from 0 to {MAX_TOKENS - 1}")
     return token
+
+
+cdef inline void copy_short(uint8_t* to, const uint8_t* data, size_t size) noexcept nogil:
+    # Most tokens are short, and sixteen bytes are copied at once: there must be room for as many.
+    cdef uint8_t[16] copy
+    if size <= 16:
+        memcpy(copy, data, 16)      # the two may overlap
+        memcpy(to, copy, 16)
+    else:
+        memcpy(to, data, size)
 
 
 cdef size_t entry_bytes(uint64_t n_buckets) noexcept nogil:
@@ -157,12 +166,19 @@ cdef class VocabTables:
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
         cdef Pairs* pairs = &self.t.pairs
         cdef uint32_t known = find_rank(pairs, left, right)
-        cdef uint32_t last = self.byte_of(left, True), first = self.byte_of(right, False)
         if known != NO_RANK:
-            raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} is "
-                                  f"merged twice, at ranks {known} and {rank}")
+            raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} "
+                                  f"is merged twice, at ranks {known} and {rank}")
         if rank >= NO_RANK:
             raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
+        return self.link_pair(left, right, rank, token)
+
+    cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
+        # A pair that is known to be new, and of this token's bytes.
+        cdef Pairs* pairs = &self.t.pairs
+        cdef uint32_t size = self.t.size[left] if left < self.t.n_ids else 1
+        cdef const uint8_t* border = self.t.arena + self.t.start[token] + size
+        cdef uint32_t last = (border - 1)[0], first = border[0]
         while self.place_pair(pair_key(left, right), rank) < 0:
             self.spread_pairs()
         if pairs.rank_token != NULL:
@@ -178,8 +194,8 @@ cdef class VocabTables:
         cdef Pairs* pairs = &self.t.pairs
         cdef uint64_t at = pair_bucket(pairs, key)
         cdef uint64_t tag = pair_tag(key), used
-        cdef int step, i
-        for step in range(FARTHEST):
+        cdef int _, i
+        for _ in range(FARTHEST):
             for i in range(8):
                 used = pairs.tags[at] >> (8 * i) & 0x7F
                 if used == 0:
@@ -230,17 +246,12 @@ cdef class VocabTables:
         cdef int step
         for step in range(FARTHEST):
             home = (slot // 8 + pairs.n_buckets - step) % pairs.n_buckets
-            key = (((home << 32) + pairs.n_buckets - 1) // pairs.n_buckets) << 16    # the first of that bucket
+            # The first key of that bucket, and from there the first with these bits.
+            key = (((home << 32) + pairs.n_buckets - 1) // pairs.n_buckets) << 16
             key += (low - key) & ((<uint64_t>1 << 40) - 1)
             if key < <uint64_t>1 << 48 and pair_bucket(pairs, key) == home:
                 return key
         return 0
-
-    cdef int byte_of(self, uint32_t token, bint last) noexcept:
-        # The first or last byte of an id, also of one that stands for a byte without a token.
-        if token >= self.t.n_ids:
-            return <int>(token - self.t.n_ids)
-        return self.t.arena[self.t.start[token] + (self.t.size[token] - 1 if last else 0)]
 
     @staticmethod
     def from_tokens(tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
@@ -331,7 +342,7 @@ cdef class VocabTables:
         finally:
             free(sizes)
         free(self.t.arena)
-        self.arena_capacity = total + 16
+        self.arena_capacity = total + 32
         self.t.arena = <uint8_t*>calloc(self.arena_capacity, 1)
         if self.t.arena == NULL:
             raise MemoryError()
@@ -342,9 +353,11 @@ cdef class VocabTables:
             if left != NO_PARTS:
                 # Join the two parts where the token is to lie.
                 joined = self.t.arena + self.arena_size
-                memcpy(joined, self.t.arena + self.t.start[left], self.t.size[left])
-                memcpy(joined + self.t.size[left], self.t.arena + self.t.start[right], self.t.size[right])
-                self.store(token, joined, self.t.size[left] + self.t.size[right])
+                copy_short(joined, self.t.arena + self.t.start[left], self.t.size[left])
+                copy_short(joined + self.t.size[left], self.t.arena + self.t.start[right], self.t.size[right])
+                self.t.start[token] = <uint32_t>self.arena_size
+                self.t.size[token] = self.t.size[left] + self.t.size[right]
+                self.arena_size += self.t.size[token]
             elif right == NO_PARTS:
                 continue
             elif right & SPELLED:
@@ -370,8 +383,8 @@ cdef class VocabTables:
                 rights[token % AHEAD] = right
                 BPETOK_PREFETCH(self.t.pairs.entries + 8 * pair_bucket(&self.t.pairs, pair_key(left, right)))
             if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and lefts[(token + 1) % AHEAD] != NO_PARTS:
-                self.add_pair(lefts[(token + 1) % AHEAD], rights[(token + 1) % AHEAD], token + 1 - AHEAD,
-                              token + 1 - AHEAD)
+                self.link_pair(lefts[(token + 1) % AHEAD], rights[(token + 1) % AHEAD], token + 1 - AHEAD,
+                               token + 1 - AHEAD)
         if n_spelled:
             self.t.part_mark = PART
         self.add_specials(special_tokens)
@@ -440,7 +453,7 @@ cdef class VocabTables:
         if not (0 <= left < self.t.n_ids + 256 and 0 <= right < self.t.n_ids + 256):
             return None
         cdef uint32_t rank = find_rank(&self.t.pairs, left, right)
-        return None if rank == NO_RANK else (rank, merged(&self.t.pairs, rank))
+        return None if rank == NO_RANK else (rank, token_of_rank(&self.t.pairs, rank))
 
     def is_whole(self, token):
         """Whether a piece equal to this token is encoded as it without any merging."""
@@ -460,6 +473,6 @@ cdef class VocabTables:
         found = []
         for key, rank in self.keys():
             pair = key * inverse % (1 << 48)
-            found.append((rank, pair >> 24, pair & 0xFFFFFF, merged(&self.t.pairs, rank)))
+            found.append((rank, pair >> 24, pair & 0xFFFFFF, token_of_rank(&self.t.pairs, rank)))
         found.sort()
         return found

@@ -16,8 +16,7 @@ by part (`_plain`), not everywhere.
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpetok._scan import Scanner
 from bpetok.errors import PatternError
@@ -98,8 +97,7 @@ _PUNCTUATION: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A split pattern: its source, and the native scanner that serves it, if there is one.
 
     Attributes:

@@ -62,3 +62,15 @@ def test_an_empty_text_first_copied_from_no_buffer():
     tokenizer = Tokenizer("t", pat_str="gpt2", mergeable_ranks=BYTES, special_tokens={})
     assert tokenizer.encode_to_numpy("").tolist() == []
     assert tokenizer.encode_batch([""]) == [[]]
+
+
+def test_a_pair_that_is_linked_later_is_not_taken_to_stand_side_by_side():
+    # While pairs are linked, what was found to stand side by side may merge a moment later: the longer
+    # token that needs it must see that.
+    left, right = bytes(range(1, 49)), bytes(range(100, 120))
+    tokens = [bytes([byte]) for byte in range(256)]
+    tokens += [part[:size] for part in (left, right) for size in range(2, len(part) + 1)]
+    tokens += [left + right, left + right + b"z"]
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    merged = {token for *_, token in Vocabulary.from_ranks(ranks, {}).tables.merges()}
+    assert {ranks[left + right], ranks[left + right + b"z"]} <= merged

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_a_damaged_binary_is_refused(monkeypatch):
     recipe = encodings._RECIPES["gpt2"]
     blob = bytearray((Path(encodings.__file__).parent / "r50k_base.bin").read_bytes())
     blob[5000] ^= 1
-    monkeypatch.setattr(Path, "read_bytes", lambda self: bytes(blob))
+    monkeypatch.setattr(encodings, "open", lambda *_: io.BytesIO(blob), raising=False)
     with pytest.raises(bpetok.BpetokError, match=r"r50k_base\.bin is damaged"):
         encodings._make("gpt2", recipe)
 

@@ -1,7 +1,7 @@
 /* The kernels of encoding, once for each tier of instructions, and the choice of one.
 
-   Each tier is compiled as a region of its own: what is hot is inlined into `merge_short` and `recall`,
-   and only these two are called from outside it. */
+   Each tier is compiled as a region of its own: what is hot is inlined into the four functions of
+   `BpetokKernels`, and only these are called from outside it. */
 #ifndef BPETOK_KERNELS_H
 #define BPETOK_KERNELS_H
 

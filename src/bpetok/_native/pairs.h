@@ -1,10 +1,9 @@
 /* The table of merges: a pair of ids to the rank of their merge.
 
    The key of a pair is 48 bits, left << 24 | right. Multiplied by an odd number modulo 2^48 it is still a
-   key of its own, and well mixed. Its high bits choose a bucket of eight entries. What most lookups ask
-   for is not there; so a bucket has a word of eight tags of 7 bits, all different, and only where a tag
-   agrees is an entry read. The tags of a large vocabulary stay in the second-level cache, its entries do
-   not.
+   key of its own, and well mixed. Its high bits choose a bucket of eight entries. A bucket has a word of
+   eight tags of 7 bits, all different, which say in a few instructions what entry to look at. The tags of
+   a large vocabulary stay in the second-level cache, its entries do not.
 
    An entry holds the low 40 bits of the key, which say exactly which pair it is: with 4096 buckets or more,
    no two keys of eight neighbouring buckets share them. It ends in 24 bits of rank. The top bit of the
@@ -17,6 +16,7 @@
 #include <string.h>
 
 #define BPETOK_NO_RANK 0xFFFFFFu
+#define BPETOK_FARTHEST 8       /* buckets that may be searched for a pair, from its own on */
 #define BPETOK_MOVED_ON ((uint64_t)1 << 63)
 
 typedef struct {
@@ -42,7 +42,8 @@ static inline uint64_t bpetok_pair_tag(uint64_t key) {
     return tag | (tag == 0);
 }
 
-/* Where the entry of a key would lie, if it lies in this bucket: where its tag stands, else anywhere. */
+/* Where the entry of a key lies, if it lies in this bucket: where its tag stands, else at the last place. (There
+   the flag hides the tag, so that the last place is right then, too.) */
 static inline const uint64_t* bpetok_pair_entry(const BpetokPairs* t, uint64_t at, uint64_t key) {
     uint64_t differ = t->tags[at] ^ (bpetok_pair_tag(key) * 0x0101010101010101u);
     uint64_t same = (differ - 0x0101010101010101u) & ~differ & 0x8080808080808080u;
@@ -52,8 +53,9 @@ static inline const uint64_t* bpetok_pair_entry(const BpetokPairs* t, uint64_t a
 /* The rank of a key whose search begins at a bucket. */
 static inline uint32_t bpetok_pair_rank(const BpetokPairs* t, uint64_t at, uint64_t key) {
     uint64_t differ = *bpetok_pair_entry(t, at, key) ^ (key << 24);
+    int further = BPETOK_FARTHEST - 1;
     /* Whether a pair is there cannot be foreseen, so the only branch asks for more than that. */
-    while (__builtin_expect((differ > BPETOK_NO_RANK) & (unsigned)(t->tags[at] >> 63), 0)) {
+    while (__builtin_expect((differ > BPETOK_NO_RANK) & (unsigned)(t->tags[at] >> 63), 0) && further--) {
         at = at + 1 == t->n_buckets ? 0 : at + 1;
         differ = *bpetok_pair_entry(t, at, key) ^ (key << 24);
     }

@@ -6,10 +6,9 @@ from the published ones. Names, patterns and special tokens are those of tiktoke
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok.encodings.models import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
 from bpetok.errors import TokenError, VocabularyError
@@ -48,8 +47,7 @@ _HARMONY = {
 }
 
 
-@dataclass(frozen=True)
-class _Recipe:
+class _Recipe(NamedTuple):
     binary: str
     pattern: str
     special_tokens: dict[str, int]
@@ -114,8 +112,10 @@ def _make(name: str, recipe: _Recipe) -> Tokenizer:
     from bpetok.tokenizer import Tokenizer
     from bpetok.vocabulary import Vocabulary
 
-    file = files("bpetok.encodings").joinpath(f"{recipe.binary}.bin")
-    vocabulary = Vocabulary.from_binary(file.read_bytes(), recipe.special_tokens, file.name)
+    # Not through `importlib.resources`: importing that takes as long as making the tables.
+    file_name = f"{recipe.binary}.bin"
+    with open(os.path.join(os.path.dirname(__file__), file_name), "rb") as file:
+        vocabulary = Vocabulary.from_binary(file.read(), recipe.special_tokens, file_name)
     return Tokenizer.from_vocabulary(name, recipe.pattern, vocabulary)
 
 
