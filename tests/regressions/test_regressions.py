@@ -5,6 +5,7 @@ import regex
 
 from bpetok import Tokenizer, patterns, reference
 from bpetok.pretokenize import split
+from bpetok.vocabulary import Vocabulary
 
 BYTES = {bytes([b]): b for b in range(256)}
 
