@@ -51,7 +51,10 @@ NATIVE_KNOWS = {
     "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
 }
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
-OPTIONAL = {"pyarrow", "zstandard", "tokenizers", "tiktoken", "torch", "dask", "starlette", "uvicorn"}
+OPTIONAL = {
+    "pyarrow", "zstandard", "tokenizers", "tiktoken", "torch", "dask", "starlette", "uvicorn", "bpetok_bench",
+    "vl_convert",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

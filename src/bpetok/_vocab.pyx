@@ -27,6 +27,7 @@ cdef enum:
     SPELLED = 0x800000
     PAIRS_A_BUCKET = 4      # on average; a bucket has room for eight
     LEAST_BUCKETS = 4096    # so that 40 bits tell the pairs of FARTHEST neighbouring buckets apart
+    MOST_BUCKETS = 1 << 20  # of a table that is spread because pairs are crowded
     AHEAD = 32              # tokens whose table slots are prefetched before the first is filled
 
 
@@ -223,6 +224,9 @@ cdef class VocabTables:
         cdef uint64_t* tags = self.t.pairs.tags
         cdef uint64_t* entries = self.t.pairs.entries
         cdef uint64_t n_buckets = self.t.pairs.n_buckets
+        if 2 * n_buckets > max(<uint64_t>MOST_BUCKETS, <uint64_t>self.t.n_ids):
+            raise VocabularyError("too many merges of this vocabulary fall into one place of the table of "
+                                  "pairs: no text leads to that, so the ids must have been chosen for it")
         keys = self.keys()
         self.make_buckets(2 * n_buckets)
         free(tags)

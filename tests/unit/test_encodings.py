@@ -1,8 +1,8 @@
 """The embedded encodings: names, sizes, damage, and the script that makes them."""
 
 import hashlib
-import os
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
