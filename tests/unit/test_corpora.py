@@ -37,13 +37,17 @@ def document(part, source, size):
     ("name", "data", "text"),
     [
         ("a.txt", b"one\r\ntwo\n", "one\ntwo"),
-        ("a.txt.gz", gzip.compress("zwölf\n".encode()), "zwölf"),
+        ("a.txt.gz", gzip.compress("zwölf\n".encode(), mtime=0), "zwölf"),
         (
             "a.html",
             b"<head><title>no</title></head><script>x < 1</script>\n  <p>a &lt;b&gt;\n\n\n\n  c</p>",
             "a <b>\n\nc",
         ),
-        ("a.page.gz", gzip.compress(b"<p>see <link href='x'>this</link><!-- not this --></p>"), "see this"),
+        (
+            "a.page.gz",
+            gzip.compress(b"<p>see <link href='x'>this</link><!-- not this --></p>", mtime=0),
+            "see this",
+        ),
         ("a.ftl", b"# licence\nopen-file = Datei\n    .label = Auf\n", "Datei\nAuf"),
         ("a.properties", b"tools.open=Werkzeug = gut\n", "Werkzeug = gut"),
         ("a.html", b"caf\xe9", ""),
