@@ -139,7 +139,8 @@ def test_a_row_of_buckets_that_all_moved_on(many, first):
 
 
 @pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer needs more than the memory allowed here"
+    "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer needs more than the memory allowed here",
 )
 def test_more_pairs_of_one_place_than_buckets_can_hold():
     """Keys that differ in their last 16 bits have one tag, and share their bucket in a table of any size.
