@@ -195,15 +195,7 @@ def compare(text: str, where: str, result: Result) -> None:
         result.n_tokens[name] += len(mine)
 
 
-def describe(
-    name: str,
-    where: str,
-    text: str,
-    policy: dict[str, Any],
-    mine: list[int],
-    expected: list[int],
-    encoding: Any,
-) -> str:
+def describe(where: str, mine: list[int], expected: list[int], encoding: Any) -> str:
     """The first difference, with the text around it."""
     both = itertools.zip_longest(mine, expected)
     at = next(index for index, (left, right) in enumerate(both) if left != right)

@@ -203,15 +203,3 @@ def translations(catalogue: bytes) -> bytes:
     # The first message is a header; a zero stands between singular and plural.
     messages = [catalogue[at : at + size] for size, at in itertools.islice(places, 1, None)]
     return b"\n".join(messages).replace(b"\0", b"\n")
-
-
-def cut(text: str, size: int) -> Iterator[str]:
-    """A text in parts of `size` >= 4 bytes of UTF-8, less where a character would be cut; no shorter rest."""
-    data = text.encode()
-    start = 0
-    while start + size <= len(data):
-        end = start + size
-        while end < len(data) and data[end] & 0xC0 == 0x80:
-            end -= 1
-        yield data[start:end].decode()
-        start = end

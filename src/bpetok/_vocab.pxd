@@ -9,8 +9,6 @@ cdef extern from "keys.h" nogil:
     uint64_t PART "BPETOK_PART"
     uint64_t hash_key "bpetok_hash_key"(uint64_t low, uint64_t high)
     uint64_t hash_bytes "bpetok_hash_bytes"(const uint8_t* p, size_t n)
-    void word_key "bpetok_word_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t* low,
-                                    uint64_t* high)
 
 # The table of merges, by pair.
 cdef extern from "pairs.h" nogil:

@@ -75,7 +75,8 @@ typedef struct {
 static BpetokKernels bpetok_kernels(int tier) {
     BpetokKernels scalar = {merge_short_scalar, make_keys_scalar, recall_scalar, merge_many_scalar};
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels avx2 = {merge_short_avx2, make_keys_avx2, recall_avx2, merge_many_avx2}, avx512 = {merge_short_avx512, make_keys_avx512, recall_avx512, merge_many_avx512};
+    BpetokKernels avx2 = {merge_short_avx2, make_keys_avx2, recall_avx2, merge_many_avx2};
+    BpetokKernels avx512 = {merge_short_avx512, make_keys_avx512, recall_avx512, merge_many_avx512};
     return tier == 2 ? avx512 : tier == 1 ? avx2 : scalar;
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
     BpetokKernels neon = {merge_short_neon, make_keys_neon, recall_neon, merge_many_neon};
