@@ -26,6 +26,56 @@ cdef extern from "kernels.h" nogil:
         uint64_t high
         uint64_t first
         uint64_t second
+    # What is looked for among the words, and where it would be.
+    ctypedef struct Key "BpetokKey":
+        uint64_t low
+        uint64_t high
+        uint64_t hash
+        const Word* word
+    # A piece of up to 62 bytes that is to be merged.
+    ctypedef struct Job "BpetokJob":
+        const uint8_t* p
+        size_t n
+        size_t index
+        size_t n_ids
+        uint32_t[62] ids
+
+cdef enum:
+    MISSES = 1024           # pieces that are missed before they are dealt with
+    UNITS = 128             # what is looked for side by side
+
+# A piece that the words did not give at once. Those of a whole window of text are listed and then dealt with
+# together, so that there is always something to do while memory is on its way.
+cdef struct Missed:
+    Key key
+    const uint8_t* p
+    size_t n
+    size_t at               # how many ids of the workspace come before its own
+    size_t end              # where its own end among `found`; they begin where the last one's end
+
+# What ids are asked for: a missed piece, or a part of one that was cut.
+cdef struct Unit:
+    Key key
+    const uint8_t* p
+    size_t n
+    size_t piece            # the missed one
+    bint part               # of a piece that was cut
+    bint last               # of the parts of its piece
+    bint fresh              # not remembered yet
+    const uint32_t* ids     # NULL while they are not known
+    size_t n_ids
+    uint32_t[8] few         # room for ids that lie nowhere else
+
+cdef struct Misses:
+    Missed* missed
+    size_t n_missed
+    size_t missed_capacity
+    uint32_t* found         # their ids
+    size_t n_found
+    size_t found_capacity
+    size_t n_units
+    Unit[UNITS] units
+    Job[UNITS] jobs
 
 # Everything one running call may write to. Leased by a call, so never shared by two threads.
 cdef struct Workspace:
@@ -39,7 +89,8 @@ cdef struct Workspace:
     Word* words             # NULL before the first piece
     Word[2] least           # what it points to when the process has no budget left for more
     uint64_t word_mask      # of buckets of two entries
-    size_t misses           # since the cache last grew
+    size_t learned          # words, since the cache last grew
+    Misses* misses          # NULL before the first
     uint8_t* arena          # a ring of records: ids, then bytes
     size_t arena_size       # a power of two
     uint64_t arena_start    # the least offset that was written to this arena

@@ -19,9 +19,9 @@ workspace and, by a shared budget, per process.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memmove
 
 from bpetok._cpu cimport tier
 from bpetok._scan cimport ScanSpec, scan
@@ -49,25 +49,18 @@ cdef extern from "kernels.h" nogil:
     enum:
         WORD "BPETOK_WORD"              # bytes of a word, which is its own key
     uint64_t ARENA "BPETOK_ARENA"
-    ctypedef struct Key "BpetokKey":
-        uint64_t low
-        uint64_t high
-        uint64_t hash
-        const Word* word
-    ctypedef struct Job "BpetokJob":
-        const uint8_t* p
-        size_t n
-        size_t index
-        size_t n_ids
-        uint32_t[62] ids
+    ctypedef struct Gap "BpetokGap":
+        uint32_t piece
+        uint32_t at
     ctypedef struct Kernels "BpetokKernels":
         size_t (*merge_short)(const Pairs* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
-        size_t (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
-                            const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark, Key* keys,
-                            uint16_t* longer) noexcept nogil
-        size_t (*recall)(const Key* keys, size_t begin, size_t count, uint32_t** out) noexcept nogil
+        void (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
+                          const size_t* ends, size_t count, const uint8_t* limit, Key* keys) noexcept nogil
+        size_t (*recall)(const Key* keys, size_t count, uint32_t* ids, size_t* n_ids, Gap* gaps) noexcept nogil
         void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil
     Kernels bpetok_kernels(int tier)
+    void make_key "bpetok_make_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark, Key* key)
+    size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
 
 cdef enum:
     BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
@@ -76,7 +69,6 @@ cdef enum:
     CHUNKS = 64                     # of them side by side
     WINDOW = 512                    # bytes that may be merged anew where two chunks meet
     MENDED = 16                     # tokens before the border that may be
-    JOBS = 64                       # words of a batch that are merged side by side
     WORDS_FIRST = 1 << 10           # buckets (of two words) of a new cache, and at most
     WORDS_MOST = 1 << 18
     CACHE_BUDGET = 64 << 20         # bytes of all caches in the process
@@ -412,6 +404,10 @@ cdef void workspace_free(Workspace* ws) noexcept nogil:
     free(ws.ids)
     free(ws.utf8)
     free(ws.nodes)
+    if ws.misses != NULL:
+        free(ws.misses.missed)
+        free(ws.misses.found)
+    free(ws.misses)
     free(ws)
 
 
@@ -429,6 +425,10 @@ cdef void workspace_trim(Workspace* ws) noexcept nogil:
         free(ws.nodes)
         ws.nodes = NULL
         ws.nodes_capacity = 0
+    if ws.misses != NULL and ws.misses.found_capacity * sizeof(uint32_t) > KEEP_BYTES:
+        free(ws.misses.found)
+        ws.misses.found = NULL
+        ws.misses.found_capacity = 0
 
 
 cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil:
@@ -442,6 +442,41 @@ cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil:
         return NO_MEMORY
     ws.ids = grown
     ws.ids_capacity = wanted
+    return OK
+
+
+cdef int room_for_found(Misses* m, size_t more) noexcept nogil:
+    cdef size_t wanted = m.n_found + more
+    cdef uint32_t* grown
+    if wanted <= m.found_capacity:
+        return OK
+    wanted = max(wanted, 2 * m.found_capacity, <size_t>1024)
+    grown = <uint32_t*>realloc(m.found, wanted * sizeof(uint32_t))
+    if grown == NULL:
+        return NO_MEMORY
+    m.found = grown
+    m.found_capacity = wanted
+    return OK
+
+
+cdef int room_for_missed(Workspace* ws, size_t more) noexcept nogil:
+    cdef size_t wanted
+    cdef Missed* grown
+    cdef Misses* m
+    if ws.misses == NULL:
+        ws.misses = <Misses*>calloc(1, sizeof(Misses))
+        if ws.misses == NULL:
+            return NO_MEMORY
+    m = ws.misses
+    wanted = m.n_missed + more
+    if wanted <= m.missed_capacity:
+        return OK
+    wanted = max(wanted, 2 * m.missed_capacity, <size_t>32)
+    grown = <Missed*>realloc(m.missed, wanted * sizeof(Missed))
+    if grown == NULL:
+        return NO_MEMORY
+    m.missed = grown
+    m.missed_capacity = wanted
     return OK
 
 
@@ -465,7 +500,7 @@ cdef void grow_words(Workspace* ws) noexcept nogil:
     cdef Word* words = NULL
     cdef uint8_t* arena = NULL
     cdef size_t size
-    ws.misses = 0
+    ws.learned = 0
     if old == &ws.least[0]:
         old = NULL
     mask = ws.word_mask * 4 + 3 if old != NULL else WORDS_FIRST - 1
@@ -520,8 +555,8 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
     cdef Word* word
     cdef uint8_t* record
     cdef uint64_t first, second, offset = 0, high = key.high
-    ws.misses += 1
-    if 2 * ws.misses > ws.word_mask:
+    ws.learned += 1
+    if 2 * ws.learned > ws.word_mask:
         grow_words(ws)
     if n <= WORD and n_ids <= WORD_IDS:
         first = ids[0]
@@ -563,223 +598,286 @@ cdef inline const Word* find_word(const Workspace* ws, const Key* key) noexcept 
     return word
 
 
-cdef inline void prefetch_record(const Workspace* ws, const Key* key) noexcept nogil:
-    cdef const Word* word = find_word(ws, key)
-    if word != NULL and word.high & ARENA and ws.arena != NULL:
-        BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)))
-        BPETOK_PREFETCH(ws.arena + (word.first & (ws.arena_size - 1)) + 64)
-
-
-cdef size_t recall_record(const Workspace* ws, const Key* key, const uint8_t* p, size_t n,
-                          uint32_t* ids) noexcept nogil:
-    """Ids of a piece that is remembered in the arena, else 0."""
-    cdef const Word* word = find_word(ws, key)
-    cdef const uint8_t* record
-    cdef size_t n_ids
-    if word == NULL or not word.high & ARENA:
-        return 0
+cdef inline const uint8_t* record_of(const Workspace* ws, const Word* word) noexcept nogil:
+    """What an entry says of the arena; NULL when that has been overwritten."""
     if word.first < ws.arena_start or ws.arena_end - word.first > ws.arena_size:
-        return 0
-    n_ids = word.second
-    record = ws.arena + (word.first & (ws.arena_size - 1))
-    if n > WORD and memcmp(record + 4 * n_ids, p, n) != 0:
-        return 0
-    memcpy(ids, record, 4 * n_ids)
-    return n_ids
+        return NULL
+    return ws.arena + (word.first & (ws.arena_size - 1))
 
 
-# ---- the encode kernel ---------------------------------------------------------------------------
+# ---- what was missed -----------------------------------------------------------------------------
 
-cdef size_t cut(const Tables* t, const uint8_t* p, size_t start, size_t n, size_t* ends) noexcept nogil:
-    """Ends of up to BATCH parts of a piece that no merge crosses, from the end of one such part on.
+cdef bint look_up(const Workspace* ws, Unit* unit) noexcept nogil:
+    """Point a unit to its ids, if it is remembered."""
+    cdef const Word* word = find_word(ws, &unit.key)
+    cdef const uint8_t* record
+    if word == NULL:
+        return False
+    if word.high & ARENA:
+        record = record_of(ws, word)
+        if record == NULL or (unit.n > WORD and memcmp(record + 4 * word.second, unit.p, unit.n) != 0):
+            return False
+        unit.ids = <const uint32_t*>record
+        unit.n_ids = word.second
+    else:
+        unit.ids = unit.few
+        unit.n_ids = unpack(word, unit.few)
+    unit.fresh = False
+    return True
+
+
+cdef inline Unit* new_unit(Misses* m, const uint8_t* p, size_t n, size_t piece) noexcept nogil:
+    cdef Unit* unit = &m.units[m.n_units]
+    m.n_units += 1
+    unit.p = p
+    unit.n = n
+    unit.piece = piece
+    unit.part = False
+    unit.last = True
+    unit.fresh = True
+    unit.ids = NULL
+    return unit
+
+
+cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
+    """Append the ids of all units to `found`, and remember what is new."""
+    cdef Misses* m = ws.misses
+    cdef Unit* unit
+    cdef Missed* missed
+    cdef Job* jobs
+    cdef size_t i, n_jobs = 0, n, first
+    cdef int64_t count
+    cdef int width = 1
+    for i in range(m.n_units):
+        unit = &m.units[i]
+        if unit.part:
+            look_up(ws, unit)
+    while width <= 4 and not t.n_missing:
+        jobs = m.jobs + n_jobs
+        n = 0
+        for i in range(m.n_units):
+            unit = &m.units[i]
+            if unit.ids == NULL and unit.n <= SHORT and width == (1 if unit.n <= 16 else 2 if unit.n <= 32 else 4):
+                jobs[n].p = unit.p
+                jobs[n].n = unit.n
+                jobs[n].index = i
+                n += 1
+        if n:
+            kernels.merge_many(&t.pairs, jobs, n, width)
+            for i in range(n):
+                unit = &m.units[jobs[i].index]
+                unit.ids = jobs[i].ids
+                unit.n_ids = jobs[i].n_ids
+            n_jobs += n
+        width *= 2
+    for i in range(m.n_units):
+        unit = &m.units[i]
+        if room_for_found(m, unit.n_ids if unit.ids != NULL else unit.n + SLACK) != OK:
+            return NO_MEMORY
+        if unit.ids != NULL:
+            memcpy(m.found + m.n_found, unit.ids, unit.n_ids * sizeof(uint32_t))
+        else:
+            count = merge(t, ws, unit.p, unit.n, m.found + m.n_found)
+            if count < 0:
+                ws.error_at += <size_t>(unit.p - m.missed[0].p)
+                return <int>-count
+            unit.n_ids = <size_t>count
+        m.n_found += unit.n_ids
+        if unit.last:
+            m.missed[unit.piece].end = m.n_found
+    # Only now, since units may point to what is overwritten.
+    n = m.n_found
+    while m.n_units:
+        m.n_units -= 1
+        unit = &m.units[m.n_units]
+        missed = &m.missed[unit.piece]
+        if unit.part and unit.last and missed.key.high:
+            first = m.missed[unit.piece - 1].end if unit.piece else 0
+            remember(ws, &missed.key, missed.p, missed.n, m.found + first, n - first)
+        n -= unit.n_ids
+        if unit.fresh and unit.key.high:
+            remember(ws, &unit.key, unit.p, unit.n, m.found + n, unit.n_ids)
+    return OK
+
+
+cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t* limit) noexcept nogil:
+    """Make units of a missed piece: itself, or the parts that no merge crosses.
 
     What no merge brings together is never joined, whatever stands around it. So the parts merge as if
     each were alone; being shorter, they merge faster and are known more often.
     """
-    cdef size_t i, count = 0
-    for i in range(start + 1, n):
-        if not crosses(t, p[i - 1], p[i]):
-            ends[count] = i
-            count += 1
-            if count == BATCH:
-                return count
-    ends[count] = n
-    return count + 1
-
-
-cdef int append_parts(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, size_t* ends,
-                      size_t count) noexcept nogil:
-    """Append the ids of a piece that was cut, beginning with the first `count` parts."""
-    cdef size_t at = 0
+    cdef Misses* m = ws.misses
+    cdef const uint8_t* p = m.missed[piece].p
+    cdef size_t n = m.missed[piece].n, at, end = n
+    cdef uint32_t token
+    cdef Unit* unit
     cdef int status
-    while True:
-        status = append_pieces(t, ws, p, at, ends, count, p + n, True)
+    if m.n_units == UNITS:
+        status = settle(t, ws)
         if status != OK:
             return status
-        at = ends[count - 1]
-        if at == n:
+    unit = new_unit(m, p, n, piece)
+    unit.key = m.missed[piece].key
+    if look_up(ws, unit):
+        return OK
+    if n <= t.longest:
+        token = find_token(t, p, n, unit.key.hash if unit.key.high else hash_bytes(p, n))
+        if token != NO_TOKEN and t.flags[token] & WHOLE:
+            unit.few[0] = token
+            unit.ids = unit.few
+            unit.n_ids = 1
             return OK
-        count = cut(t, p, at, n, ends)
+    if n <= WORD:
+        return OK
+    end = next_cut(t, p, 0, n)
+    if end == n:
+        return OK
+    m.n_units -= 1
+    at = 0
+    while True:
+        if m.n_units == UNITS:
+            status = settle(t, ws)
+            if status != OK:
+                return status
+        unit = new_unit(m, p + at, end - at, piece)
+        unit.part = True
+        unit.last = end == n
+        make_key(p + at, end - at, limit, t.part_mark, &unit.key)
+        unit.key.word = ws.words + 2 * (unit.key.hash & ws.word_mask)
+        BPETOK_PREFETCH(unit.key.word)
+        if end == n:
+            return OK
+        at = end
+        end = next_cut(t, p, at, n)
 
 
-cdef int encode_missed(const Tables* t, Workspace* ws, const Key* key, const uint8_t* p, size_t n,
-                       bint part) noexcept nogil:
-    """Append the ids of a piece, or of a part of one, that is not among the words, and remember them."""
-    cdef size_t ends[BATCH]
-    cdef size_t count, before = ws.n_ids
-    cdef uint64_t hash = key.hash
-    cdef int64_t found = 0
+cdef inline size_t next_cut(const Tables* t, const uint8_t* p, size_t start, size_t n) noexcept nogil:
+    """The first place after `start` that no merge crosses, or the end of the piece."""
+    start += 1
+    while start < n and crosses(t, p[start - 1], p[start]):
+        start += 1
+    return start
+
+
+cdef int find_all(const Tables* t, Workspace* ws, const uint8_t* limit) noexcept nogil:
+    """Append the ids of all that was missed to `found`."""
+    cdef size_t k
     cdef int status
-    if room_for_ids(ws, n + SLACK) != OK:
-        return NO_MEMORY
-    if key.high:
-        found = <int64_t>recall_record(ws, key, p, n, ws.ids + before)
-        if found:
-            ws.n_ids += <size_t>found
-            return OK
-    elif n <= t.longest:
-        hash = hash_bytes(p, n)
-    if not part:
-        found = encode_whole(t, p, n, hash, ws.ids + before)
-        if not found and n > WORD:
-            count = cut(t, p, 0, n, ends)
-            if count > 1:
-                status = append_parts(t, ws, p, n, ends, count)
-                if status != OK:
-                    return status
-                found = <int64_t>(ws.n_ids - before)
-                ws.n_ids = before
-    if not found:
-        found = merge(t, ws, p, n, ws.ids + before)
-        if found < 0:
-            return <int>-found
-    if key.high:
-        remember(ws, key, p, n, ws.ids + before, <size_t>found)
-    ws.n_ids += <size_t>found
-    return OK
+    for k in range(ws.misses.n_missed):
+        status = find_missed(t, ws, k, limit)
+        if status != OK:
+            return status
+    return settle(t, ws)
 
 
-cdef size_t learn(const Tables* t, Workspace* ws, const Key* keys, const uint8_t* text, size_t start,
-                  const size_t* ends, size_t i, size_t count, bint parts) noexcept nogil:
-    """Remember the pieces from `i` on that are not remembered yet; returns how far it came.
+cdef int fill_in(const Tables* t, Workspace* ws, const uint8_t* text, const uint8_t* limit,
+                 int status) noexcept nogil:
+    """Find the ids of all that was missed, and put them where they belong among the others; or forget it,
+    where the status is not OK. Returns the status."""
+    cdef Misses* m = ws.misses
+    cdef Missed* missed
+    cdef size_t k, first, count, to, end
+    if m == NULL or not m.n_missed:
+        return status
+    if status == OK:
+        status = find_all(t, ws, limit)
+        if status != OK:
+            ws.error_at += <size_t>(m.missed[0].p - text)
+    if status == OK and ws.keep:
+        status = room_for_ids(ws, m.n_found + SLACK)
+    if status == OK and ws.keep:
+        end = ws.n_ids
+        ws.n_ids += m.n_found
+        to = ws.n_ids
+        k = m.n_missed
+        while k:
+            k -= 1
+            missed = &m.missed[k]
+            first = m.missed[k - 1].end if k else 0
+            to -= end - missed.at
+            memmove(ws.ids + to, ws.ids + missed.at, (end - missed.at) * sizeof(uint32_t))
+            end = missed.at
+            count = missed.end - first
+            to -= count
+            memcpy(ws.ids + to, m.found + first, count * sizeof(uint32_t))
+    elif status == OK:
+        ws.n_total += m.n_found
+    m.n_missed = 0
+    m.n_found = 0
+    m.n_units = 0
+    return status
 
-    They are listed, and their memory is asked for, before the first of them is looked up whole; and those
-    that are no tokens are merged side by side. So they do not wait for memory one after the other.
-    """
-    cdef Job jobs[JOBS]
-    cdef size_t listed[JOBS]
-    cdef size_t ends_of_parts[BATCH]
-    cdef size_t n_listed = 0, n_jobs, k, n, at = ends[i - 1] if i else start, n_parts, before = ws.n_ids
-    cdef const Key* key
-    cdef uint32_t id
-    cdef int width = 1
-    while i < count and n_listed < JOBS:
-        n = ends[i] - at
-        if n <= SHORT and find_word(ws, &keys[i]) == NULL:
-            listed[n_listed] = i
-            n_listed += 1
-            BPETOK_PREFETCH(t.tokens + (keys[i].hash & t.token_mask))
-        at = ends[i]
-        i += 1
-    while width <= 4:
-        n_jobs = 0
-        for k in range(n_listed):
-            at = ends[listed[k] - 1] if listed[k] else start
-            n = ends[listed[k]] - at
-            if width != (1 if n <= 16 else 2 if n <= 32 else 4):
-                continue
-            key = &keys[listed[k]]
-            if not parts and encode_whole(t, text + at, n, key.hash, &id):
-                remember(ws, key, text + at, n, &id, 1)
-                continue
-            if not parts and n > WORD:
-                n_parts = cut(t, text + at, 0, n, ends_of_parts)
-                if n_parts > 1:
-                    if append_parts(t, ws, text + at, n, ends_of_parts, n_parts) == OK:
-                        remember(ws, key, text + at, n, ws.ids + before, ws.n_ids - before)
-                    ws.n_ids = before
-                    continue
-            jobs[n_jobs].p = text + at
-            jobs[n_jobs].n = n
-            jobs[n_jobs].index = listed[k]
-            n_jobs += 1
-        if n_jobs:
-            kernels.merge_many(&t.pairs, jobs, n_jobs, width)
-            for k in range(n_jobs):
-                remember(ws, &keys[jobs[k].index], jobs[k].p, jobs[k].n, jobs[k].ids, jobs[k].n_ids)
-        width *= 2
-    return i
 
+# ---- the encode kernel ---------------------------------------------------------------------------
 
 cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
-                       size_t count, const uint8_t* limit, bint parts) noexcept nogil:
-    """Append the ids of up to BATCH pieces, or parts of a piece, that lie side by side from `start`.
+                       size_t count, const uint8_t* limit) noexcept nogil:
+    """Append the ids of up to BATCH pieces that lie side by side from `start`, as far as they are remembered.
+    The others are noted for `fill_in`.
 
     Two passes: keys, hashes and prefetches first, so that the cache lines of 256 words are under way
     while they are looked up one by one.
     """
     cdef Key keys[BATCH]
-    cdef uint16_t longer[BATCH]
-    cdef uint64_t mark = t.part_mark if parts else 0
-    cdef const Word* words
-    cdef size_t i, k, at, n_longer, learned = count if t.n_missing else 0
+    cdef Gap gaps[BATCH]
+    cdef size_t k, i, n_gaps, n_ids
+    cdef const Word* word
+    cdef const uint8_t* record
+    cdef Missed* missed
     cdef int status
-    cdef uint32_t* out
     if ws.words == NULL:
         grow_words(ws)
-    n_longer = kernels.make_keys(ws.words, ws.word_mask, text, start, ends, count, limit, mark, keys, longer)
-    for i in range(n_longer):
-        prefetch_record(ws, &keys[longer[i]])
-    words = ws.words
-    i = 0
-    while True:
-        if ws.words != words:   # the cache grew
-            words = ws.words
-            for k in range(i, count):
-                keys[k].word = words + 2 * (keys[k].hash & ws.word_mask)
-        # What is missed may take more than its share of the room.
-        if room_for_ids(ws, WORD_IDS * (count - i) + SLACK) != OK:
+    if room_for_ids(ws, WORD_IDS * count + SLACK) != OK:
+        return NO_MEMORY
+    kernels.make_keys(ws.words, ws.word_mask, text, start, ends, count, limit, keys)
+    n_gaps = kernels.recall(keys, count, ws.ids + ws.n_ids, &n_ids, gaps)
+    if n_gaps:
+        if room_for_missed(ws, n_gaps) != OK:
             return NO_MEMORY
-        out = ws.ids + ws.n_ids
-        i = kernels.recall(keys, i, count, &out)
-        ws.n_ids = <size_t>(out - ws.ids)
-        if i == count:
-            return OK
-        at = ends[i - 1] if i else start
-        if i >= learned and ends[i] - at <= SHORT and find_word(ws, &keys[i]) == NULL:
-            learned = learn(t, ws, keys, text, start, ends, i, count, parts)
-            continue
-        status = encode_missed(t, ws, &keys[i], text + at, ends[i] - at, parts)
-        if status != OK:
-            ws.error_at += at
-            return status
-        i += 1
+        missed = ws.misses.missed + ws.misses.n_missed
+        ws.misses.n_missed += n_gaps
+        for k in range(n_gaps):
+            i = gaps[k].piece
+            missed.key = keys[i]
+            missed.p = text + (ends[i - 1] if i else start)
+            missed.n = ends[i] - (ends[i - 1] if i else start)
+            missed.at = ws.n_ids + gaps[k].at
+            word = find_word(ws, &missed.key)
+            if word == NULL:
+                BPETOK_PREFETCH(t.tokens + (missed.key.hash & t.token_mask))
+            else:
+                record = record_of(ws, word)
+                if record != NULL:
+                    BPETOK_PREFETCH(record)
+                    BPETOK_PREFETCH(record + 64)
+            missed += 1
+    if ws.keep:
+        ws.n_ids += n_ids
+    else:
+        ws.n_total += n_ids
+    return OK
 
 
 cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
                        size_t count, const uint8_t* limit) noexcept nogil:
     """Append the ids of up to BATCH pieces that lie side by side from `start`, or only count them."""
-    cdef size_t before = ws.n_ids
-    cdef int status = append_pieces(t, ws, text, start, ends, count, limit, False)
-    if not ws.keep:
-        ws.n_total += ws.n_ids - before
-        ws.n_ids = before
-    return status
+    cdef int status = append_pieces(t, ws, text, start, ends, count, limit)
+    return fill_in(t, ws, text, limit, status)
 
 
 cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
                         size_t start, size_t end) noexcept nogil:
-    """Append the ids of text[start:end], which holds no special token."""
+    """Append the ids of text[start:end], which holds no special token, or only count them."""
     cdef size_t ends[BATCH]
     cdef size_t count
-    cdef int status
-    while start < end:
+    cdef int status = OK
+    while start < end and status == OK:
         count = scan(spec, text, start, end, ends, BATCH)
-        status = encode_pieces(t, ws, text, start, ends, count, text + end)
-        if status != OK:
-            return status
+        status = append_pieces(t, ws, text, start, ends, count, text + end)
         start = ends[count - 1]
-    return OK
+        if status == OK and ws.misses != NULL and ws.misses.n_missed >= MISSES:
+            status = fill_in(t, ws, text, text + end, status)
+    return fill_in(t, ws, text, text + end, status)
 
 
 cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil:

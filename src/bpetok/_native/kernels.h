@@ -29,6 +29,37 @@ typedef struct {
     const BpetokWord* word;
 } BpetokKey;
 
+/* Of a batch: a piece that is not there, and how many ids come before its own. */
+typedef struct {
+    uint32_t piece, at;
+} BpetokGap;
+
+/* All of a key but where it is looked for; `mark` is BPETOK_PART or 0. */
+static inline void bpetok_make_key(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark, BpetokKey* key) {
+    if (__builtin_expect(n <= BPETOK_WORD, 1)) {
+        bpetok_word_key(p, n, limit, &key->low, &key->high);
+        key->high |= mark;
+        key->hash = bpetok_hash_key(key->low, key->high);
+    } else if (n <= BPETOK_LONGEST) {
+        key->hash = key->low = bpetok_hash_bytes(p, n);
+        key->high = BPETOK_LONG | n | mark;
+    } else {    /* too long to be remembered: unlike any entry */
+        key->hash = key->high = 0;
+        key->low = 1;
+    }
+}
+
+/* Write the ids of an entry that holds them itself; returns how many they are. */
+static inline size_t bpetok_unpack(const BpetokWord* word, uint32_t* ids) {
+    uint64_t first = word->first, second = word->second;
+    ids[0] = first & 0xFFFFFF;
+    ids[1] = (first >> 24) & 0xFFFFFF;
+    ids[2] = (uint32_t)(first >> 48 | (second & 0xFF) << 16);
+    ids[3] = (second >> 8) & 0xFFFFFF;
+    ids[4] = (second >> 32) & 0xFFFFFF;
+    return (size_t)(second >> 56);
+}
+
 /* A piece of up to 62 bytes that is to be merged. */
 typedef struct {
     const uint8_t* p;
@@ -64,10 +95,9 @@ typedef struct {
 
 typedef struct {
     size_t (*merge_short)(const BpetokPairs* t, const uint8_t* p, size_t n, uint32_t* ids);
-    size_t (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
-                        const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark, BpetokKey* keys,
-                        uint16_t* longer);
-    size_t (*recall)(const BpetokKey* keys, size_t from, size_t count, uint32_t** out);
+    void (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
+                      const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys);
+    size_t (*recall)(const BpetokKey* keys, size_t count, uint32_t* ids, size_t* n_ids, BpetokGap* gaps);
     void (*merge_many)(const BpetokPairs* t, BpetokJob* jobs, size_t count, int width);
 } BpetokKernels;
 

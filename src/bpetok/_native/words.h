@@ -4,34 +4,16 @@
    byte. A word of up to 15 bytes is its own key, with its length in the last byte. The two entries of a
    bucket are chosen without a branch; the only one that can go wrong asks whether the word is there. */
 
-/* Make the keys of pieces, and ask for the memory of their buckets. The indices of those that are longer than a
-   word go into `longer`; returns how many. */
-static BPETOK_TARGET size_t NAME(make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
-                                            const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark,
-                                            BpetokKey* keys, uint16_t* longer) {
-    size_t n_longer = 0, at = start;
+/* Make the keys of pieces, and ask for the memory of their buckets. */
+static BPETOK_TARGET void NAME(make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
+                                          const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys) {
+    size_t at = start;
     for (size_t i = 0; i < count; i++) {
-        const uint8_t* p = text + at;
-        size_t n = ends[i] - at;
-        uint64_t low = 1, high = 0, hash = 0;   /* too long to be remembered: unlike any entry */
-        if (__builtin_expect(n <= BPETOK_WORD, 1)) {
-            bpetok_word_key(p, n, limit, &low, &high);
-            high |= mark;
-            hash = bpetok_hash_key(low, high);
-        } else if (n <= BPETOK_LONGEST) {
-            hash = bpetok_hash_bytes(p, n);
-            low = hash;
-            high = BPETOK_LONG | n | mark;
-            longer[n_longer++] = (uint16_t)i;
-        }
-        keys[i].low = low;
-        keys[i].high = high;
-        keys[i].hash = hash;
-        keys[i].word = words + 2 * (hash & mask);
+        bpetok_make_key(text + at, ends[i] - at, limit, 0, &keys[i]);
+        keys[i].word = words + 2 * (keys[i].hash & mask);
         BPETOK_PREFETCH(keys[i].word);
         at = ends[i];
     }
-    return n_longer;
 }
 
 /* Write up to eight ids, of which the first five matter at most, and return how many do. */
@@ -44,28 +26,23 @@ INLINE size_t NAME(unpack)(const BpetokWord* word, uint32_t* ids) {
     return ((const uint8_t*)word)[31];
 }
 #else
-INLINE size_t NAME(unpack)(const BpetokWord* word, uint32_t* ids) {
-    uint64_t first = word->first, second = word->second;
-    ids[0] = first & 0xFFFFFF;
-    ids[1] = (first >> 24) & 0xFFFFFF;
-    ids[2] = (uint32_t)(first >> 48 | (second & 0xFF) << 16);
-    ids[3] = (second >> 8) & 0xFFFFFF;
-    ids[4] = (second >> 32) & 0xFFFFFF;
-    return (size_t)(second >> 56);
-}
+INLINE size_t NAME(unpack)(const BpetokWord* word, uint32_t* ids) { return bpetok_unpack(word, ids); }
 #endif
 
-/* Recall words `from` to `count` - 1 until one is not there, or its ids lie elsewhere; returns which. */
-static BPETOK_TARGET size_t NAME(recall)(const BpetokKey* keys, size_t from, size_t count, uint32_t** out) {
-    uint32_t* ids = *out;
-    size_t i;
-    for (i = from; i < count; i++) {
+/* Write the ids of words, and list those that are not there, or whose ids lie elsewhere. Returns how many these
+   are, and the number of ids in `n_ids`. */
+static BPETOK_TARGET size_t NAME(recall)(const BpetokKey* keys, size_t count, uint32_t* ids, size_t* n_ids,
+                                         BpetokGap* gaps) {
+    size_t n_gaps = 0, n = 0;
+    for (size_t i = 0; i < count; i++) {
         const BpetokWord* word = keys[i].word;
         word += (word->low != keys[i].low) | (word->high != keys[i].high);
-        if ((word->low ^ keys[i].low) | (word->high ^ keys[i].high))
-            break;
-        ids += NAME(unpack)(word, ids);
+        if (__builtin_expect(((word->low ^ keys[i].low) | (word->high ^ keys[i].high)) != 0, 0)) {
+            gaps[n_gaps].piece = (uint32_t)i;
+            gaps[n_gaps++].at = (uint32_t)n;
+        } else
+            n += NAME(unpack)(word, ids + n);
     }
-    *out = ids;
-    return i;
+    *n_ids = n;
+    return n_gaps;
 }
