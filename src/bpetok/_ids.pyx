@@ -15,6 +15,8 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
+from bpetok._spare cimport spare_free
+
 cdef extern from "int_layout.h" nogil:
     ctypedef struct IntObject:
         pass
@@ -90,7 +92,7 @@ cdef class IdBuffer:
     """Ids in memory that an array can be made over without copying them: native 32-bit integers."""
 
     def __dealloc__(self):
-        free(self.ids)
+        spare_free(self.ids, self.n * sizeof(uint32_t))
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.ids, <Py_ssize_t>(self.n * sizeof(uint32_t)), False, flags)

@@ -25,6 +25,7 @@ from libc.string cimport memcmp, memcpy, memmove
 
 from bpetok._cpu cimport tier
 from bpetok._scan cimport ScanSpec, scan
+from bpetok._spare cimport spare_free, spare_grow
 from bpetok._vocab cimport (
     BPETOK_PREFETCH, NO_RANK, NO_TOKEN, PART, WHOLE, Pairs, Tables, VocabTables, crosses, find_rank,
     find_token, hash_bytes, hash_key, token_of_rank)
@@ -401,7 +402,7 @@ cdef void workspace_free(Workspace* ws) noexcept nogil:
     if ws == NULL:
         return
     drop_cache(ws)
-    free(ws.ids)
+    spare_free(ws.ids, ws.ids_capacity * sizeof(uint32_t))
     free(ws.utf8)
     free(ws.nodes)
     if ws.misses != NULL:
@@ -414,7 +415,7 @@ cdef void workspace_free(Workspace* ws) noexcept nogil:
 cdef void workspace_trim(Workspace* ws) noexcept nogil:
     # The scratch of one huge text is not kept for the next small one.
     if ws.ids_capacity * sizeof(uint32_t) > KEEP_BYTES:
-        free(ws.ids)
+        spare_free(ws.ids, ws.ids_capacity * sizeof(uint32_t))
         ws.ids = NULL
         ws.ids_capacity = 0
     if ws.utf8_capacity > KEEP_BYTES:
@@ -432,16 +433,16 @@ cdef void workspace_trim(Workspace* ws) noexcept nogil:
 
 
 cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil:
-    cdef size_t wanted = ws.n_ids + more
-    cdef uint32_t* grown
+    cdef size_t wanted = ws.n_ids + more, size = ws.ids_capacity * sizeof(uint32_t)
+    cdef void* grown
     if wanted <= ws.ids_capacity:
         return OK
     wanted = max(wanted, ws.ids_capacity + ws.ids_capacity // 2, <size_t>1024)
-    grown = <uint32_t*>realloc(ws.ids, wanted * sizeof(uint32_t))
+    grown = spare_grow(ws.ids, ws.n_ids * sizeof(uint32_t), &size, wanted * sizeof(uint32_t))
     if grown == NULL:
         return NO_MEMORY
-    ws.ids = grown
-    ws.ids_capacity = wanted
+    ws.ids = <uint32_t*>grown
+    ws.ids_capacity = size // sizeof(uint32_t)
     return OK
 
 
