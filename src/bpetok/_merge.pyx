@@ -21,7 +21,7 @@ workspace and, by a shared budget, per process.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove
+from libc.string cimport memcmp, memcpy
 
 from bpetok._cpu cimport tier
 from bpetok._scan cimport ScanSpec, scan
@@ -550,6 +550,17 @@ cdef inline uint8_t* arena_take(Workspace* ws, size_t needed, uint64_t* offset) 
     return ws.arena + (offset[0] & (ws.arena_size - 1))
 
 
+cdef inline Word* beside(const Workspace* ws, const Key* key) noexcept nogil:
+    """The bucket for what a key's own bucket has given up: the next cache line, or the one before."""
+    return ws.words + 2 * (((key.hash & ws.word_mask) ^ 1) & ws.word_mask)
+
+
+cdef inline void give_up(const Workspace* ws, const Word* word, Word* bucket) noexcept nogil:
+    """Move the older word of a full bucket to the one beside it, in place of the older word there."""
+    if ws.word_mask:
+        bucket[1 if bucket.high else 0] = word[0]
+
+
 cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, const uint32_t* ids,
                    size_t n_ids) noexcept nogil:
     # The newer of a bucket's two entries stands first; the older is the one that is given up.
@@ -582,6 +593,8 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
         high |= ARENA
     word = ws.words + 2 * (key.hash & ws.word_mask)
     if word.low != key.low or word.high != high:
+        if word[1].high:
+            give_up(ws, &word[1], beside(ws, key))
         word[1] = word[0]
     word.low = key.low
     word.high = high
@@ -608,12 +621,30 @@ cdef inline const uint8_t* record_of(const Workspace* ws, const Word* word) noex
 
 # ---- what was missed -----------------------------------------------------------------------------
 
+cdef const Word* bring_back(const Workspace* ws, const Key* key) noexcept nogil:
+    """The entry of a key that its bucket gave up, changed back with the older one there; or NULL."""
+    cdef Word* given = beside(ws, key)
+    cdef Word* word = ws.words + 2 * (key.hash & ws.word_mask)
+    cdef Word back
+    if given.low != key.low or given.high & ~ARENA != key.high:
+        given += 1
+        if given.low != key.low or given.high & ~ARENA != key.high:
+            return NULL
+    back = given[0]
+    given[0] = word[1]
+    word[1] = word[0]
+    word[0] = back
+    return word
+
+
 cdef bint look_up(const Workspace* ws, Unit* unit) noexcept nogil:
     """Point a unit to its ids, if it is remembered."""
     cdef const Word* word = find_word(ws, &unit.key)
     cdef const uint8_t* record
     if word == NULL:
-        return False
+        word = bring_back(ws, &unit.key)
+        if word == NULL:
+            return False
     if word.high & ARENA:
         record = record_of(ws, word)
         if record == NULL or (unit.n > WORD and memcmp(record + 4 * word.second, unit.p, unit.n) != 0):
@@ -746,6 +777,7 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
         make_key(p + at, end - at, limit, t.part_mark, &unit.key)
         unit.key.word = ws.words + 2 * (unit.key.hash & ws.word_mask)
         BPETOK_PREFETCH(unit.key.word)
+        BPETOK_PREFETCH(beside(ws, &unit.key))
         if end == n:
             return OK
         at = end
@@ -758,6 +790,14 @@ cdef inline size_t next_cut(const Tables* t, const uint8_t* p, size_t start, siz
     while start < n and crosses(t, p[start - 1], p[start]):
         start += 1
     return start
+
+
+cdef inline void copy_ids(uint32_t* to, const uint32_t* ids, size_t n) noexcept nogil:
+    """Copy ids in blocks of eight: up to SLACK more are read and written."""
+    cdef size_t at = 0
+    while at < n:
+        memcpy(to + at, ids + at, SLACK * sizeof(uint32_t))
+        at += SLACK
 
 
 cdef int find_all(const Tables* t, Workspace* ws, const uint8_t* limit) noexcept nogil:
@@ -777,7 +817,8 @@ cdef int fill_in(const Tables* t, Workspace* ws, const uint8_t* text, const uint
     where the status is not OK. Returns the status."""
     cdef Misses* m = ws.misses
     cdef Missed* missed
-    cdef size_t k, first, count, to, end
+    cdef uint32_t* out
+    cdef size_t k, at, start, first = 0
     if m == NULL or not m.n_missed:
         return status
     if status == OK:
@@ -785,22 +826,25 @@ cdef int fill_in(const Tables* t, Workspace* ws, const uint8_t* text, const uint
         if status != OK:
             ws.error_at += <size_t>(m.missed[0].p - text)
     if status == OK and ws.keep:
+        at = m.missed[0].at
+        start = m.n_found + SLACK
+        status = room_for_found(m, ws.n_ids - at + start + SLACK)
+    if status == OK and ws.keep:
         status = room_for_ids(ws, m.n_found + SLACK)
     if status == OK and ws.keep:
-        end = ws.n_ids
+        # Behind `found`, all from the first gap on; both copies may write some ids of no meaning behind theirs.
+        out = m.found + start
+        for k in range(m.n_missed):
+            copy_ids(out, ws.ids + at, m.missed[k].at - at)
+            out += m.missed[k].at - at
+            at = m.missed[k].at
+            copy_ids(out, m.found + first, m.missed[k].end - first)
+            out += m.missed[k].end - first
+            first = m.missed[k].end
+        copy_ids(out, ws.ids + at, ws.n_ids - at)
+        at = m.missed[0].at
         ws.n_ids += m.n_found
-        to = ws.n_ids
-        k = m.n_missed
-        while k:
-            k -= 1
-            missed = &m.missed[k]
-            first = m.missed[k - 1].end if k else 0
-            to -= end - missed.at
-            memmove(ws.ids + to, ws.ids + missed.at, (end - missed.at) * sizeof(uint32_t))
-            end = missed.at
-            count = missed.end - first
-            to -= count
-            memcpy(ws.ids + to, m.found + first, count * sizeof(uint32_t))
+        memcpy(ws.ids + at, m.found + start, (ws.n_ids - at) * sizeof(uint32_t))
     elif status == OK:
         ws.n_total += m.n_found
     m.n_missed = 0
@@ -845,6 +889,7 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
             missed.at = ws.n_ids + gaps[k].at
             word = find_word(ws, &missed.key)
             if word == NULL:
+                BPETOK_PREFETCH(beside(ws, &missed.key))
                 BPETOK_PREFETCH(t.tokens + (missed.key.hash & t.token_mask))
             else:
                 record = record_of(ws, word)
