@@ -11,7 +11,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, find_namespace_packages, setup
 
 MODULES = (
-    "_cpu", "_spare", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
+    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
     "_count", "_learn",
 )  # fmt: skip
 DIRECTIVES = {

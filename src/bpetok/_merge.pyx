@@ -24,11 +24,11 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
 from bpetok._cpu cimport tier
+from bpetok._pairs cimport NO_RANK, Pairs, find_rank, token_of_rank
 from bpetok._scan cimport ScanSpec, scan
 from bpetok._spare cimport spare_free, spare_grow
 from bpetok._vocab cimport (
-    BPETOK_PREFETCH, NO_RANK, NO_TOKEN, PART, WHOLE, Pairs, Tables, VocabTables, crosses, find_rank,
-    find_token, hash_bytes, hash_key, token_of_rank)
+    BPETOK_PREFETCH, NO_TOKEN, PART, WHOLE, Tables, VocabTables, crosses, find_token, hash_bytes, hash_key)
 
 from bpetok.errors import VocabularyError
 
@@ -54,7 +54,6 @@ cdef extern from "kernels.h" nogil:
         uint32_t piece
         uint32_t at
     ctypedef struct Kernels "BpetokKernels":
-        size_t (*merge_short)(const Pairs* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
         void (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
                           const size_t* ends, size_t count, const uint8_t* limit, Key* keys) noexcept nogil
         size_t (*recall)(const Key* keys, size_t count, uint32_t* ids, size_t* n_ids, Gap* gaps) noexcept nogil
@@ -201,10 +200,20 @@ cdef int64_t merge_heap(const Tables* t, Workspace* ws, const uint8_t* p, size_t
     return <int64_t>count
 
 
+cdef size_t merge_short(const Tables* t, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil:
+    """Merge a piece of up to SHORT bytes; returns the number of ids."""
+    cdef Job job
+    job.p = p
+    job.n = n
+    kernels.merge_many(&t.pairs, &job, 1, 1 if n <= 16 else 2 if n <= 32 else 4)
+    memcpy(ids, job.ids, job.n_ids * sizeof(uint32_t))
+    return job.n_ids
+
+
 cdef int64_t merge_bytes(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                          uint32_t* ids) noexcept nogil:
     if n <= SHORT:
-        return <int64_t>kernels.merge_short(&t.pairs, p, n, ids)
+        return <int64_t>merge_short(t, p, n, ids)
     return merge_heap(t, ws, p, n, ids)
 
 
@@ -345,7 +354,7 @@ cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, u
     """Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece."""
     cdef int64_t count, i
     if n <= SHORT:
-        count = <int64_t>kernels.merge_short(&t.pairs, p, n, ids)
+        count = <int64_t>merge_short(t, p, n, ids)
     else:
         count = merge_long(t, ws, p, n, ids)
     if t.n_missing:
@@ -960,7 +969,7 @@ def link_ranks(VocabTables tables not None):
         for size, token in order:
             if size > 1:
                 if size <= SHORT:
-                    found = <int64_t>kernels.merge_short(&t.pairs, t.arena + t.start[token], size, ids)
+                    found = <int64_t>merge_short(t, t.arena + t.start[token], size, ids)
                 else:
                     found = merge_long(t, ws, t.arena + t.start[token], size, ids)
                 if found < 0:
@@ -970,6 +979,7 @@ def link_ranks(VocabTables tables not None):
                     ws.stood[0] = NO_TOKEN      # it may be this pair
                 else:
                     t.part_mark = PART
+        tables.finish()
     finally:
         workspace_free(ws)
         free(ids)
@@ -999,6 +1009,7 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
             raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
                                   f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
         tables.add_pair(left, right, rank, result)
+    tables.finish()
     ws = workspace_new()
     ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
     if ws == NULL or ids == NULL:

@@ -4,30 +4,13 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
+from bpetok._pairs cimport PairBuilder, Pairs
+
 cdef extern from "keys.h" nogil:
     void BPETOK_PREFETCH(const void* p)
     uint64_t PART "BPETOK_PART"
     uint64_t hash_key "bpetok_hash_key"(uint64_t low, uint64_t high)
     uint64_t hash_bytes "bpetok_hash_bytes"(const uint8_t* p, size_t n)
-
-# The table of merges, by pair.
-cdef extern from "pairs.h" nogil:
-    enum:
-        NO_RANK "BPETOK_NO_RANK"
-        FARTHEST "BPETOK_FARTHEST"
-    uint64_t MOVED_ON "BPETOK_MOVED_ON"
-    ctypedef struct Pairs "BpetokPairs":
-        uint64_t* tags
-        uint64_t* entries
-        uint64_t n_buckets
-        uint32_t* rank_token            # per rank: the id its merge makes; NULL where a rank is that id
-        uint32_t* byte_rank             # per two bytes: the rank of their merge, or NO_RANK
-        uint32_t[256] byte_token        # per byte: its token, or n_ids + the byte if there is none
-    uint64_t pair_key "bpetok_pair_key"(uint32_t left, uint32_t right)
-    uint64_t pair_bucket "bpetok_pair_bucket"(const Pairs* t, uint64_t key)
-    uint64_t pair_tag "bpetok_pair_tag"(uint64_t key)
-    uint32_t find_rank "bpetok_find_rank"(const Pairs* t, uint32_t left, uint32_t right)
-    uint32_t token_of_rank "bpetok_merged"(const Pairs* t, uint32_t rank)
 
 cdef enum:
     MAX_TOKENS = (1 << 24) - 256    # ids fit 24 bits, so that five fit a word-cache entry
@@ -61,19 +44,14 @@ cdef class VocabTables:
     cdef size_t arena_size
     cdef size_t arena_capacity
     cdef readonly uint32_t n_tokens     # without special tokens
-    cdef uint32_t n_pairs
-    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1
+    cdef PairBuilder builder            # until all merges are there
+    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_bytes) except -1
     cdef int add_token(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int index_token(self, uint32_t token, uint64_t h) except -1
     cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int add_specials(self, dict special_tokens) except -1
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
-    cdef int place_pair(self, uint64_t key, uint32_t rank) noexcept
-    cdef int make_buckets(self, uint64_t n_buckets) except -1
-    cdef int spread_pairs(self) except -1
-    cdef uint64_t key_at(self, uint64_t slot) noexcept
-
 
 cdef inline bint crosses(const Tables* t, uint8_t left, uint8_t right) noexcept nogil:
     """Whether a merge may join what ends in one byte with what begins with the other."""

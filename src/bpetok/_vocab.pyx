@@ -12,6 +12,10 @@ from libc.string cimport memcpy, memmove, memset
 
 import zlib
 
+from bpetok._pairs cimport (
+    NO_RANK, PairBuilder, Pairs, all_pairs, find_rank, odd_at, pair_key, pair_slot, pairs_free, pairs_new,
+    place_of_odd, token_of_rank)
+
 from bpetok._text import as_utf8
 from bpetok.errors import FormatError, VocabularyError
 
@@ -19,16 +23,16 @@ cdef extern from "pages.h" nogil:
     void* pages_new "bpetok_pages_new"(size_t size)
     void pages_free "bpetok_pages_free"(void* start, size_t size)
 
-cdef bytes MAGIC = b"BPETOKE1"
+cdef bytes MAGIC = b"BPETOKE2"
 
 cdef enum:
-    HEADER = 16             # magic, number of ids, number of spelled tokens
+    HEADER = 24             # magic, number of ids, of spelled tokens, bits and multiplier of the table of pairs
     NO_PARTS = 0xFFFFFF     # in place of a left id: the right one is a byte, a spelled token, or unused
     SPELLED = 0x800000
-    PAIRS_A_BUCKET = 4      # on average; a bucket has room for eight
-    LEAST_BUCKETS = 4096    # so that 40 bits tell the pairs of FARTHEST neighbouring buckets apart
-    MOST_BUCKETS = 1 << 20  # of a table that is spread because pairs are crowded
     AHEAD = 32              # tokens whose table slots are prefetched before the first is filled
+
+
+cdef uint64_t NO_SLOT = 0xFFFFFFFFFFFFFFFF
 
 
 cdef object check_id(object token, object what):
@@ -45,10 +49,6 @@ cdef inline void copy_short(uint8_t* to, const uint8_t* data, size_t size) noexc
         memcpy(to, copy, 16)
     else:
         memcpy(to, data, size)
-
-
-cdef size_t entry_bytes(uint64_t n_buckets) noexcept nogil:
-    return (n_buckets + 1) * 8 * sizeof(uint64_t)
 
 
 cdef uint64_t table_size(size_t entries) noexcept nogil:
@@ -69,13 +69,12 @@ cdef class VocabTables:
         free(self.t.start)
         free(self.t.size)
         free(self.t.flags)
-        free(self.t.pairs.tags)
-        pages_free(self.t.pairs.entries, entry_bytes(self.t.pairs.n_buckets))
+        pairs_free(&self.t.pairs)
         free(self.t.pairs.rank_token)
         free(self.t.pairs.byte_rank)
         pages_free(self.t.tokens, (self.t.token_mask + 1) * sizeof(TokenSlot))
 
-    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_pairs, size_t n_bytes) except -1:
+    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_bytes) except -1:
         cdef Tables* t = &self.t
         cdef uint32_t byte
         t.n_ids = n_ids
@@ -88,7 +87,6 @@ cdef class VocabTables:
         t.start = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
         t.size = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
         t.flags = <uint8_t*>calloc(n_ids + 1, 1)
-        self.make_buckets(max(<uint64_t>n_pairs // PAIRS_A_BUCKET, <uint64_t>LEAST_BUCKETS))
         t.pairs.byte_rank = <uint32_t*>malloc((1 << 16) * sizeof(uint32_t))
         t.tokens = <TokenSlot*>pages_new((t.token_mask + 1) * sizeof(TokenSlot))
         if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL
@@ -172,90 +170,27 @@ cdef class VocabTables:
                                   f"is merged twice, at ranks {known} and {rank}")
         if rank >= NO_RANK:
             raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
+        self.builder.add(left, right, rank)
         return self.link_pair(left, right, rank, token)
 
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
-        # A pair that is known to be new, and of this token's bytes.
+        # What follows from a pair of this token's bytes, besides its place in the table of pairs.
         cdef Pairs* pairs = &self.t.pairs
         cdef uint32_t size = self.t.size[left] if left < self.t.n_ids else 1
         cdef const uint8_t* border = self.t.arena + self.t.start[token] + size
         cdef uint32_t last = (border - 1)[0], first = border[0]
-        while self.place_pair(pair_key(left, right), rank) < 0:
-            self.spread_pairs()
         if pairs.rank_token != NULL:
             pairs.rank_token[rank] = token
-        self.n_pairs += 1
         self.t.crossing[last << 5 | first >> 3] |= 1 << (first & 7)
         if self.t.size[token] == 2:
             pairs.byte_rank[last << 8 | first] = rank
         return 0
 
-    cdef int place_pair(self, uint64_t key, uint32_t rank) noexcept:
-        # -1 when it would lie too far from its own bucket for its tag to say which pair it is.
-        cdef Pairs* pairs = &self.t.pairs
-        cdef uint64_t at = pair_bucket(pairs, key)
-        cdef uint64_t tag = pair_tag(key), used
-        cdef int _, i
-        for _ in range(FARTHEST):
-            for i in range(8):
-                used = pairs.tags[at] >> (8 * i) & 0x7F
-                if used == 0:
-                    pairs.tags[at] |= tag << (8 * i)
-                    pairs.entries[8 * at + i] = (key << 24) | rank
-                    return 0
-                if used == tag:
-                    break
-            pairs.tags[at] |= MOVED_ON
-            at = at + 1 if at + 1 < pairs.n_buckets else 0
-        return -1
-
-    cdef int make_buckets(self, uint64_t n_buckets) except -1:
-        cdef Pairs* pairs = &self.t.pairs
-        pairs.tags = <uint64_t*>calloc(n_buckets + 1, sizeof(uint64_t))
-        pairs.entries = <uint64_t*>pages_new(entry_bytes(n_buckets))
-        pairs.n_buckets = n_buckets
-        if pairs.tags == NULL or pairs.entries == NULL:
-            raise MemoryError("no memory for the merges of a vocabulary")
-        memset(pairs.entries, 0xFF, entry_bytes(n_buckets))
-        return 0
-
-    cdef int spread_pairs(self) except -1:
-        # Twice the buckets. Needed where many keys fall into the same few.
-        cdef uint64_t* tags = self.t.pairs.tags
-        cdef uint64_t* entries = self.t.pairs.entries
-        cdef uint64_t n_buckets = self.t.pairs.n_buckets
-        if 2 * n_buckets > max(<uint64_t>MOST_BUCKETS, <uint64_t>self.t.n_ids):
-            raise VocabularyError("too many merges of this vocabulary fall into one place of the table of "
-                                  "pairs: no text leads to that, so the ids must have been chosen for it")
-        keys = self.keys()
-        self.make_buckets(2 * n_buckets)
-        free(tags)
-        pages_free(entries, entry_bytes(n_buckets))
-        for key, rank in keys:
-            while self.place_pair(key, rank) < 0:
-                self.spread_pairs()
-        return 0
-
-    def keys(self):
-        """(key, rank) of all merges, in no order."""
-        cdef uint64_t slot
-        return [(self.key_at(slot), self.t.pairs.entries[slot] & NO_RANK)
-                for slot in range(8 * self.t.pairs.n_buckets)
-                if self.t.pairs.entries[slot] & NO_RANK != NO_RANK]
-
-    cdef uint64_t key_at(self, uint64_t slot) noexcept:
-        # The one key with these low bits that can have come to this bucket.
-        cdef Pairs* pairs = &self.t.pairs
-        cdef uint64_t low = pairs.entries[slot] >> 24, home, key
-        cdef int step
-        for step in range(FARTHEST):
-            home = (slot // 8 + pairs.n_buckets - step) % pairs.n_buckets
-            # The first key of that bucket, and from there the first with these bits.
-            key = (((home << 32) + pairs.n_buckets - 1) // pairs.n_buckets) << 16
-            key += (low - key) & ((<uint64_t>1 << 40) - 1)
-            if key < <uint64_t>1 << 48 and pair_bucket(pairs, key) == home:
-                return key
-        return 0
+    def finish(self):
+        """Say that all merges are there."""
+        if self.builder is not None:
+            self.builder.finish()
+            self.builder = None
 
     @staticmethod
     def from_tokens(tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
@@ -278,7 +213,10 @@ cdef class VocabTables:
             if not isinstance(text, str):
                 raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
             largest = max(largest, check_id(token, text))
-        self.allocate(<uint32_t>(largest + 1), <size_t>len(tokens), n_pairs, total)
+        self.allocate(<uint32_t>(largest + 1), <size_t>len(tokens), total)
+        self.builder = PairBuilder.__new__(PairBuilder)
+        self.builder.t = &self.t.pairs
+        self.builder.finish()
         if not ranks_are_ids:
             self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
             if self.t.pairs.rank_token == NULL:
@@ -298,17 +236,20 @@ cdef class VocabTables:
         cdef VocabTables self = VocabTables.__new__(VocabTables)
         cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(blob)
         cdef size_t n = <size_t>PyBytes_GET_SIZE(blob), at, total, i, size
-        cdef uint32_t n_ids, n_spelled, left, right, token
+        cdef uint32_t n_ids, n_spelled, bits, odd, left, right, token
         cdef const uint8_t* record
         cdef uint8_t one
         cdef uint8_t* joined
         cdef uint64_t hashes[AHEAD]
-        cdef uint32_t lefts[AHEAD]
-        cdef uint32_t rights[AHEAD]
+        cdef uint64_t keys[AHEAD]
+        cdef uint64_t slots[AHEAD]
+        cdef uint64_t key
         if n < HEADER + 4 or blob[:8] != MAGIC:
             raise FormatError(f"{where} is not an embedded encoding of bpetok: reinstall the package")
         memcpy(&n_ids, p + 8, 4)
         memcpy(&n_spelled, p + 12, 4)
+        memcpy(&bits, p + 16, 4)
+        memcpy(&odd, p + 20, 4)
         if (n < HEADER + 6 * <size_t>n_ids + 4
                 or zlib.crc32(blob[:n - 4]) != int.from_bytes(blob[n - 4:], "little")):
             raise FormatError(f"{where} is damaged (its checksum differs): reinstall the package")
@@ -316,7 +257,7 @@ cdef class VocabTables:
         if n_ids >= MAX_TOKENS:
             raise FormatError(f"{where} is damaged (it claims {n_ids} ids)")
         largest = max(n_ids - 1, max(special_tokens.values(), default=0))
-        self.allocate(<uint32_t>(largest + 1), n_ids, n_ids, 0)
+        self.allocate(<uint32_t>(largest + 1), n_ids, 0)
         spelled = []
         at = HEADER + 6 * <size_t>n_ids
         for i in range(n_spelled):
@@ -325,6 +266,10 @@ cdef class VocabTables:
                 raise FormatError(f"{where} is damaged (spelled token {i} runs past its end)")
             spelled.append(blob[at + 4:at + 4 + size])
             at += 4 + size
+        if not 12 <= bits <= 32 or n - 4 - at != <size_t>1 << (bits - 1):
+            raise FormatError(f"{where} is damaged (its table of pairs has the wrong size)")
+        pairs_new(&self.t.pairs, <int>bits, odd_at(odd))
+        memcpy(self.t.pairs.shifts, p + at, n - 4 - at)
         total = 0
         cdef uint32_t* sizes = <uint32_t*>malloc((n_ids + 1) * sizeof(uint32_t))
         if sizes == NULL:
@@ -383,12 +328,17 @@ cdef class VocabTables:
                 record = p + HEADER + 6 * <size_t>token
                 left = record[0] | (record[1] << 8) | (record[2] << 16)
                 right = record[3] | (record[4] << 8) | (record[5] << 16)
-                lefts[token % AHEAD] = left
-                rights[token % AHEAD] = right
-                BPETOK_PREFETCH(self.t.pairs.entries + 8 * pair_bucket(&self.t.pairs, pair_key(left, right)))
-            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and lefts[(token + 1) % AHEAD] != NO_PARTS:
-                self.link_pair(lefts[(token + 1) % AHEAD], rights[(token + 1) % AHEAD], token + 1 - AHEAD,
-                               token + 1 - AHEAD)
+                if left != NO_PARTS:
+                    self.link_pair(left, right, token, token)
+                    key = pair_key(&self.t.pairs, left, right)
+                    keys[token % AHEAD] = key
+                    slots[token % AHEAD] = pair_slot(&self.t.pairs, key)
+                    BPETOK_PREFETCH(self.t.pairs.entries + slots[token % AHEAD])
+                else:
+                    slots[token % AHEAD] = NO_SLOT
+            if token + 1 >= AHEAD and token + 1 - AHEAD < n_ids and slots[(token + 1) % AHEAD] != NO_SLOT:
+                self.t.pairs.entries[slots[(token + 1) % AHEAD]] = (
+                    keys[(token + 1) % AHEAD] << 8 | (token + 1 - AHEAD))
         if n_spelled:
             self.t.part_mark = PART
         self.add_specials(special_tokens)
@@ -397,10 +347,11 @@ cdef class VocabTables:
     def to_binary(self):
         """The compact form that `from_binary` reads. Only for tables whose ranks are their ids.
 
-        Layout, little end first: magic, number of ids (u32), number of spelled tokens (u32); for each id
-        the two ids it is merged from (3 bytes each), or ff ff ff and then: a byte value, 800000h + the
-        index of a spelled token (one that no merge builds), or ff ff ff for an unused id; the spelled
-        tokens, each its size (u32) and bytes; the CRC-32 of all before.
+        Layout, little end first: magic, number of ids, number of spelled tokens, bits and multiplier of the
+        table of pairs (u32 each); for each id the two ids it is merged from (3 bytes each), or ff ff ff and
+        then: a byte value, 800000h + the index of a spelled token (one that no merge builds), or ff ff ff
+        for an unused id; the spelled tokens, each its size (u32) and bytes; the shifts of the table of
+        pairs (a byte each); the CRC-32 of all before.
         """
         parents = {}
         for rank, left, right, token in self.merges():
@@ -422,9 +373,11 @@ cdef class VocabTables:
                 left, right = NO_PARTS, SPELLED | len(spelled)
                 spelled.append(self.token_bytes(token))
             records += left.to_bytes(3, "little") + right.to_bytes(3, "little")
-        body = MAGIC + n_ids.to_bytes(4, "little") + len(spelled).to_bytes(4, "little") + records
+        numbers = n_ids, len(spelled), self.t.pairs.bits, place_of_odd(self.t.pairs.odd)
+        body = MAGIC + b"".join(number.to_bytes(4, "little") for number in numbers) + records
         for data in spelled:
             body += len(data).to_bytes(4, "little") + data
+        body += self.t.pairs.shifts[:1 << (self.t.pairs.bits - 1)]
         return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
 
     @property
@@ -473,10 +426,5 @@ cdef class VocabTables:
 
     def merges(self):
         """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
-        inverse = pow(pair_key(0, 1), -1, 1 << 48)      # of the number that keys are multiplied by
-        found = []
-        for key, rank in self.keys():
-            pair = key * inverse % (1 << 48)
-            found.append((rank, pair >> 24, pair & 0xFFFFFF, token_of_rank(&self.t.pairs, rank)))
-        found.sort()
-        return found
+        return [(rank, left, right, token_of_rank(&self.t.pairs, rank))
+                for rank, left, right in all_pairs(&self.t.pairs)]

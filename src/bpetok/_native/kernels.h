@@ -1,6 +1,6 @@
 /* The kernels of encoding, once for each tier of instructions, and the choice of one.
 
-   Each tier is compiled as a region of its own: what is hot is inlined into the four functions of
+   Each tier is compiled as a region of its own: what is hot is inlined into the three functions of
    `BpetokKernels`, and only these are called from outside it. */
 #ifndef BPETOK_KERNELS_H
 #define BPETOK_KERNELS_H
@@ -94,7 +94,6 @@ typedef struct {
 #include "tier.h"
 
 typedef struct {
-    size_t (*merge_short)(const BpetokPairs* t, const uint8_t* p, size_t n, uint32_t* ids);
     void (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
                       const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys);
     size_t (*recall)(const BpetokKey* keys, size_t count, uint32_t* ids, size_t* n_ids, BpetokGap* gaps);
@@ -103,13 +102,13 @@ typedef struct {
 
 /* `tier` is a number of `_cpu.pxd`. */
 static BpetokKernels bpetok_kernels(int tier) {
-    BpetokKernels scalar = {merge_short_scalar, make_keys_scalar, recall_scalar, merge_many_scalar};
+    BpetokKernels scalar = {make_keys_scalar, recall_scalar, merge_many_scalar};
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels avx2 = {merge_short_avx2, make_keys_avx2, recall_avx2, merge_many_avx2};
-    BpetokKernels avx512 = {merge_short_avx512, make_keys_avx512, recall_avx512, merge_many_avx512};
+    BpetokKernels avx2 = {make_keys_avx2, recall_avx2, merge_many_avx2};
+    BpetokKernels avx512 = {make_keys_avx512, recall_avx512, merge_many_avx512};
     return tier == 2 ? avx512 : tier == 1 ? avx2 : scalar;
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-    BpetokKernels neon = {merge_short_neon, make_keys_neon, recall_neon, merge_many_neon};
+    BpetokKernels neon = {make_keys_neon, recall_neon, merge_many_neon};
     return tier == 3 ? neon : scalar;
 #else
     (void)tier;

@@ -8,8 +8,7 @@
                   and the symbols of as many bytes
    lanes_least    the smallest of all
    lanes_min      lane by lane
-   lanes_clear    three lanes set to all ones; positions outside 0..15 change nothing
-   lanes_put      one lane set, likewise */
+   lanes_put      the lane of a bit set, or none where that is 0 */
 
 #define NAME_(name, tier) name##_##tier
 #define NAME__(name, tier) NAME_(name, tier)
@@ -38,12 +37,8 @@ INLINE uint32_t NAME(lanes_least)(__m512i v) {
     return (uint32_t)_mm_cvtsi128_si32(b);
 }
 INLINE __m512i NAME(lanes_min)(__m512i a, __m512i b) { return _mm512_min_epu32(a, b); }
-INLINE __mmask16 NAME(lane)(int at) { return (__mmask16)((unsigned)at < 16 ? 1u << at : 0); }
-INLINE __m512i NAME(lanes_clear)(__m512i v, int a, int b, int c) {
-    return _mm512_mask_set1_epi32(v, NAME(lane)(a) | NAME(lane)(b) | NAME(lane)(c), -1);
-}
-INLINE __m512i NAME(lanes_put)(__m512i v, int at, uint32_t value) {
-    return _mm512_mask_set1_epi32(v, NAME(lane)(at), (int)value);
+INLINE __m512i NAME(lanes_put)(__m512i v, uint16_t bit, uint32_t value) {
+    return _mm512_mask_set1_epi32(v, bit, (int)value);
 }
 
 #elif BPETOK_KIND == 1  /* AVX2 */
@@ -69,20 +64,11 @@ INLINE NAME(Lanes) NAME(lanes_min)(NAME(Lanes) v, NAME(Lanes) w) {
     v.b = _mm256_min_epu32(v.b, w.b);
     return v;
 }
-INLINE NAME(Lanes) NAME(lanes_clear)(NAME(Lanes) v, int a, int b, int c) {
-    __m256i low = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), high = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
-    __m256i x = _mm256_set1_epi32(a), y = _mm256_set1_epi32(b), z = _mm256_set1_epi32(c);
-    v.a = _mm256_or_si256(v.a, _mm256_or_si256(_mm256_cmpeq_epi32(low, x), _mm256_or_si256(
-        _mm256_cmpeq_epi32(low, y), _mm256_cmpeq_epi32(low, z))));
-    v.b = _mm256_or_si256(v.b, _mm256_or_si256(_mm256_cmpeq_epi32(high, x), _mm256_or_si256(
-        _mm256_cmpeq_epi32(high, y), _mm256_cmpeq_epi32(high, z))));
-    return v;
-}
-INLINE NAME(Lanes) NAME(lanes_put)(NAME(Lanes) v, int at, uint32_t value) {
-    __m256i where = _mm256_set1_epi32(at), what = _mm256_set1_epi32((int)value);
-    __m256i low = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), high = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
-    v.a = _mm256_blendv_epi8(v.a, what, _mm256_cmpeq_epi32(low, where));
-    v.b = _mm256_blendv_epi8(v.b, what, _mm256_cmpeq_epi32(high, where));
+INLINE NAME(Lanes) NAME(lanes_put)(NAME(Lanes) v, uint16_t bit, uint32_t value) {
+    __m256i where = _mm256_set1_epi32(bit), what = _mm256_set1_epi32((int)value);
+    __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), high = _mm256_slli_epi32(low, 8);
+    v.a = _mm256_blendv_epi8(v.a, what, _mm256_cmpeq_epi32(low, _mm256_and_si256(low, where)));
+    v.b = _mm256_blendv_epi8(v.b, what, _mm256_cmpeq_epi32(high, _mm256_and_si256(high, where)));
     return v;
 }
 
@@ -104,16 +90,10 @@ INLINE uint32x4x4_t NAME(lanes_min)(uint32x4x4_t v, uint32x4x4_t w) {
         v.val[i] = vminq_u32(v.val[i], w.val[i]);
     return v;
 }
-INLINE uint32x4x4_t NAME(lanes_put)(uint32x4x4_t v, int at, uint32_t value);
-INLINE uint32x4x4_t NAME(lanes_clear)(uint32x4x4_t v, int a, int b, int c) {
-    v = NAME(lanes_put)(v, a, 0xFFFFFFFF);
-    v = NAME(lanes_put)(v, b, 0xFFFFFFFF);
-    return NAME(lanes_put)(v, c, 0xFFFFFFFF);
-}
-INLINE uint32x4x4_t NAME(lanes_put)(uint32x4x4_t v, int at, uint32_t value) {
-    static const uint32_t places[4] = {0, 1, 2, 3};
+INLINE uint32x4x4_t NAME(lanes_put)(uint32x4x4_t v, uint16_t bit, uint32_t value) {
+    static const uint32_t bits[4] = {1, 2, 4, 8};
     for (int i = 0; i < 4; i++) {
-        uint32x4_t lane = vceqq_u32(vld1q_u32(places), vdupq_n_u32((uint32_t)(at - 4 * i)));
+        uint32x4_t lane = vtstq_u32(vld1q_u32(bits), vdupq_n_u32((uint32_t)bit >> 4 * i));
         v.val[i] = vbslq_u32(lane, vdupq_n_u32(value), v.val[i]);
     }
     return v;
@@ -138,16 +118,9 @@ INLINE NAME(Lanes) NAME(lanes_min)(NAME(Lanes) v, NAME(Lanes) w) {
         v.lane[i] = w.lane[i] < v.lane[i] ? w.lane[i] : v.lane[i];
     return v;
 }
-INLINE NAME(Lanes) NAME(lanes_clear)(NAME(Lanes) v, int a, int b, int c) {
-    int places[3] = {a, b, c};
-    for (int i = 0; i < 3; i++)
-        if ((unsigned)places[i] < 16)
-            v.lane[places[i]] = 0xFFFFFFFF;
-    return v;
-}
-INLINE NAME(Lanes) NAME(lanes_put)(NAME(Lanes) v, int at, uint32_t value) {
-    if ((unsigned)at < 16)
-        v.lane[at] = value;
+INLINE NAME(Lanes) NAME(lanes_put)(NAME(Lanes) v, uint16_t bit, uint32_t value) {
+    if (bit)
+        v.lane[__builtin_ctz(bit)] = value;
     return v;
 }
 
