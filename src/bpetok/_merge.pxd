@@ -30,13 +30,11 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct Key "BpetokKey":
         uint64_t low
         uint64_t high
-        uint64_t hash
         const Word* word
     # A piece of up to 62 bytes that is to be merged.
     ctypedef struct Job "BpetokJob":
         const uint8_t* p
         size_t n
-        size_t index
         size_t n_ids
         uint32_t[62] ids
 

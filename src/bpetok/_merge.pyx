@@ -21,7 +21,7 @@ workspace and, by a shared budget, per process.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from bpetok._cpu cimport tier
 from bpetok._pairs cimport NO_RANK, Pairs, find_rank, token_of_rank
@@ -59,7 +59,8 @@ cdef extern from "kernels.h" nogil:
         size_t (*recall)(const Key* keys, size_t count, uint32_t* ids, size_t* n_ids, Gap* gaps) noexcept nogil
         void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil
     Kernels bpetok_kernels(int tier)
-    void make_key "bpetok_make_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark, Key* key)
+    void make_key "bpetok_make_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark,
+                                    const Word* words, uint64_t mask, Key* key)
     size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
 
 cdef enum:
@@ -559,15 +560,27 @@ cdef inline uint8_t* arena_take(Workspace* ws, size_t needed, uint64_t* offset) 
     return ws.arena + (offset[0] & (ws.arena_size - 1))
 
 
+cdef inline Word* bucket(const Workspace* ws, const Key* key) noexcept nogil:
+    """The two entries where a key belongs."""
+    return ws.words + 2 * (hash_key(key.low, key.high) & ws.word_mask)
+
+
+cdef inline uint64_t token_hash(const Key* key, const uint8_t* p, size_t n) noexcept nogil:
+    """The hash of the bytes of a piece, which its key has or gives, unless the piece is very long."""
+    if n <= WORD:
+        return hash_key(key.low, key.high)
+    return key.low if key.high else hash_bytes(p, n)
+
+
 cdef inline Word* beside(const Workspace* ws, const Key* key) noexcept nogil:
     """The bucket for what a key's own bucket has given up: the next cache line, or the one before."""
-    return ws.words + 2 * (((key.hash & ws.word_mask) ^ 1) & ws.word_mask)
+    return ws.words + 2 * ((hash_key(key.low, key.high) ^ 1) & ws.word_mask)
 
 
-cdef inline void give_up(const Workspace* ws, const Word* word, Word* bucket) noexcept nogil:
+cdef inline void give_up(const Workspace* ws, const Word* word, Word* there) noexcept nogil:
     """Move the older word of a full bucket to the one beside it, in place of the older word there."""
     if ws.word_mask:
-        bucket[1 if bucket.high else 0] = word[0]
+        there[1 if there.high else 0] = word[0]
 
 
 cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, const uint32_t* ids,
@@ -600,7 +613,7 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
         first = offset
         second = n_ids
         high |= ARENA
-    word = ws.words + 2 * (key.hash & ws.word_mask)
+    word = bucket(ws, key)
     if word.low != key.low or word.high != high:
         if word[1].high:
             give_up(ws, &word[1], beside(ws, key))
@@ -613,7 +626,7 @@ cdef void remember(Workspace* ws, const Key* key, const uint8_t* p, size_t n, co
 
 cdef inline const Word* find_word(const Workspace* ws, const Key* key) noexcept nogil:
     """The entry of a key, wherever its ids lie, or NULL."""
-    cdef const Word* word = ws.words + 2 * (key.hash & ws.word_mask)
+    cdef const Word* word = bucket(ws, key)
     if word.low != key.low or word.high & ~ARENA != key.high:
         word += 1
         if word.low != key.low or word.high & ~ARENA != key.high:
@@ -633,7 +646,7 @@ cdef inline const uint8_t* record_of(const Workspace* ws, const Word* word) noex
 cdef const Word* bring_back(const Workspace* ws, const Key* key) noexcept nogil:
     """The entry of a key that its bucket gave up, changed back with the older one there; or NULL."""
     cdef Word* given = beside(ws, key)
-    cdef Word* word = ws.words + 2 * (key.hash & ws.word_mask)
+    cdef Word* word = bucket(ws, key)
     cdef Word back
     if given.low != key.low or given.high & ~ARENA != key.high:
         given += 1
@@ -685,32 +698,32 @@ cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
     cdef Misses* m = ws.misses
     cdef Unit* unit
     cdef Missed* missed
-    cdef Job* jobs
-    cdef size_t i, n_jobs = 0, n, first
+    cdef uint8_t[3][UNITS] listed       # those to be merged, by the width that they need
+    cdef size_t[3] n_listed
+    cdef Job* jobs = m.jobs
+    cdef size_t i, k, n, first
     cdef int64_t count
-    cdef int width = 1
+    cdef int width
+    memset(n_listed, 0, sizeof(n_listed))
     for i in range(m.n_units):
         unit = &m.units[i]
-        if unit.part:
-            look_up(ws, unit)
-    while width <= 4 and not t.n_missing:
-        jobs = m.jobs + n_jobs
-        n = 0
-        for i in range(m.n_units):
-            unit = &m.units[i]
-            if unit.ids == NULL and unit.n <= SHORT and width == (1 if unit.n <= 16 else 2 if unit.n <= 32 else 4):
-                jobs[n].p = unit.p
-                jobs[n].n = unit.n
-                jobs[n].index = i
-                n += 1
+        if unit.ids != NULL or unit.part and look_up(ws, unit) or unit.n > SHORT or t.n_missing:
+            continue
+        width = (unit.n > 16) + (unit.n > 32)
+        listed[width][n_listed[width]] = <uint8_t>i
+        n_listed[width] += 1
+    for width in range(3):
+        n = n_listed[width]
+        for k in range(n):
+            unit = &m.units[listed[width][k]]
+            jobs[k].p = unit.p
+            jobs[k].n = unit.n
+            unit.ids = jobs[k].ids
         if n:
-            kernels.merge_many(&t.pairs, jobs, n, width)
-            for i in range(n):
-                unit = &m.units[jobs[i].index]
-                unit.ids = jobs[i].ids
-                unit.n_ids = jobs[i].n_ids
-            n_jobs += n
-        width *= 2
+            kernels.merge_many(&t.pairs, jobs, n, 1 << width)
+        for k in range(n):
+            m.units[listed[width][k]].n_ids = jobs[k].n_ids
+        jobs += n
     for i in range(m.n_units):
         unit = &m.units[i]
         if room_for_found(m, unit.n_ids if unit.ids != NULL else unit.n + SLACK) != OK:
@@ -762,7 +775,7 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
     if look_up(ws, unit):
         return OK
     if n <= t.longest:
-        token = find_token(t, p, n, unit.key.hash if unit.key.high else hash_bytes(p, n))
+        token = find_token(t, p, n, token_hash(&unit.key, p, n))
         if token != NO_TOKEN and t.flags[token] & WHOLE:
             unit.few[0] = token
             unit.ids = unit.few
@@ -783,9 +796,7 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
         unit = new_unit(m, p + at, end - at, piece)
         unit.part = True
         unit.last = end == n
-        make_key(p + at, end - at, limit, t.part_mark, &unit.key)
-        unit.key.word = ws.words + 2 * (unit.key.hash & ws.word_mask)
-        BPETOK_PREFETCH(unit.key.word)
+        make_key(p + at, end - at, limit, t.part_mark, ws.words, ws.word_mask, &unit.key)
         BPETOK_PREFETCH(beside(ws, &unit.key))
         if end == n:
             return OK
@@ -899,7 +910,7 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
             word = find_word(ws, &missed.key)
             if word == NULL:
                 BPETOK_PREFETCH(beside(ws, &missed.key))
-                BPETOK_PREFETCH(t.tokens + (missed.key.hash & t.token_mask))
+                BPETOK_PREFETCH(t.tokens + (token_hash(&missed.key, missed.p, missed.n) & t.token_mask))
             else:
                 record = record_of(ws, word)
                 if record != NULL:

@@ -10,7 +10,9 @@ cdef extern from "pairs.h" nogil:
         uint64_t* entries
         uint8_t* shifts
         uint64_t odd
+        uint64_t last
         int bits
+        int home_by
         uint32_t* rank_token            # per rank: the id its merge makes; NULL where a rank is that id
         uint32_t* byte_rank             # per two bytes: the rank of their merge, or NO_RANK
         uint32_t[256] byte_token        # per byte: its token, or n_ids + the byte if there is none

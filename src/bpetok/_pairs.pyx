@@ -40,13 +40,15 @@ cdef size_t entry_bytes(int bits) noexcept:
 cdef int pairs_new(Pairs* t, int bits, uint64_t odd) except -1:
     cdef size_t slot
     pairs_free(t)
-    t.bits = bits
     t.odd = odd
+    t.bits = bits
+    t.home_by = 64 - bits
+    t.last = (<uint64_t>1 << bits) - 1
     t.entries = <uint64_t*>pages_new(entry_bytes(bits))
     t.shifts = <uint8_t*>calloc(<size_t>1 << (bits - 1), 1)
     if t.entries == NULL or t.shifts == NULL:
         raise MemoryError("no memory for the merges of a vocabulary")
-    for slot in range((<size_t>1 << bits) + 1):
+    for slot in range(t.last + 2):
         t.entries[slot] = NO_RANK
     return 0
 
@@ -74,15 +76,14 @@ cdef uint64_t odd_at(size_t place) except 0:
 
 cdef list all_pairs(const Pairs* t):
     cdef uint64_t slot, low, shift, home, key
-    cdef uint64_t mask = (<uint64_t>1 << t.bits) - 1
     found = []
     inverse = pow(t.odd, -1, 1 << 48)
-    for slot in range(mask + 1):
+    for slot in range(t.last + 1):
         if t.entries[slot] & NO_RANK != NO_RANK:
             # The entry has bits 16 to 55 of the key, which tell its group; and the slot tells the rest.
             low = t.entries[slot] >> 24 << 16
             shift = t.shifts[pair_group(t, low)] * SHIFT_BY
-            home = (slot - shift ^ low >> 24) & mask
+            home = (slot - shift ^ low >> 24) & t.last
             key = low | home >> (t.bits - 8) << 56
             pair = (key >> 16) * inverse % (1 << 48)
             found.append((t.entries[slot] & NO_RANK, pair >> 24, pair & 0xFFFFFF))
@@ -204,8 +205,7 @@ cdef class PairBuilder:
     cdef bint place(self, uint64_t group) noexcept:
         """Find a shift for a group of which no pair is placed, and place them."""
         cdef uint64_t[GROUP_MOST] homes, slots
-        cdef uint64_t mask = (<uint64_t>1 << self.t.bits) - 1, shift
-        cdef uint64_t key
+        cdef uint64_t shift, key
         cdef size_t n = 0, placed
         cdef uint32_t i = self.firsts[group]
         while i != NONE:
@@ -218,7 +218,7 @@ cdef class PairBuilder:
             placed = 0
             i = self.firsts[group]
             while placed < n:
-                slots[placed] = (homes[placed] + shift * SHIFT_BY) & mask
+                slots[placed] = (homes[placed] + shift * SHIFT_BY) & self.t.last
                 if self.t.entries[slots[placed]] != NO_RANK:
                     break
                 key = self.key(i)

@@ -25,7 +25,7 @@ typedef struct {
 
 /* A piece that is looked for, and the bucket of two entries where it is. */
 typedef struct {
-    uint64_t low, high, hash;
+    uint64_t low, high;
     const BpetokWord* word;
 } BpetokKey;
 
@@ -34,19 +34,21 @@ typedef struct {
     uint32_t piece, at;
 } BpetokGap;
 
-/* All of a key but where it is looked for; `mark` is BPETOK_PART or 0. */
-static inline void bpetok_make_key(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark, BpetokKey* key) {
+/* `mark` is BPETOK_PART or 0; `words` are buckets of two entries, `mask` is their number less one. */
+static inline void bpetok_make_key(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark,
+                                   const BpetokWord* words, uint64_t mask, BpetokKey* key) {
+    uint64_t low = 1, high = 0;     /* too long to be remembered: unlike any entry */
     if (__builtin_expect(n <= BPETOK_WORD, 1)) {
-        bpetok_word_key(p, n, limit, &key->low, &key->high);
-        key->high |= mark;
-        key->hash = bpetok_hash_key(key->low, key->high);
+        bpetok_word_key(p, n, limit, &low, &high);
+        high |= mark;
     } else if (n <= BPETOK_LONGEST) {
-        key->hash = key->low = bpetok_hash_bytes(p, n);
-        key->high = BPETOK_LONG | n | mark;
-    } else {    /* too long to be remembered: unlike any entry */
-        key->hash = key->high = 0;
-        key->low = 1;
+        low = bpetok_hash_bytes(p, n);
+        high = BPETOK_LONG | n | mark;
     }
+    key->low = low;
+    key->high = high;
+    key->word = words + 2 * (bpetok_hash_key(low, high) & mask);
+    BPETOK_PREFETCH(key->word);
 }
 
 /* Write the ids of an entry that holds them itself; returns how many they are. */
@@ -64,7 +66,6 @@ static inline size_t bpetok_unpack(const BpetokWord* word, uint32_t* ids) {
 typedef struct {
     const uint8_t* p;
     size_t n;
-    size_t index;       /* the caller's */
     size_t n_ids;       /* result */
     uint32_t ids[62];
 } BpetokJob;

@@ -31,7 +31,7 @@ INLINE int NAME(merge_begin)(const BpetokPairs* t, NAME(Merging)* m, const int w
     uint64_t right = bpetok_pair_key(t, token, m->symbol[next]), left = bpetok_pair_key(t, m->symbol[previous], token);
     uint64_t right_slot = bpetok_pair_slot(t, right), left_slot = bpetok_pair_slot(t, left);
     /* Behind the piece there is nothing to merge with. What is found before it has no lane to go to. */
-    right_slot = next <= m->n ? right_slot : (uint64_t)1 << t->bits;
+    right_slot = next <= m->n ? right_slot : t->last + 1;
     BPETOK_PREFETCH(t->entries + right_slot);
     BPETOK_PREFETCH(t->entries + left_slot);
     m->right_slot = right_slot;

@@ -19,7 +19,9 @@ typedef struct {
     uint64_t* entries;      /* 2^bits, and one that stays empty */
     uint8_t* shifts;        /* of each group */
     uint64_t odd;           /* what keys are multiplied by */
+    uint64_t last;          /* 2^bits - 1 */
     int bits;               /* 12 to 32 */
+    int home_by;            /* 64 - bits */
     uint32_t* rank_token;   /* per rank: the id that its merge gives; NULL where a rank is that id */
     uint32_t* byte_rank;    /* per two bytes: the rank of their merge, or NO_RANK */
     uint32_t byte_token[256];   /* per byte: the id that merging starts from */
@@ -30,17 +32,17 @@ static inline uint64_t bpetok_pair_key(const BpetokPairs* t, uint32_t left, uint
 }
 
 static inline uint64_t bpetok_pair_group(const BpetokPairs* t, uint64_t key) {
-    return (key << 8) >> (65 - t->bits);
+    return key << 8 >> t->home_by >> 1;
 }
 
 /* Where a pair would be if its group were not shifted; only the lowest bits count. */
 static inline uint64_t bpetok_pair_home(const BpetokPairs* t, uint64_t key) {
-    return (key >> (64 - t->bits)) ^ (key >> 24);
+    return key >> t->home_by ^ key >> 24;
 }
 
 static inline uint64_t bpetok_pair_slot(const BpetokPairs* t, uint64_t key) {
     uint64_t shift = (uint64_t)t->shifts[bpetok_pair_group(t, key)] * BPETOK_SHIFT_BY;
-    return (bpetok_pair_home(t, key) + shift) & (((uint64_t)1 << t->bits) - 1);
+    return (bpetok_pair_home(t, key) + shift) & t->last;
 }
 
 /* The rank of the pair with a key, from the slot where it is if it is anywhere. */

@@ -7,13 +7,14 @@
 /* Make the keys of pieces, and ask for the memory of their buckets. */
 static BPETOK_TARGET void NAME(make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
                                           const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys) {
-    size_t at = start;
-    for (size_t i = 0; i < count; i++) {
-        bpetok_make_key(text + at, ends[i] - at, limit, 0, &keys[i]);
-        keys[i].word = words + 2 * (keys[i].hash & mask);
-        BPETOK_PREFETCH(keys[i].word);
-        at = ends[i];
-    }
+    size_t at = start, i = 0, roomy = count;
+    /* All but the last few have sixteen bytes behind them. */
+    while (roomy && limit - (text + (roomy > 1 ? ends[roomy - 2] : start)) < 16)
+        roomy--;
+    for (; i < roomy; at = ends[i++])
+        bpetok_make_key(text + at, ends[i] - at, text + at + 16, 0, words, mask, &keys[i]);
+    for (; i < count; at = ends[i++])
+        bpetok_make_key(text + at, ends[i] - at, limit, 0, words, mask, &keys[i]);
 }
 
 /* Write up to eight ids, of which the first five matter at most, and return how many do. */
