@@ -30,8 +30,10 @@ INLINE int NAME(merge_begin)(const BpetokPairs* t, NAME(Merging)* m, const int w
     int previous = 63 - __builtin_clzll(m->live & (((uint64_t)1 << here) - 1));
     uint64_t right = bpetok_pair_key(t, token, m->symbol[next]), left = bpetok_pair_key(t, m->symbol[previous], token);
     uint64_t right_slot = bpetok_pair_slot(t, right), left_slot = bpetok_pair_slot(t, left);
-    /* Behind the piece there is nothing to merge with. What is found before it has no lane to go to. */
-    right_slot = next <= m->n ? right_slot : t->last + 1;
+    /* Behind the piece there is nothing to merge with: that finds the empty entry. It takes no branch, which
+       could not be foreseen. What is found before the piece has no lane to go to. */
+    uint64_t none = t->last + 1;
+    right_slot = none + ((right_slot - none) & (0 - (uint64_t)(next <= m->n)));
     BPETOK_PREFETCH(t->entries + right_slot);
     BPETOK_PREFETCH(t->entries + left_slot);
     m->right_slot = right_slot;
