@@ -19,7 +19,7 @@ from bpetok._decode cimport join_text, join_tokens
 from bpetok._ids cimport IdBuffer, make_list, take_buffer
 from bpetok._merge cimport (
     NO_MEMORY, OK, TOO_LONG, SLACK, Workspace, encode_piece, encode_pieces, encode_segment, put_special,
-    room_for_ids, workspace_free, workspace_new, workspace_trim)
+    room_for_ids, workspace_free, workspace_leave, workspace_new, workspace_take)
 from bpetok._scan cimport Scanner, last_cut, next_char
 from bpetok._specials cimport Specials
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
@@ -89,6 +89,7 @@ cdef class Encoder:
         if self.n_idle:
             self.n_idle -= 1
             ws = self.idle[self.n_idle]
+            workspace_take(ws)
         else:
             self.known()
             ws = workspace_new()
@@ -100,8 +101,8 @@ cdef class Encoder:
         return ws
 
     cdef void give_back(self, Workspace* ws) noexcept:
-        workspace_trim(ws)
         if self.n_idle < IDLE_MOST:
+            workspace_leave(ws)
             self.idle[self.n_idle] = ws
             self.n_idle += 1
         else:

@@ -97,6 +97,9 @@ cdef struct Workspace:
     uint32_t* nodes         # merging of long pieces
     size_t nodes_capacity
     size_t error_at         # where a missing byte was met
+    int taken               # by a call; or by a thread that frees its cache
+    uint64_t last_call      # a number that grows from call to call
+    Workspace* following    # in the list of all
 
 cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                           uint32_t* ids) noexcept nogil
@@ -109,4 +112,5 @@ cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil
 cdef int room_for_utf8(Workspace* ws, size_t wanted) noexcept nogil
 cdef Workspace* workspace_new() noexcept nogil
 cdef void workspace_free(Workspace* ws) noexcept nogil
-cdef void workspace_trim(Workspace* ws) noexcept nogil
+cdef void workspace_take(Workspace* ws) noexcept nogil
+cdef void workspace_leave(Workspace* ws) noexcept nogil

@@ -30,17 +30,23 @@ from bpetok._spare cimport spare_free, spare_grow
 from bpetok._vocab cimport (
     BPETOK_PREFETCH, NO_TOKEN, PART, WHOLE, Tables, VocabTables, crosses, find_token, hash_bytes, hash_key)
 
+import os
+
 from bpetok.errors import VocabularyError
 
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
       #define BPETOK_ADD(p, n) __atomic_add_fetch((p), (n), __ATOMIC_RELAXED)
+      #define BPETOK_TAKE(p) (__atomic_exchange_n((p), 1, __ATOMIC_ACQUIRE) == 0)
+      #define BPETOK_LEAVE(p) __atomic_store_n((p), 0, __ATOMIC_RELEASE)
     #else
-      #define BPETOK_ADD(p, n) (*(p) += (n))
+      #error "the word caches of a process need atomic operations"
     #endif
     """
     int64_t BPETOK_ADD(int64_t* p, int64_t n) noexcept nogil
+    bint BPETOK_TAKE(int* p) noexcept nogil     # true where it was 0; it is 1 then
+    void BPETOK_LEAVE(int* p) noexcept nogil
 
 cdef extern from "pages.h" nogil:
     void* pages_new "bpetok_pages_new"(size_t size)
@@ -76,6 +82,9 @@ cdef enum:
     KEEP_BYTES = 1 << 22            # scratch that an idle workspace may keep
 
 cdef int64_t cache_bytes = 0        # of all workspaces; only through BPETOK_ADD
+cdef Workspace* workspaces = NULL   # all there are
+cdef int workspaces_taken = 0       # by whoever reads or changes that list
+cdef uint64_t calls = 0
 cdef Kernels kernels = bpetok_kernels(tier())
 
 
@@ -389,10 +398,56 @@ cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size
 # ---- workspaces and the word cache ---------------------------------------------------------------
 
 cdef Workspace* workspace_new() noexcept nogil:
+    global workspaces
     cdef Workspace* ws = <Workspace*>calloc(1, sizeof(Workspace))
-    if ws != NULL:
-        ws.stood[0] = NO_TOKEN
+    if ws == NULL:
+        return NULL
+    ws.stood[0] = NO_TOKEN
+    ws.taken = 1
+    while not BPETOK_TAKE(&workspaces_taken):
+        pass
+    ws.following = workspaces
+    workspaces = ws
+    BPETOK_LEAVE(&workspaces_taken)
     return ws
+
+
+cdef void workspace_take(Workspace* ws) noexcept nogil:
+    """Begin to use an idle workspace."""
+    global calls
+    while not BPETOK_TAKE(&ws.taken):   # while another thread frees its cache
+        pass
+    calls += 1
+    ws.last_call = calls
+
+
+cdef void workspace_leave(Workspace* ws) noexcept nogil:
+    """Let a workspace be idle: its ids are gone, and its cache stays while no one else needs the memory."""
+    workspace_trim(ws)
+    BPETOK_LEAVE(&ws.taken)
+
+
+cdef bint free_a_cache() noexcept nogil:
+    """Free the cache of the workspace that has been idle longest. False where none has one."""
+    cdef Workspace* oldest = NULL
+    cdef Workspace* ws
+    while not BPETOK_TAKE(&workspaces_taken):
+        pass
+    ws = workspaces
+    while ws != NULL:
+        if BPETOK_TAKE(&ws.taken):
+            if ws.arena == NULL or oldest != NULL and oldest.last_call < ws.last_call:
+                BPETOK_LEAVE(&ws.taken)
+            else:
+                if oldest != NULL:
+                    BPETOK_LEAVE(&oldest.taken)
+                oldest = ws
+        ws = ws.following
+    if oldest != NULL:
+        drop_cache(oldest)
+        BPETOK_LEAVE(&oldest.taken)
+    BPETOK_LEAVE(&workspaces_taken)
+    return oldest != NULL
 
 
 cdef inline size_t words_size(uint64_t mask) noexcept nogil:
@@ -409,8 +464,15 @@ cdef void drop_cache(Workspace* ws) noexcept nogil:
 
 
 cdef void workspace_free(Workspace* ws) noexcept nogil:
+    cdef Workspace** link = &workspaces
     if ws == NULL:
         return
+    while not BPETOK_TAKE(&workspaces_taken):
+        pass
+    while link[0] != ws:
+        link = &link[0].following
+    link[0] = ws.following
+    BPETOK_LEAVE(&workspaces_taken)
     drop_cache(ws)
     spare_free(ws.ids, ws.ids_capacity * sizeof(uint32_t))
     free(ws.utf8)
@@ -518,7 +580,11 @@ cdef void grow_words(Workspace* ws) noexcept nogil:
     if mask >= WORDS_MOST:
         return
     size = words_size(mask)
-    if BPETOK_ADD(&cache_bytes, <int64_t>(size + size // 2)) <= CACHE_BUDGET:
+    while BPETOK_ADD(&cache_bytes, <int64_t>(size + size // 2)) > CACHE_BUDGET:
+        if not free_a_cache():
+            break
+        BPETOK_ADD(&cache_bytes, -<int64_t>(size + size // 2))
+    else:
         words = <Word*>pages_new(size)
         arena = <uint8_t*>malloc(size // 2)
     if words == NULL or arena == NULL:
@@ -1041,6 +1107,15 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     finally:
         workspace_free(ws)
         free(ids)
+
+
+def _after_fork():
+    """In a child process there is no thread that could have the list."""
+    BPETOK_LEAVE(&workspaces_taken)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def cache_in_use():
