@@ -19,7 +19,8 @@ LAYERS = (
     {"_cpu", "corpus"},
     {"_text"},
     {"_scan"},
-    {"_vocab", "patterns"},
+    {"_pairs", "_spare", "patterns"},
+    {"_vocab"},
     {"_merge", "_count", "_decode", "_ids", "_specials", "pretokenize"},
     {"_encode", "_learn", "vocabulary"},
     {"_batch"},
@@ -32,7 +33,7 @@ LAYERS = (
     {"cli"},
 )
 NATIVE = (
-    "_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
+    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
     "_count", "_learn",
 )  # fmt: skip
 # What each native module may take from the others.
@@ -40,10 +41,12 @@ NATIVE_KNOWS = {
     "_cpu": set(),
     "_text": {"_cpu"},
     "_scan": {"_cpu", "_text"},
-    "_vocab": {"_cpu", "_text", "_scan"},
-    "_merge": {"_cpu", "_text", "_scan", "_vocab"},
+    "_spare": set(),
+    "_pairs": set(),
+    "_vocab": {"_cpu", "_text", "_scan", "_pairs"},
+    "_merge": {"_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab"},
     "_specials": {"_text", "_vocab"},
-    "_ids": set(),
+    "_ids": {"_spare"},
     "_decode": {"_text", "_vocab"},
     "_encode": {"_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode"},
     "_batch": {"_text", "_merge", "_ids", "_encode"},

@@ -1,14 +1,10 @@
 """The table of merges: what went in comes out, what did not is not there, however its keys fall.
 
-A pair's key is left << 24 | right, times an odd number modulo 2^48. Its top bits choose a bucket (of 4,096
-in a small vocabulary), bits 24 to 30 are its tag. The tests below invert that, for pairs that get in each
-other's way.
+A pair's key is left << 24 | right, times an odd number modulo 2^48. Its low 40 bits are kept; the highest of these
+choose a group (of 2,048 in a small table). The tests below invert that, for pairs that get in each other's way.
 """
 
-import os
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -91,85 +87,51 @@ def test_rows_and_columns():
 
 @pytest.fixture(scope="module")
 def many():
-    """Random pairs of small ids as (left, right, bucket, tag): arrays."""
-    draw = np.random.default_rng(5)
-    left, right = draw.integers(0, 1 << 16, (2, 1 << 23), dtype=np.uint64)
+    """Random pairs of small ids: two arrays."""
+    return np.random.default_rng(5).integers(0, 1 << 16, (2, 1 << 23), dtype=np.uint64)
+
+
+def of_group(many, group: int, bits: int, most: int, multiplier: int = MULTIPLIER) -> list[tuple[int, int]]:
+    """Pairs that fall into one group of a table of 2^bits slots."""
+    left, right = many
     with np.errstate(over="ignore"):
-        key = ((left << np.uint64(24) | right) * np.uint64(MULTIPLIER)) & np.uint64(KEYS - 1)
-    return left, right, key >> np.uint64(36), (key >> np.uint64(24)) & np.uint64(127)
-
-
-def chosen(many, which, most) -> list[tuple[int, int]]:
-    left, right, _, _ = many
-    at = np.flatnonzero(which)
+        key = (left << np.uint64(24) | right) * np.uint64(multiplier)
+    at = np.flatnonzero(key >> np.uint64(41 - bits) & np.uint64((1 << bits - 1) - 1) == np.uint64(group))
     return list(dict.fromkeys(zip(left[at].tolist(), right[at].tolist(), strict=True)))[:most]
 
 
-@pytest.mark.parametrize("count", [9, 60, 400])
-@pytest.mark.parametrize("bucket", [0, 77, 4095])
-def test_many_pairs_of_one_bucket(many, bucket, count):
-    pairs = chosen(many, many[2] == bucket, count)
+@pytest.mark.parametrize("count", [2, 9, 64, 65, 400])
+@pytest.mark.parametrize("group", [0, 77, 2047])
+def test_many_pairs_of_one_group(many, group, count):
+    pairs = of_group(many, group, 12, count)
     assert len(pairs) == count
     holds(tables_of(pairs), pairs, near(pairs))
 
 
-def test_many_pairs_of_one_tag(many):
-    pairs = chosen(many, (many[3] == 5) & (many[2] < 40), 300)
-    assert len(pairs) == 300
-    holds(tables_of(pairs), pairs, near(pairs))
+@pytest.mark.parametrize("count", [1, 5, 40, 60])
+def test_pairs_that_differ_only_in_what_their_slot_tells(count):
+    """The low 40 bits of these keys are the same, and so are their groups and the entries but for the rank."""
+    for low in (0, 1, 0x123456789A, (1 << 40) - 1):
+        rest = [pair_of(low + (high << 40)) for high in range(256)]
+        pairs = [pair for pair in rest if max(pair) < MOST][:count]
+        largest = (max(token for pair in rest for token in pair if token < MOST),) * 2
+        holds(tables_of([*pairs, largest]), [*pairs, largest], rest + near(pairs))
 
 
-@pytest.mark.parametrize("first", [100, 4090])
-def test_a_row_of_buckets_that_all_moved_on(many, first):
-    """Sixteen buckets on, the low 40 bits of keys come again: whoever searches so far finds another's."""
-    _, _, bucket, tag = many
-    pairs, absent = [], []
-    for step in range(17):
-        here = (first + step) % 4096
-        # Two of one tag, other than the neighbours' tags: the second of them moves on.
-        pairs += chosen(many, (bucket == here) & (tag == 10 + step), 2)
-    assert len(pairs) == 34
-    for pair in chosen(many, (bucket == (first + 16) % 4096) & (tag > 40) & (tag < 60), 8):
-        pairs.append(pair)
-        absent.append(pair_of((key_of(*pair) - (1 << 40)) % KEYS))
-    # They must be below the largest id to be looked up at all.
-    largest = max(token for pair in absent for token in pair)
-    pairs.append((largest, largest))
-    holds(tables_of(pairs), pairs, absent + near(pairs))
-
-
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""),
-    reason="AddressSanitizer needs more than the memory allowed here",
-)
-def test_more_pairs_of_one_place_than_buckets_can_hold():
-    """Keys that differ in their last 16 bits have one tag, and share their bucket in a table of any size.
-
-    They may be held or refused, but not make the table grow until there is no memory left.
-    """
-    code = f"""
-import resource
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-import sys
-sys.path.insert(0, {str(__file__).rpartition("/")[0]!r})
-from test_vocabulary_pairs import holds, near, pair_of, tables_of
-from bpetok.errors import VocabularyError
-found = [pair_of((0x123456 << 24 | 0x5A << 16) + low) for low in range(1 << 16)]
-pairs = [pair for pair in found if max(pair) < 1 << 19][:12]
-assert len(pairs) == 12
-try:
-    tables = tables_of(pairs)
-except VocabularyError:
-    pass
-else:
-    holds(tables, pairs, near(pairs))
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
-    assert run.returncode == 0, run.stderr[-2000:]
+def test_more_pairs_of_one_place_than_any_table_can_hold(many):
+    """They are refused, whichever multiplier is tried; the table does not grow until there is no memory left."""
+    # Left ids that differ by multiples of 65,536 have keys of the same low 40 bits, whatever the multiplier.
+    with pytest.raises(VocabularyError, match="too many merges of this vocabulary fall into one place"):
+        tables_of([(left << 16, 7) for left in range(100)])
+    multipliers = MULTIPLIER, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0xA0761D6478BD642F
+    pairs = [pair for odd in multipliers for pair in of_group(many, 5, 14, 65, odd)]
+    pairs += [pair for odd in multipliers for pair in of_group(many, 1, 12, 65, odd)]
+    with pytest.raises(VocabularyError, match="too many merges of this vocabulary fall into one place"):
+        tables_of(list(dict.fromkeys(pairs)))
 
 
 def test_a_pair_twice_is_refused_wherever_it_lies(many):
-    pairs = chosen(many, many[2] == 77, 100)
+    pairs = of_group(many, 77, 12, 100)
     for again in (0, 50, 99):
         with pytest.raises(VocabularyError, match="merged twice"):
             tables_of([*pairs, pairs[again]])
