@@ -11,8 +11,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, find_namespace_packages, setup
 
 MODULES = (
-    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
-    "_count", "_learn",
+    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
+    "_ids", "_decode", "_encode", "_batch", "_count", "_learn",
 )  # fmt: skip
 DIRECTIVES = {
     "language_level": "3",

@@ -21,7 +21,9 @@ LAYERS = (
     {"_scan"},
     {"_pairs", "_spare", "patterns"},
     {"_vocab"},
-    {"_merge", "_count", "_decode", "_ids", "_specials", "pretokenize"},
+    {"_workspace", "_count", "_decode", "_ids", "_specials", "pretokenize"},
+    {"_merge"},
+    {"_engine"},
     {"_encode", "_learn", "vocabulary"},
     {"_batch"},
     {"counting", "explain", "streaming"},
@@ -33,8 +35,8 @@ LAYERS = (
     {"cli"},
 )
 NATIVE = (
-    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_merge", "_ids", "_decode", "_encode", "_batch",
-    "_count", "_learn",
+    "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
+    "_ids", "_decode", "_encode", "_batch", "_count", "_learn",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -44,12 +46,25 @@ NATIVE_KNOWS = {
     "_spare": set(),
     "_pairs": set(),
     "_vocab": {"_cpu", "_text", "_scan", "_pairs"},
-    "_merge": {"_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab"},
+    "_workspace": {"_spare", "_pairs", "_vocab"},
+    "_merge": {"_cpu", "_pairs", "_vocab", "_workspace"},
+    "_engine": {"_cpu", "_text", "_scan", "_pairs", "_vocab", "_workspace", "_merge"},
     "_specials": {"_text", "_vocab"},
     "_ids": {"_spare"},
     "_decode": {"_text", "_vocab"},
-    "_encode": {"_cpu", "_text", "_scan", "_vocab", "_specials", "_merge", "_ids", "_decode"},
-    "_batch": {"_text", "_merge", "_ids", "_encode"},
+    "_encode": {
+        "_cpu",
+        "_text",
+        "_scan",
+        "_vocab",
+        "_specials",
+        "_workspace",
+        "_merge",
+        "_engine",
+        "_ids",
+        "_decode",
+    },
+    "_batch": {"_text", "_vocab", "_workspace", "_ids", "_encode"},
     "_count": {"_cpu", "_text", "_scan", "_vocab"},
     "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
 }

@@ -8,8 +8,8 @@ from libc.string cimport memcpy
 
 from bpetok._encode cimport REJECTED, Encoder, marks
 from bpetok._ids cimport make_list
-from bpetok._merge cimport NO_MEMORY, OK, Workspace
 from bpetok._text cimport TextView, view_text
+from bpetok._workspace cimport NO_MEMORY, OK, Workspace
 
 cdef extern from "Python.h":
     bint PyGC_Disable()

@@ -3,11 +3,11 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
-from bpetok._merge cimport Workspace
 from bpetok._scan cimport Scanner
 from bpetok._specials cimport Specials
 from bpetok._text cimport TextView
 from bpetok._vocab cimport VocabTables
+from bpetok._workspace cimport Workspace
 
 cdef enum:
     REJECTED = -1       # a status beside those of `_merge`: a special token is in the text

@@ -16,14 +16,15 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 
 from bpetok._decode cimport join_text, join_tokens
+from bpetok._engine cimport encode_piece, encode_pieces, encode_segment, put_special
 from bpetok._ids cimport IdBuffer, make_list, take_buffer
-from bpetok._merge cimport (
-    NO_MEMORY, OK, TOO_LONG, SLACK, Workspace, encode_piece, encode_pieces, encode_segment, put_special,
-    room_for_ids, workspace_free, workspace_leave, workspace_new, workspace_take)
 from bpetok._scan cimport Scanner, last_cut, next_char
 from bpetok._specials cimport Specials
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 from bpetok._vocab cimport VocabTables
+from bpetok._workspace cimport (
+    NO_MEMORY, OK, SLACK, TOO_LONG, Workspace, room_for_ids, workspace_free, workspace_leave, workspace_new,
+    workspace_take)
 
 from bpetok._text import as_utf8
 from bpetok.errors import EncodeError, TokenError, TokenRangeError, VocabularyError

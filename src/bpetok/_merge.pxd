@@ -1,116 +1,28 @@
-# The C interface of the merge engine.
+# The C interface of merging.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from bpetok._scan cimport ScanSpec
+from bpetok._pairs cimport Pairs
 from bpetok._vocab cimport Tables
-
-# What a call without the GIL returns; `ws.error_at` says where in the text.
-cdef enum:
-    OK = 0
-    NO_MEMORY = 1
-    MISSING_BYTE = 2
-    TOO_LONG = 3
+from bpetok._workspace cimport Job, Key, Word, Workspace
 
 cdef extern from "kernels.h" nogil:
-    enum:
-        WORD_IDS "BPETOK_WORD_IDS"      # ids that a word's entry has room for
-        SLACK "BPETOK_SLACK"            # ids that encoding may write behind its results
-    # A word of up to 15 bytes and up to five ids, in half a cache line. `low` and `high` hold the bytes,
-    # little end first, and the length in the top byte; `first` and `second` hold five ids of 24 bits and
-    # their number in the top byte. The length is never 0 in a used entry. For a longer piece `low` is its
-    # hash; its bytes, and more ids than five, lie in the arena, at the offset `first`: `second` of them.
-    ctypedef struct Word "BpetokWord":
-        uint64_t low
-        uint64_t high
-        uint64_t first
-        uint64_t second
-    # What is looked for among the words, and where it would be.
-    ctypedef struct Key "BpetokKey":
-        uint64_t low
-        uint64_t high
-        const Word* word
-    # A piece of up to 62 bytes that is to be merged.
-    ctypedef struct Job "BpetokJob":
-        const uint8_t* p
-        size_t n
-        size_t n_ids
-        uint32_t[62] ids
+    # A piece of a batch that is not among the words, and how many ids come before its own.
+    ctypedef struct Gap "BpetokGap":
+        uint32_t piece
+        uint32_t at
+    ctypedef struct Kernels "BpetokKernels":
+        void (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
+                          const size_t* ends, size_t count, const uint8_t* limit, Key* keys) noexcept nogil
+        size_t (*recall)(const Key* keys, size_t count, uint32_t* ids, size_t* n_ids,
+                         Gap* gaps) noexcept nogil
+        void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil
 
 cdef enum:
-    MISSES = 1024           # pieces that are missed before they are dealt with
-    UNITS = 128             # what is looked for side by side
+    SHORT = 62                      # pieces up to this many bytes merge in registers
 
-# A piece that the words did not give at once. Those of a whole window of text are listed and then dealt with
-# together, so that there is always something to do while memory is on its way.
-cdef struct Missed:
-    Key key
-    const uint8_t* p
-    size_t n
-    size_t at               # how many ids of the workspace come before its own
-    size_t end              # where its own end among `found`; they begin where the last one's end
-
-# What ids are asked for: a missed piece, or a part of one that was cut.
-cdef struct Unit:
-    Key key
-    const uint8_t* p
-    size_t n
-    size_t piece            # the missed one
-    bint part               # of a piece that was cut
-    bint last               # of the parts of its piece
-    bint fresh              # not remembered yet
-    const uint32_t* ids     # NULL while they are not known
-    size_t n_ids
-    uint32_t[8] few         # room for ids that lie nowhere else
-
-cdef struct Misses:
-    Missed* missed
-    size_t n_missed
-    size_t missed_capacity
-    uint32_t* found         # their ids
-    size_t n_found
-    size_t found_capacity
-    size_t n_units
-    Unit[UNITS] units
-    Job[UNITS] jobs
-
-# Everything one running call may write to. Leased by a call, so never shared by two threads.
-cdef struct Workspace:
-    uint32_t* ids           # output
-    size_t n_ids
-    size_t ids_capacity
-    size_t n_total          # ids counted so far by a call that keeps none
-    bint keep
-    uint8_t* utf8           # a str's text, transcoded
-    size_t utf8_capacity
-    Word* words             # NULL before the first piece
-    Word[2] least           # what it points to when the process has no budget left for more
-    uint64_t word_mask      # of buckets of two entries
-    size_t learned          # words, since the cache last grew
-    Misses* misses          # NULL before the first
-    uint8_t* arena          # a ring of records: ids, then bytes
-    size_t arena_size       # a power of two
-    uint64_t arena_start    # the least offset that was written to this arena
-    uint64_t arena_end      # the offset of the next record
-    uint32_t[2] stood       # the last two tokens that were found to stand side by side
-    uint32_t* nodes         # merging of long pieces
-    size_t nodes_capacity
-    size_t error_at         # where a missing byte was met
-    int taken               # by a call; or by a thread that frees its cache
-    uint64_t last_call      # a number that grows from call to call
-    Workspace* following    # in the list of all
-
-cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
-                          uint32_t* ids) noexcept nogil
-cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
-                       size_t count, const uint8_t* limit) noexcept nogil
-cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
-                        size_t start, size_t end) noexcept nogil
-cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil
-cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil
-cdef int room_for_utf8(Workspace* ws, size_t wanted) noexcept nogil
-cdef Workspace* workspace_new() noexcept nogil
-cdef void workspace_free(Workspace* ws) noexcept nogil
-cdef void workspace_take(Workspace* ws) noexcept nogil
-cdef void workspace_leave(Workspace* ws) noexcept nogil
+# Those of the tier in use.
+cdef const Kernels* kernels() noexcept nogil
+# Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece.
+cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil

@@ -1,4 +1,4 @@
-"""Merge engine: pieces to ids, exactly, from a word cache or by merging; all of it without the GIL."""
+"""Merging: the bytes of a piece to ids, exactly and without the GIL."""
 
 from collections.abc import Iterable
 
@@ -14,6 +14,3 @@ def link_merges(tables: VocabTables, merges: Iterable[tuple[int, int]], ignore_m
         VocabularyError: a merge names an id that is not a token, its result is no token, or a pair
             occurs twice.
     """
-
-def cache_in_use() -> int:
-    """Bytes that the word caches of all tokenizers in this process hold at the moment."""

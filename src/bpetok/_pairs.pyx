@@ -1,9 +1,10 @@
 """The table of merges, built: every pair gets a slot where it is found with one look.
 
-The pairs of a group share a shift, and the builder looks for one that brings all of them to free slots (hash and
-displace: Belazzougui, Botelho and Dietzfelbinger, 2009). Groups with many pairs come first, while most slots are
-free. A table that is finished is filled to between 40 and 80 %. While pairs are still being added it is at most half
-full, and each can be found at once. `_native/pairs.h` says how a pair is found.
+The pairs of a group share a shift, and the builder looks for one that brings all of them to free slots
+(hash and displace: Belazzougui, Botelho and Dietzfelbinger, 2009). Groups with many pairs come first,
+while most slots are free. A table that is finished is filled to between 40 and 80 %. While pairs are
+still being added it is at most half full, and each can be found at once. `_native/pairs.h` says how a
+pair is found.
 """
 
 from libc.stddef cimport size_t
@@ -152,7 +153,7 @@ cdef class PairBuilder:
         self.firsts[group] = <uint32_t>i
 
     cdef int rebuild(self, int bits) except -1:
-        """Place all pairs anew, in a table of 2^bits slots or, where they do not fit, of up to four times that."""
+        """Place all pairs anew, in 2^bits slots or, where they do not fit, up to four times as many."""
         cdef int more, attempt
         for more in range(MORE_BITS + 1):
             free(self.firsts)

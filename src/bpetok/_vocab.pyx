@@ -26,7 +26,7 @@ cdef extern from "pages.h" nogil:
 cdef bytes MAGIC = b"BPETOKE2"
 
 cdef enum:
-    HEADER = 24             # magic, number of ids, of spelled tokens, bits and multiplier of the table of pairs
+    HEADER = 24             # magic; number of ids, of spelled tokens; bits, multiplier of the table of pairs
     NO_PARTS = 0xFFFFFF     # in place of a left id: the right one is a byte, a spelled token, or unused
     SPELLED = 0x800000
     AHEAD = 32              # tokens whose table slots are prefetched before the first is filled

@@ -115,7 +115,7 @@ def test_the_caches_of_many_tokenizers_stay_within_the_budget():
     code = """
 import random
 from bpetok import Tokenizer, get_encoding
-from bpetok._merge import cache_in_use
+from bpetok._workspace import cache_in_use
 ranks = get_encoding("gpt2")._mergeable_ranks
 rng = random.Random(3)
 text = " ".join("".join(rng.choice("abcdefgh") for _ in range(rng.randrange(6, 20))) for _ in range(40_000))

@@ -1,7 +1,8 @@
 """The table of merges: what went in comes out, what did not is not there, however its keys fall.
 
-A pair's key is left << 24 | right, times an odd number modulo 2^48. Its low 40 bits are kept; the highest of these
-choose a group (of 2,048 in a small table). The tests below invert that, for pairs that get in each other's way.
+A pair's key is left << 24 | right, times an odd number modulo 2^48. Its low 40 bits are kept; the
+highest of these choose a group (of 2,048 in a small table). The tests below invert that, for pairs that
+get in each other's way.
 """
 
 import random
@@ -110,7 +111,7 @@ def test_many_pairs_of_one_group(many, group, count):
 
 @pytest.mark.parametrize("count", [1, 5, 40, 60])
 def test_pairs_that_differ_only_in_what_their_slot_tells(count):
-    """The low 40 bits of these keys are the same, and so are their groups and the entries but for the rank."""
+    """The low 40 bits of these keys are the same, and so are groups and entries, but for the rank."""
     for low in (0, 1, 0x123456789A, (1 << 40) - 1):
         rest = [pair_of(low + (high << 40)) for high in range(256)]
         pairs = [pair for pair in rest if max(pair) < MOST][:count]
@@ -119,7 +120,7 @@ def test_pairs_that_differ_only_in_what_their_slot_tells(count):
 
 
 def test_more_pairs_of_one_place_than_any_table_can_hold(many):
-    """They are refused, whichever multiplier is tried; the table does not grow until there is no memory left."""
+    """They are refused, whatever multiplier is tried; the table does not grow until memory is gone."""
     # Left ids that differ by multiples of 65,536 have keys of the same low 40 bits, whatever the multiplier.
     with pytest.raises(VocabularyError, match="too many merges of this vocabulary fall into one place"):
         tables_of([(left << 16, 7) for left in range(100)])

@@ -1,0 +1,345 @@
+"""The engine: pieces to ids, exactly, from the words remembered or by merging; all of it without the GIL.
+
+`encode_segment` scans a stretch of text into batches of 256 pieces (`_scan`), and `append_pieces` writes
+the ids of those that the workspace's word cache has (`_workspace`). What it has not is listed. At the
+end, `fill_in` finds all of that: whole in the vocabulary, or cut into parts, or merged several at once
+(`_merge`); remembers it; and puts the ids where they belong.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from bpetok._merge cimport SHORT, Gap, kernels, merge
+from bpetok._scan cimport ScanSpec, scan
+from bpetok._vocab cimport BPETOK_PREFETCH, NO_TOKEN, WHOLE, Tables, crosses, find_token, hash_bytes
+from bpetok._workspace cimport (
+    ARENA, MISSES, NO_MEMORY, OK, SLACK, UNITS, WORD, WORD_IDS, Job, Key, Missed, Misses, Unit, Word,
+    Workspace, beside, bring_back, find_word, grow_words, record_of, remember, room_for_found,
+    room_for_ids, room_for_missed, token_hash)
+
+cdef extern from "kernels.h" nogil:
+    void make_key "bpetok_make_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark,
+                                    const Word* words, uint64_t mask, Key* key)
+    size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
+
+cdef enum:
+    BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
+
+
+# ---- what was missed -----------------------------------------------------------------------------
+
+cdef bint look_up(const Workspace* ws, Unit* unit) noexcept nogil:
+    """Point a unit to its ids, if it is remembered."""
+    cdef const Word* word = find_word(ws, &unit.key)
+    cdef const uint8_t* record
+    if word == NULL:
+        word = bring_back(ws, &unit.key)
+        if word == NULL:
+            return False
+    if word.high & ARENA:
+        record = record_of(ws, word)
+        if record == NULL or (unit.n > WORD and memcmp(record + 4 * word.second, unit.p, unit.n) != 0):
+            return False
+        unit.ids = <const uint32_t*>record
+        unit.n_ids = word.second
+    else:
+        unit.ids = unit.few
+        unit.n_ids = unpack(word, unit.few)
+    unit.fresh = False
+    return True
+
+
+cdef inline Unit* new_unit(Misses* m, const uint8_t* p, size_t n, size_t piece) noexcept nogil:
+    cdef Unit* unit = &m.units[m.n_units]
+    m.n_units += 1
+    unit.p = p
+    unit.n = n
+    unit.piece = piece
+    unit.part = False
+    unit.last = True
+    unit.fresh = True
+    unit.ids = NULL
+    return unit
+
+
+cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
+    """Append the ids of all units to `found`, and remember what is new."""
+    cdef Misses* m = ws.misses
+    cdef Unit* unit
+    cdef Missed* missed
+    cdef uint8_t[3][UNITS] listed       # those to be merged, by the width that they need
+    cdef size_t[3] n_listed
+    cdef Job* jobs = m.jobs
+    cdef size_t i, k, n, first
+    cdef int64_t count
+    cdef int width
+    memset(n_listed, 0, sizeof(n_listed))
+    for i in range(m.n_units):
+        unit = &m.units[i]
+        if unit.ids != NULL or unit.part and look_up(ws, unit) or unit.n > SHORT or t.n_missing:
+            continue
+        width = (unit.n > 16) + (unit.n > 32)
+        listed[width][n_listed[width]] = <uint8_t>i
+        n_listed[width] += 1
+    for width in range(3):
+        n = n_listed[width]
+        for k in range(n):
+            unit = &m.units[listed[width][k]]
+            jobs[k].p = unit.p
+            jobs[k].n = unit.n
+            unit.ids = jobs[k].ids
+        if n:
+            kernels().merge_many(&t.pairs, jobs, n, 1 << width)
+        for k in range(n):
+            m.units[listed[width][k]].n_ids = jobs[k].n_ids
+        jobs += n
+    for i in range(m.n_units):
+        unit = &m.units[i]
+        if room_for_found(m, unit.n_ids if unit.ids != NULL else unit.n + SLACK) != OK:
+            return NO_MEMORY
+        if unit.ids != NULL:
+            memcpy(m.found + m.n_found, unit.ids, unit.n_ids * sizeof(uint32_t))
+        else:
+            count = merge(t, ws, unit.p, unit.n, m.found + m.n_found)
+            if count < 0:
+                ws.error_at += <size_t>(unit.p - m.missed[0].p)
+                return <int>-count
+            unit.n_ids = <size_t>count
+        m.n_found += unit.n_ids
+        if unit.last:
+            m.missed[unit.piece].end = m.n_found
+    # Only now, since units may point to what is overwritten.
+    n = m.n_found
+    while m.n_units:
+        m.n_units -= 1
+        unit = &m.units[m.n_units]
+        missed = &m.missed[unit.piece]
+        if unit.part and unit.last and missed.key.high:
+            first = m.missed[unit.piece - 1].end if unit.piece else 0
+            remember(ws, &missed.key, missed.p, missed.n, m.found + first, n - first)
+        n -= unit.n_ids
+        if unit.fresh and unit.key.high:
+            remember(ws, &unit.key, unit.p, unit.n, m.found + n, unit.n_ids)
+    return OK
+
+
+cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t* limit) noexcept nogil:
+    """Make units of a missed piece: itself, or the parts that no merge crosses.
+
+    What no merge brings together is never joined, whatever stands around it. So the parts merge as if
+    each were alone; being shorter, they merge faster and are known more often.
+    """
+    cdef Misses* m = ws.misses
+    cdef const uint8_t* p = m.missed[piece].p
+    cdef size_t n = m.missed[piece].n, at, end = n
+    cdef uint32_t token
+    cdef Unit* unit
+    cdef int status
+    if m.n_units == UNITS:
+        status = settle(t, ws)
+        if status != OK:
+            return status
+    unit = new_unit(m, p, n, piece)
+    unit.key = m.missed[piece].key
+    if look_up(ws, unit):
+        return OK
+    if n <= t.longest:
+        token = find_token(t, p, n, token_hash(&unit.key, p, n))
+        if token != NO_TOKEN and t.flags[token] & WHOLE:
+            unit.few[0] = token
+            unit.ids = unit.few
+            unit.n_ids = 1
+            return OK
+    if n <= WORD:
+        return OK
+    end = next_cut(t, p, 0, n)
+    if end == n:
+        return OK
+    m.n_units -= 1
+    at = 0
+    while True:
+        if m.n_units == UNITS:
+            status = settle(t, ws)
+            if status != OK:
+                return status
+        unit = new_unit(m, p + at, end - at, piece)
+        unit.part = True
+        unit.last = end == n
+        make_key(p + at, end - at, limit, t.part_mark, ws.words, ws.word_mask, &unit.key)
+        BPETOK_PREFETCH(beside(ws, &unit.key))
+        if end == n:
+            return OK
+        at = end
+        end = next_cut(t, p, at, n)
+
+
+cdef inline size_t next_cut(const Tables* t, const uint8_t* p, size_t start, size_t n) noexcept nogil:
+    """The first place after `start` that no merge crosses, or the end of the piece."""
+    start += 1
+    while start < n and crosses(t, p[start - 1], p[start]):
+        start += 1
+    return start
+
+
+cdef inline void copy_ids(uint32_t* to, const uint32_t* ids, size_t n) noexcept nogil:
+    """Copy ids in blocks of eight: up to SLACK more are read and written."""
+    cdef size_t at = 0
+    while at < n:
+        memcpy(to + at, ids + at, SLACK * sizeof(uint32_t))
+        at += SLACK
+
+
+cdef int find_all(const Tables* t, Workspace* ws, const uint8_t* limit) noexcept nogil:
+    """Append the ids of all that was missed to `found`."""
+    cdef size_t k
+    cdef int status
+    for k in range(ws.misses.n_missed):
+        status = find_missed(t, ws, k, limit)
+        if status != OK:
+            return status
+    return settle(t, ws)
+
+
+cdef int fill_in(const Tables* t, Workspace* ws, const uint8_t* text, const uint8_t* limit,
+                 int status) noexcept nogil:
+    """Find the ids of all that was missed, and put them where they belong among the others; or forget it,
+    where the status is not OK. Returns the status."""
+    cdef Misses* m = ws.misses
+    cdef uint32_t* out
+    cdef size_t k, at, start, first = 0
+    if m == NULL or not m.n_missed:
+        return status
+    if status == OK:
+        status = find_all(t, ws, limit)
+        if status != OK:
+            ws.error_at += <size_t>(m.missed[0].p - text)
+    if status == OK and ws.keep:
+        at = m.missed[0].at
+        start = m.n_found + SLACK
+        status = room_for_found(m, ws.n_ids - at + start + SLACK)
+    if status == OK and ws.keep:
+        status = room_for_ids(ws, m.n_found + SLACK)
+    if status == OK and ws.keep:
+        # Behind `found`, all from the first gap on. Copies may write ids of no meaning behind theirs.
+        out = m.found + start
+        for k in range(m.n_missed):
+            copy_ids(out, ws.ids + at, m.missed[k].at - at)
+            out += m.missed[k].at - at
+            at = m.missed[k].at
+            copy_ids(out, m.found + first, m.missed[k].end - first)
+            out += m.missed[k].end - first
+            first = m.missed[k].end
+        copy_ids(out, ws.ids + at, ws.n_ids - at)
+        at = m.missed[0].at
+        ws.n_ids += m.n_found
+        memcpy(ws.ids + at, m.found + start, (ws.n_ids - at) * sizeof(uint32_t))
+    elif status == OK:
+        ws.n_total += m.n_found
+    m.n_missed = 0
+    m.n_found = 0
+    m.n_units = 0
+    return status
+
+
+# ---- the encode kernel ---------------------------------------------------------------------------
+
+cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit) noexcept nogil:
+    """Append the ids of up to BATCH pieces that lie side by side from `start`, as far as they are remembered.
+    The others are noted for `fill_in`.
+
+    Two passes: keys, hashes and prefetches first, so that the cache lines of 256 words are under way
+    while they are looked up one by one.
+    """
+    cdef Key keys[BATCH]
+    cdef Gap gaps[BATCH]
+    cdef size_t k, i, n_gaps, n_ids
+    cdef const Word* word
+    cdef const uint8_t* record
+    cdef Missed* missed
+    if ws.words == NULL:
+        grow_words(ws)
+    if room_for_ids(ws, WORD_IDS * count + SLACK) != OK:
+        return NO_MEMORY
+    kernels().make_keys(ws.words, ws.word_mask, text, start, ends, count, limit, keys)
+    n_gaps = kernels().recall(keys, count, ws.ids + ws.n_ids, &n_ids, gaps)
+    if n_gaps:
+        if room_for_missed(ws, n_gaps) != OK:
+            return NO_MEMORY
+        missed = ws.misses.missed + ws.misses.n_missed
+        ws.misses.n_missed += n_gaps
+        for k in range(n_gaps):
+            i = gaps[k].piece
+            missed.key = keys[i]
+            missed.p = text + (ends[i - 1] if i else start)
+            missed.n = ends[i] - (ends[i - 1] if i else start)
+            missed.at = ws.n_ids + gaps[k].at
+            word = find_word(ws, &missed.key)
+            if word == NULL:
+                BPETOK_PREFETCH(beside(ws, &missed.key))
+                BPETOK_PREFETCH(t.tokens + (token_hash(&missed.key, missed.p, missed.n) & t.token_mask))
+            else:
+                record = record_of(ws, word)
+                if record != NULL:
+                    BPETOK_PREFETCH(record)
+                    BPETOK_PREFETCH(record + 64)
+            missed += 1
+    if ws.keep:
+        ws.n_ids += n_ids
+    else:
+        ws.n_total += n_ids
+    return OK
+
+
+cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit) noexcept nogil:
+    """Append the ids of up to BATCH pieces that lie side by side from `start`, or only count them."""
+    cdef int status = append_pieces(t, ws, text, start, ends, count, limit)
+    return fill_in(t, ws, text, limit, status)
+
+
+cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t end) noexcept nogil:
+    """Append the ids of text[start:end], which holds no special token, or only count them."""
+    cdef size_t ends[BATCH]
+    cdef size_t count
+    cdef int status = OK
+    while start < end and status == OK:
+        count = scan(spec, text, start, end, ends, BATCH)
+        status = append_pieces(t, ws, text, start, ends, count, text + end)
+        start = ends[count - 1]
+        if status == OK and ws.misses != NULL and ws.misses.n_missed >= MISSES:
+            status = fill_in(t, ws, text, text + end, status)
+    return fill_in(t, ws, text, text + end, status)
+
+
+cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil:
+    if not ws.keep:
+        ws.n_total += 1
+        return OK
+    if room_for_ids(ws, 1) != OK:
+        return NO_MEMORY
+    ws.ids[ws.n_ids] = token
+    ws.n_ids += 1
+    return OK
+
+
+# ---- one piece alone -----------------------------------------------------------------------------
+
+cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t hash,
+                          uint32_t* ids) noexcept nogil:
+    """1 and the id when a piece is a token that the vocabulary's semantics takes unmerged, else 0."""
+    cdef uint32_t token
+    if n <= t.longest:
+        token = find_token(t, p, n, hash)
+        if token != NO_TOKEN and t.flags[token] & WHOLE:
+            ids[0] = token
+            return 1
+    return 0
+
+
+cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                          uint32_t* ids) noexcept nogil:
+    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging."""
+    return encode_whole(t, p, n, hash_bytes(p, n), ids) or merge(t, ws, p, n, ids)
