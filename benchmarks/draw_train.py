@@ -90,9 +90,10 @@ def caption(record: Row) -> str:
     sentences = [
         "Median of wall time, largest memory beyond what the process held before, and tokens in common with "
         "bpetok under the same or the nearest rule for ties",
-        f"{OURS}-hf is {OURS} with the ties of tokenizers",
         f"With {versions}",
     ]
+    if f"{OURS}-hf" in record["engines"]:
+        sentences.append(f"{OURS}-hf is {OURS} with the ties of tokenizers")
     if record["missing"]:
         sentences.append(f"Not installed: {', '.join(record['missing'])}")
     again = {
