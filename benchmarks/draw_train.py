@@ -126,7 +126,7 @@ def plot(record: Row) -> dict[str, Any]:
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "background": None,
-        "title": {"text": f"Training {first:,} tokens, {threads} threads", "anchor": "start", "offset": 12},
+        "title": {"text": f"Training {first:,} tokens, threads: {threads}", "anchor": "start", "offset": 12},
         "width": 460,
         "height": 300,
         "data": {"values": values},
@@ -144,6 +144,7 @@ def plot(record: Row) -> dict[str, Any]:
                 "encoding": {"text": {"field": "engine"}},
             },
         ],
+        "padding": {"left": 5, "top": 5, "bottom": 5, "right": 80},
         "config": {
             "view": {"stroke": None},
             "title": {"color": TEXT},
