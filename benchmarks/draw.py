@@ -1,4 +1,4 @@
-"""A record of encoding speed as Markdown tables and as a plot.
+"""A record as Markdown tables and as a plot.
 
 Only `summary` and the head of a record are read; `bpetok_bench.encode` says what stands there. A page that
 shows a record has it between two comments::
@@ -7,7 +7,8 @@ shows a record has it between two comments::
     <!-- /benchmark-table -->
 
 The first names the record and its plot, seen from the page's folder, and says "main" if the page shows the
-main workloads only. `insert` names them and writes what belongs between; tests see that it still does.
+main workloads only, or "train" if its place is for a record of training. `insert` names them and writes what
+belongs between; tests see that it still does.
 """
 
 import hashlib
@@ -19,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from bpetok import BpetokError
+from bpetok_bench import draw_train
+from bpetok_bench.draw_train import BAR, OUR_BAR, RULE, TEXT
+from bpetok_bench.summary import OURS
 
-OURS = "bpetok"
 MAIN = ("list", "numpy", "documents")  # the workloads of an overview
 KINDS = ("english", "code", "multilingual")
 TITLES = {"english": "English", "code": "code", "multilingual": "multilingual"}
 MARKED = re.compile(r"<!-- benchmark-table(.*?) -->\n.*?<!-- /benchmark-table -->", re.DOTALL)
-# Readable on white and on black; GitHub shows an image on either.
-TEXT, BAR, OUR_BAR, RULE = "#7d8590", "#8b949e", "#2f81f7", "#7d859055"
 
 
 class DrawError(BpetokError):
@@ -34,7 +35,7 @@ class DrawError(BpetokError):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A record of encoding speed.
+    """A record of encoding or of training.
 
     Raises:
         DrawError: it is something else.
@@ -42,11 +43,17 @@ def read(path: Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(path.read_text("utf-8"))
         rows = record["summary"]
-        if not rows or not all({"kind", "workload", "state", "mb_per_s"} <= row.keys() for row in rows):
+        if is_training(record):
+            draw_train.check(record)
+        elif not rows or not all({"kind", "workload", "state", "mb_per_s"} <= row.keys() for row in rows):
             raise KeyError("summary")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DrawError(f"{path} is no record of `bpetok bench encode`") from error
+        raise DrawError(f"{path} is no record of `bpetok bench encode` or `train`") from error
     return record
+
+
+def is_training(record: Mapping[str, Any]) -> bool:
+    return record.get("benchmark") == "train"
 
 
 # ---- tables ----------------------------------------------------------------------------------------
@@ -58,6 +65,8 @@ def tables(record: Mapping[str, Any], *, main: bool = False) -> str:
     Args:
         main: leave out all but the main workloads, on one thread.
     """
+    if is_training(record):
+        return draw_train.tables(record, main=main)
     rows = [row for row in record["summary"] if not main or (row["workload"] in MAIN and row["threads"] == 1)]
     kinds = in_order((row["kind"] for row in rows), KINDS)
     lines = []
@@ -149,13 +158,18 @@ def insert(page: Path, record: Path, image: Path) -> None:
         DrawError: there is no place for it in the page.
     """
     text = page.read_text("utf-8")
-    if not MARKED.search(text):
-        raise DrawError(f"{page} has no <!-- benchmark-table --> with <!-- /benchmark-table --> behind it")
+    training = is_training(read(record))
+    if not any(("train" in match[1].split()) == training for match in MARKED.finditer(text)):
+        place = f"<!-- benchmark-table{' train' if training else ''} -->"
+        raise DrawError(f"{page} has no {place} with <!-- /benchmark-table --> behind it")
     folder = page.resolve().parent
     names = [Path(os.path.relpath(each.resolve(), folder)).as_posix() for each in (record, image)]
 
     def name(match: re.Match[str]) -> str:
-        words = " ".join([*(["main"] if "main" in match[1].split() else []), *names])
+        given = match[1].split()
+        if ("train" in given) != training:
+            return match[0]
+        words = " ".join([*(word for word in ("train", "main") if word in given), *names])
         return f"<!-- benchmark-table {words} -->\n<!-- /benchmark-table -->"
 
     page.write_text(filled(page, MARKED.sub(name, text)), "utf-8")
@@ -171,6 +185,8 @@ def plot(record: Mapping[str, Any], encoding: str | None = None) -> dict[str, An
     Args:
         encoding: which; None for the record's first.
     """
+    if is_training(record):
+        return draw_train.plot(record)
     encoding = encoding or record["summary"][0]["encoding"]
     rows = {
         (row["workload"], row["kind"]): row

@@ -219,3 +219,15 @@ def test_corpora_need_a_debian(monkeypatch, tmp_path):
     refused(run("bench", "corpora", "--to", tmp_path), "apt-get not found")
     with pytest.raises(corpora.CorporaError):
         corpora.check(tmp_path)
+
+
+def test_train_really_measures_and_is_drawn(write):
+    text = write("text.txt", "How much of it is there? Enough of it for this. " * 400)
+    record = text.with_name("record.json")
+    small = ("--sizes", "0.01", "--vocab-sizes", "280", "--threads", "1", "--repeats", 1)
+    result = run("bench", "train", "--files", text, "--engines", "bpetok", *small, "--json", record)
+    assert result.exit_code == 0, result.output
+    assert "| 0.01 MB | 280 | 1 | **" in result.stdout
+    assert [row["engine"] for row in json.loads(record.read_text("utf-8"))["summary"]] == ["bpetok"]
+    refused(run("bench", "train", "--sizes", "x"), "sizes are numbers")
+    refused(run("bench", "train", "--engines", "nonesuch"), "no engine is called 'nonesuch'")

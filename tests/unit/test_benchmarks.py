@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import struct
-import subprocess
 import sys
 from random import Random
 
@@ -432,58 +431,6 @@ def test_results_of_all_forms_are_comparable():
         assert (ids.dtype, ids.tolist(), lengths.tolist()) == (np.uint32, [1, 2, 3], [2, 0, 1])
     assert measure.comparable([3, 4], "count")[0].tolist() == [3, 4]
     assert bytes(measure.comparable(["é", "a"], "decode")[0]) == "éa".encode()
-
-
-# ---- training ----------------------------------------------------------------------------------------
-
-TRAINERS = """
-from bpetok_bench import train
-
-
-class Learner(train.Bpetok):
-    def merges(self):
-        return super().merges()[::-1]
-"""
-
-
-def train(text_file, *arguments):
-    small = ("--files", text_file, "--megabytes", 0.01, "--repeats", 1, "--vocab-size", 300)
-    return subprocess.run(
-        [sys.executable, "-m", "bpetok_bench.train", *map(str, small), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(text_file.parent), *sys.path])},
-    )
-
-
-def test_training_gives_figures_and_agrees(tmp_path, text_file):
-    pytest.importorskip("tokenizers", reason="tokenizers is not installed")
-    done = train(text_file, "--engines", "bpetok,tokenizers", "--json", tmp_path / "record.json")
-    assert (done.returncode, done.stderr) == (0, "")
-    record = json.loads((tmp_path / "record.json").read_text("utf-8"))
-    rows = {(row["engine"], row["tie_break"], row["threads"]): row for row in record["summary"]}
-    assert rows.keys() == {
-        (engine, tie_break, threads)
-        for engine, tie_break in (
-            ("bpetok", "bytes"),
-            ("bpetok", "huggingface"),
-            ("tokenizers", "huggingface"),
-        )
-        for threads in (1, 2)
-    }
-    assert all(row["median_s"] > 0 and row["merges"] == 44 for row in rows.values())
-    if sys.platform == "linux":
-        assert all(row["peak_mb"] > 0 for row in rows.values())
-    for tie_break in ("bytes", "huggingface"):
-        assert len({row["merges_sha256"] for row in rows.values() if row["tie_break"] == tie_break}) == 1
-
-
-def test_a_trainer_with_other_merges_is_caught(text_file):
-    (text_file.parent / "wrong.py").write_text(TRAINERS, "utf-8")
-    done = train(text_file, "--engines", "bpetok,wrong:Learner", "--threads", 1)
-    assert done.returncode == 1
-    assert "no figures: the merges differ: bpetok with 1 threads" in done.stderr
-    assert done.stdout == ""
 
 
 # ---- the modules below -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`bpetok bench`: measures encoding speed beside other libraries, and makes the text for it.
+"""`bpetok bench`: measures encoding and training beside other libraries, and makes the text for it.
 
 The measuring itself is the package `bpetok_bench`, which is installed with bpetok and asked for only here.
 """
@@ -38,7 +38,15 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     try:
         return tuple(map(int, _split(ctx, parameter, value)))
     except ValueError as error:
-        raise click.BadParameter("processors are numbers with commas between them") from error
+        what = "processors" if parameter.name == "cpus" else parameter.human_readable_name
+        raise click.BadParameter(f"{what} are numbers with commas between them") from error
+
+
+def _sizes(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, _split(ctx, parameter, value)))
+    except ValueError as error:
+        raise click.BadParameter("sizes are numbers with commas between them") from error
 
 
 def _names_option(name: str, what: str) -> Callable[[F], F]:
@@ -103,6 +111,47 @@ def encode(quick: bool, record_file: Path | None, **given: Any) -> None:
     summary.show(record)
     if record_file is not None:
         report.write(record_file, record)
+
+
+@command.command("train")
+@click.option("--sizes", callback=_sizes, metavar="N,N", help="Of the corpora, in MB (default: 6,60,600).")
+@click.option("--vocab-sizes", callback=_numbers, metavar="N,N", help="Default: 32768,8192,131072.")
+@click.option("--threads", callback=_numbers, metavar="N,N", help="How many (default: 1,2).")
+@_names_option("engines", "Libraries (default: all that are installed), or module:Class of your own.")
+@_names_option("kinds", "Kinds of text, in equal parts (default: english,code,multilingual).")
+@click.option(
+    "--files",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A file or folder to train on instead of the kinds of text; may be repeated.",
+)
+@click.option("--corpora", type=_folder, help="Where `bpetok bench corpora` put its text.")
+@click.option("--repeats", type=click.IntRange(min=1), help="Of the main steps (default: 3).")
+@click.option("--cpus", callback=_numbers, metavar="N,N", help="Processors to use (default: the last two).")
+@click.option("--limit", type=_positive, help="Seconds that a step may take (default: 60).")
+@click.option("--total", type=_positive, help="Seconds for the whole run (default: 720).")
+@click.option("--quick", is_flag=True, help="6 MB and one vocabulary, in two minutes at most.")
+@click.option("--json", "record_file", type=_file, help="Write the record there.")
+def train(quick: bool, record_file: Path | None, **given: Any) -> None:
+    """Measure training: time and memory.
+
+    Each step has a process of its own and the libraries take turns. One that takes too long is ended, and is
+    not asked for more text. Tokens are compared with bpetok's.
+    """
+    if record_file is not None:
+        common.check_output(str(record_file), force=True)
+    runner, report, drawing = map(_load, ("train", "report", "draw_train"))
+    wanted = {name: value for name, value in given.items() if value not in (None, ())}
+    try:
+        record = runner.run(replace(runner.QUICK if quick else runner.Options(), **wanted), _say)
+    except runner.DifferentTokensError as error:
+        raise click.ClickException(f"no figures: {error}") from error  # a defect: code 1
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if record_file is not None:
+        report.write(record_file, record)
+    click.echo(drawing.tables(record), nl=False)
+    click.echo(report.busyness(record["cpus_of_others"]))
 
 
 @command.command("draw")
