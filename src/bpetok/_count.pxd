@@ -29,6 +29,7 @@ cdef struct Entry:
 cdef class PieceCounts:
     cdef Entry* entries
     cdef uint64_t n_slots
+    cdef uint64_t n_parts
     cdef uint64_t used
     cdef uint8_t* arena             # pieces of 16 bytes and more: length (8 bytes), bytes
     cdef uint64_t arena_size

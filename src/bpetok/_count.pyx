@@ -5,7 +5,6 @@ because their hashes are. `bpetok.reference.count_pieces` is the slow specificat
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t
@@ -41,6 +40,7 @@ cdef enum:
     SHORT = 15              # the longest piece that its key holds whole
     FIRST_SLOTS = 1 << 14
     FEW_SLOTS = 1 << 18     # a smaller table grows by steps of four
+    MAX_PARTS = 1 << 16
 
 
 cdef inline uint64_t hash_of(uint64_t lo, uint64_t hi) noexcept nogil:
@@ -58,13 +58,74 @@ cdef inline void make_key(const uint8_t* data, size_t size, const uint8_t* limit
         hi[0] = LONG
 
 
+# ---- records -------------------------------------------------------------------------------------
+
+cdef struct Found:
+    const uint8_t* data
+    uint64_t size
+    uint64_t count
+
+
+cdef inline uint64_t part_of(uint64_t hashed, uint64_t n_parts) noexcept nogil:
+    """Which of n_parts equal parts a hash lies in."""
+    return ((hashed >> 32) * n_parts) >> 32
+
+
+cdef inline int compare(const uint8_t* a, uint64_t n_a, const uint8_t* b, uint64_t n_b) noexcept nogil:
+    cdef int order = memcmp(a, b, n_a if n_a < n_b else n_b)
+    return order if order else (n_a > n_b) - (n_a < n_b)
+
+
+cdef int by_bytes(const void* a, const void* b) noexcept nogil:
+    cdef const Found* one = <const Found*>a
+    cdef const Found* other = <const Found*>b
+    return compare(one.data, one.size, other.data, other.size)
+
+
+cdef inline uint64_t varint_size(uint64_t n) noexcept nogil:
+    cdef uint64_t size = 1
+    while n >= 0x80:
+        n >>= 7
+        size += 1
+    return size
+
+
+cdef inline uint8_t* write_varint(uint8_t* out, uint64_t n) noexcept nogil:
+    while n >= 0x80:
+        out[0] = <uint8_t>(n | 0x80)
+        out += 1
+        n >>= 7
+    out[0] = <uint8_t>n
+    return out + 1
+
+
+cdef inline const uint8_t* read_varint(const uint8_t* at, const uint8_t* end, uint64_t* n) noexcept nogil:
+    """Where the number at `at` ends; NULL when it does not before `end`, or takes more than 63 bits."""
+    cdef int shift = 0
+    n[0] = 0
+    while at < end and shift < 63:
+        n[0] |= <uint64_t>(at[0] & 0x7F) << shift
+        at += 1
+        if at[-1] < 0x80:
+            return at
+        shift += 7
+    return NULL
+
+
 # ---- the table -----------------------------------------------------------------------------------
 
 @cython.final
 cdef class PieceCounts:
-    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
+    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table.
 
-    def __cinit__(self):
+    Args:
+        n_parts: in how many parts pieces are dealt out by their hash when this table gets those of only one.
+    """
+
+    def __cinit__(self, uint64_t n_parts=1):
+        if not 0 < n_parts <= MAX_PARTS:
+            raise ValueError(f"a table cannot be one of {n_parts} parts")
+        self.n_parts = n_parts
         self.n_slots = FIRST_SLOTS
         self.entries = <Entry*>pages_new(self.n_slots * sizeof(Entry))
         if self.entries == NULL:
@@ -82,14 +143,10 @@ cdef class PieceCounts:
         """The sum of all counts."""
         return self.pieces
 
-    @property
-    def n_bytes(self):
-        """The memory of the table."""
-        return self.n_slots * sizeof(Entry) + self.arena_room
-
     cdef inline Entry* home(self, uint64_t lo, uint64_t hi) noexcept nogil:
         """Where the entry of a key belongs: in the order of hashes, with any number of slots below 2^32."""
-        return &self.entries[((hash_of(lo, hi) >> 32) * self.n_slots) >> 32]
+        # The product is where a hash lies in its part: a part fills the table as the whole would.
+        return &self.entries[((hash_of(lo, hi) * self.n_parts >> 32) * self.n_slots) >> 32]
 
     cdef inline Entry* next(self, Entry* entry) noexcept nogil:
         """Where the search goes on."""
@@ -303,23 +360,18 @@ cdef class PieceCounts:
         check(failed)
         return total
 
-    def count_span(self, Scanner scanner not None, text, size_t start, size_t end):
+    def count_span(self, Scanner scanner not None, bytes text not None, size_t start, size_t end):
         """Count the pieces of text[start:] that begin before `end`; returns how many bytes lie between.
 
-        The whole text (any buffer of bytes) is in view, so spans that meet where a piece ends have the
-        pieces of the whole.
+        The whole text is in view, so spans that meet where a piece ends have the pieces of the whole.
         """
-        cdef Py_buffer view
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(text)
+        cdef size_t n = <size_t>PyBytes_GET_SIZE(text)
         cdef int failed
-        PyObject_GetBuffer(text, &view, PyBUF_SIMPLE)
-        try:
-            if not start <= end <= <size_t>view.len:
-                raise IndexError(f"no span {start}:{end} in a text of {view.len} bytes")
-            with nogil:
-                failed = self.count_bytes(&scanner.spec, <const uint8_t*>view.buf, start, end,
-                                          <size_t>view.len)
-        finally:
-            PyBuffer_Release(&view)
+        if not start <= end <= n:
+            raise IndexError(f"no span {start}:{end} in a text of {n} bytes")
+        with nogil:
+            failed = self.count_bytes(&scanner.spec, data, start, end, n)
         check(failed)
         return end - start
 
@@ -366,6 +418,113 @@ cdef class PieceCounts:
                               self.entries[i].count))
         found.sort()
         return found
+
+    def reserve(self, uint64_t n):
+        """See that n pieces in all have room, in no more memory than they need."""
+        cdef int failed = OK
+        if n * 5 > self.n_slots * 3:
+            with nogil:
+                failed = self.resize(n * 5 // 3 + 1)
+        check(failed)
+
+    def outgrows(self, uint64_t limit):
+        """Whether the table may take more than so many bytes when it grows next."""
+        cdef uint64_t size = self.n_slots * sizeof(Entry)
+        # While it grows, the old and the new slots are there.
+        return (size * 3 if self.used * 2 > self.n_slots else size) + self.arena_size > limit
+
+    def clear(self):
+        """Forget all counts; the memory is kept."""
+        with nogil:
+            memset(self.entries, 0, self.n_slots * sizeof(Entry))
+        self.used = self.arena_size = self.pieces = 0
+
+    def dump(self, uint64_t part=0, uint64_t n_parts=1, *, bint ordered=False):
+        """The pieces whose hashes lie in one of n_parts equal parts, as records; returns (records, number).
+
+        A record is the length of the piece, its bytes, and its count; the two numbers are LEB128. They are
+        in the order of their bytes with `ordered`, else about in that of their hashes.
+        """
+        cdef uint64_t first, at, step, n = 0, size = 0, total = 0
+        cdef Entry* entry
+        cdef const uint8_t* data
+        cdef uint8_t* out
+        cdef Found* found
+        cdef bytes records
+        if not 0 < n_parts <= MAX_PARTS or part >= n_parts:
+            raise IndexError(f"no part {part} of {n_parts}")
+        # Entries of the part lie from its first slot on, up to an empty slot behind its last.
+        first = (((part << 32) + n_parts - 1) // n_parts * self.n_slots) >> 32 if self.n_parts == 1 else 0
+        found = <Found*>malloc((self.used + 1) * sizeof(Found))
+        if found == NULL:
+            raise MemoryError()
+        try:
+            with nogil:
+                for step in range(self.n_slots):
+                    at = first + step
+                    entry = &self.entries[at if at < self.n_slots else at - self.n_slots]
+                    if not entry.count:
+                        if at * n_parts >= (part + 1) * self.n_slots and self.n_parts == 1:
+                            break
+                    elif part_of(hash_of(entry.lo, entry.hi), n_parts) == part:
+                        data = self.piece(entry, &size)
+                        found[n].data = data
+                        found[n].size = size
+                        found[n].count = entry.count
+                        n += 1
+                        total += varint_size(size) + size + varint_size(entry.count)
+                if ordered:
+                    qsort(found, n, sizeof(Found), by_bytes)
+            records = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
+            out = <uint8_t*>PyBytes_AS_STRING(records)
+            with nogil:
+                for step in range(n):
+                    out = write_varint(out, found[step].size)
+                    memcpy(out, found[step].data, found[step].size)
+                    out = write_varint(out + found[step].size, found[step].count)
+        finally:
+            free(found)
+        return records, n
+
+    def load(self, bytes records not None, uint64_t part=0, uint64_t n_parts=1, *, bint ordered=False):
+        """Add the counts of records that `dump` wrote; returns how many there were.
+
+        Parts that are loaded in order need `reserve` first: in a table that is too small for all of them,
+        those of the first parts would crowd at its beginning.
+        """
+        cdef const uint8_t* at = <const uint8_t*>PyBytes_AS_STRING(records)
+        cdef const uint8_t* end = at + PyBytes_GET_SIZE(records)
+        cdef const uint8_t* before = NULL
+        cdef uint64_t size = 0, size_before = 0, n = 0, n_records = 0, lo, hi
+        cdef const char* wrong = NULL
+        cdef int failed = OK
+        with nogil:
+            while at < end:
+                at = read_varint(at, end, &size)
+                if at == NULL or size == 0 or size > <uint64_t>(end - at):
+                    wrong = "a piece has no bytes, or ends behind the records"
+                    break
+                make_key(at, size, at + size, &lo, &hi)
+                if part_of(hash_of(lo, hi), n_parts) != part:
+                    wrong = "a piece is in the wrong part"
+                    break
+                if ordered and before != NULL and compare(before, size_before, at, size) >= 0:
+                    wrong = "pieces are not in order"
+                    break
+                before = at
+                size_before = size
+                at = read_varint(at + size, end, &n)
+                if at == NULL or n == 0 or n > MAX_COUNT:
+                    wrong = "a count is not from 1 to 2**63 - 1"
+                    break
+                failed = self.add_bytes(before, size, n)
+                if failed:
+                    break
+                n_records += 1
+        if wrong != NULL:
+            raise FormatError((<bytes>wrong).decode())
+        check(failed)
+        return n_records
 
     def equals(self, PieceCounts other not None):
         """Whether both tables hold the same pieces with the same counts."""
