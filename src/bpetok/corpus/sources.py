@@ -14,6 +14,8 @@ from bpetok.errors import CorpusError, MissingExtraError
 
 Source = str | os.PathLike[str]
 
+_RECORDS = {".jsonl", ".ndjson", ".parquet"}  # suffixes of files that hold many texts
+
 
 def read(sources: Source | Iterable[Source], *, field: str = "text") -> Iterator[Document]:
     """Check all sources, then read them one after another.
@@ -68,6 +70,19 @@ def check(sources: Source | Iterable[Source], *, field: str = "text") -> list[st
     if problems:
         raise CorpusError(f"{len(problems)} of {len(paths)} sources cannot be read: " + "; ".join(problems))
     return paths
+
+
+def plain_size(source: Source) -> int | None:
+    """The size of a file that is one text as it stands; None for any other source."""
+    path = os.fspath(source)
+    suffix, compressed = compression.split_suffix(path)
+    if path == "-" or compressed or suffix in _RECORDS:
+        return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _check_one(path: str, field: str) -> None:
