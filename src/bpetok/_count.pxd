@@ -19,7 +19,8 @@ cdef enum:
 
 # A piece of up to 15 bytes is its own key: the bytes, zeros, and the length in the last byte. The key of
 # a longer one is a 64-bit hash and 0xFF in the last byte, with its place in the arena in the bytes before;
-# the arena has the length and the bytes, which are compared in full. An entry with count 0 is empty.
+# the arena has the length and the bytes, which are compared in full. An entry with count 0 is empty. Entries
+# stand in the order of their hashes, but for those that found their slot taken and went on to a later one.
 cdef struct Entry:
     uint64_t lo
     uint64_t hi
@@ -27,8 +28,8 @@ cdef struct Entry:
 
 cdef class PieceCounts:
     cdef Entry* entries
-    cdef uint64_t n_slots           # a power of two
-    cdef int shift                  # 64 - log2(n_slots)
+    cdef uint64_t n_slots
+    cdef uint64_t n_parts
     cdef uint64_t used
     cdef uint8_t* arena             # pieces of 16 bytes and more: length (8 bytes), bytes
     cdef uint64_t arena_size
@@ -37,11 +38,14 @@ cdef class PieceCounts:
 
     # The bytes of an entry; valid while the entry stays where it is.
     cdef const uint8_t* piece(self, const Entry* entry, uint64_t* size) noexcept nogil
+    cdef Entry* home(self, uint64_t lo, uint64_t hi) noexcept nogil
+    cdef Entry* next(self, Entry* entry) noexcept nogil
     cdef bint same(self, const Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data,
                    size_t size) noexcept nogil
-    cdef int grow(self) noexcept nogil
+    cdef int make_room(self, uint64_t n) noexcept nogil
+    cdef int resize(self, uint64_t n_slots) noexcept nogil
     cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil
-    cdef int bump(self, uint64_t lo, uint64_t hi, uint64_t hashed, const uint8_t* data, size_t size,
+    cdef int bump(self, Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data, size_t size,
                   uint64_t n) noexcept nogil
     cdef int count_bytes(self, const ScanSpec* spec, const uint8_t* text, size_t start, size_t stop,
                          size_t end) noexcept nogil

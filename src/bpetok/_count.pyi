@@ -7,9 +7,13 @@ from bpetok._scan import Scanner
 
 @final
 class PieceCounts:
-    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
+    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table.
 
-    def __init__(self) -> None: ...
+    Args:
+        n_parts: in how many parts pieces are dealt out by their hash when this table gets those of only one.
+    """
+
+    def __init__(self, n_parts: int = 1) -> None: ...
     def __len__(self) -> int:
         """The number of distinct pieces."""
 
@@ -57,6 +61,42 @@ class PieceCounts:
 
     def items(self) -> list[tuple[bytes, int]]:
         """All (piece, count), sorted by piece."""
+
+    def reserve(self, n: int) -> None:
+        """See that n pieces in all have room, in no more memory than they need."""
+
+    def outgrows(self, limit: int) -> bool:
+        """Whether the table may take more than so many bytes when it grows next."""
+
+    def clear(self) -> None:
+        """Forget all counts; the memory is kept."""
+
+    def dump(self, part: int = 0, n_parts: int = 1, *, ordered: bool = False) -> tuple[bytes, int]:
+        """The pieces whose hashes lie in one of n_parts equal parts, as records; returns (records, number).
+
+        A record is the length of the piece, its bytes, and its count; the two numbers are LEB128. They are
+        in the order of their bytes with `ordered`, else about in that of their hashes.
+
+        Raises:
+            IndexError: there is no such part.
+        """
+
+    def load(self, records: bytes, part: int = 0, n_parts: int = 1, *, ordered: bool = False) -> int:
+        """Add the counts of records that `dump` wrote; returns how many there were.
+
+        Parts that are loaded in order need `reserve` first: in a table that is too small for all of them,
+        those of the first parts would crowd at its beginning.
+
+        Args:
+            records: the records.
+            part: the part that they belong to.
+            n_parts: of how many.
+            ordered: whether to see that they are in the order of their bytes.
+
+        Raises:
+            FormatError: they are not such records. Those before the first wrong one have been added.
+            CorpusError: the sum of all counts would exceed 2**63 - 1.
+        """
 
     def equals(self, other: PieceCounts) -> bool:
         """Whether both tables hold the same pieces with the same counts."""

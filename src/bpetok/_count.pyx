@@ -8,105 +8,131 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from bpetok._scan cimport Scanner, ScanSpec, scan
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 
-from bpetok.errors import CorpusError
+from bpetok.errors import CorpusError, FormatError
+
+cdef extern from "keys.h" nogil:
+    void prefetch "BPETOK_PREFETCH"(const void*)
+    uint64_t hash_key "bpetok_hash_key"(uint64_t low, uint64_t high)
+    uint64_t hash_bytes "bpetok_hash_bytes"(const uint8_t* p, size_t n)
+    void word_key "bpetok_word_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t* low,
+                                    uint64_t* high)
+
+cdef extern from "pages.h" nogil:
+    void* pages_new "bpetok_pages_new"(size_t size)
+    void pages_free "bpetok_pages_free"(void* start, size_t size)
 
 cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void*) noexcept nogil
+    """
+    #define BPETOK_LONG_PIECE ((uint64_t)0xFF << 56)
+    #define BPETOK_LIKELY(x) __builtin_expect(!!(x), 1)
+    """
+    const uint64_t LONG "BPETOK_LONG_PIECE"
+    bint likely "BPETOK_LIKELY"(bint) nogil
 
 cdef enum:
     BATCH = 256             # pieces whose keys are made, and entries fetched, before the first is looked up
     SHORT = 15              # the longest piece that its key holds whole
-    BLOCK = 64              # entries taken in a row from a table that is added
+    FIRST_SLOTS = 1 << 14
+    FEW_SLOTS = 1 << 18     # a smaller table grows by steps of four
+    MAX_PARTS = 1 << 16
 
 
-# ---- keys ----------------------------------------------------------------------------------------
-
-# By length: the bits of a key's two words that are the piece's, and the length where `hi` has it.
-cdef struct KeyMask:
-    uint64_t lo
-    uint64_t hi
-    uint64_t length
-
-cdef KeyMask[SHORT + 1] KEY_MASKS
-cdef uint64_t LONG = 0
-cdef int OFFSET_SHIFT = 0
+cdef inline uint64_t hash_of(uint64_t lo, uint64_t hi) noexcept nogil:
+    """The hash of a key; tables take their index from the top."""
+    return hash_key(lo, hi) if hi < LONG else lo
 
 
-cdef void make_key_masks() noexcept:
-    # Through memory, so that neither words nor masks depend on the machine's byte order.
-    cdef uint8_t buffer[16]
-    cdef int length
-    global LONG, OFFSET_SHIFT
-    for length in range(SHORT + 1):
-        memset(buffer, 0, 16)
-        memset(buffer, 0xFF, length)
-        memcpy(&KEY_MASKS[length].lo, buffer, 8)
-        memcpy(&KEY_MASKS[length].hi, buffer + 8, 8)
-        memset(buffer, 0, 16)
-        buffer[15] = <uint8_t>length
-        memcpy(&KEY_MASKS[length].length, buffer + 8, 8)
-    buffer[15] = 0xFF
-    memcpy(&LONG, buffer + 8, 8)
-    OFFSET_SHIFT = 8 if LONG == 0xFF else 0
-
-
-make_key_masks()
-
-
-cdef inline uint64_t mix(uint64_t lo, uint64_t hi) noexcept nogil:
-    """A hash whose upper bits are good; tables take their index from the top."""
-    cdef uint64_t h = lo * 0x9E3779B97F4A7C15ULL
-    h = ((h ^ (h >> 32)) + hi) * 0xD6E8FEB86659FD93ULL
-    return (h ^ (h >> 29)) * 0xA0761D6478BD642FULL
-
-
-cdef uint64_t hash_bytes(const uint8_t* data, size_t size) noexcept nogil:
-    cdef uint64_t h = size, word
-    cdef size_t at = 0
-    while at + 8 <= size:
-        memcpy(&word, data + at, 8)
-        h = mix(h, word)
-        at += 8
-    word = 0
-    memcpy(&word, data + at, size - at)
-    return mix(h, word)
-
-
-cdef inline void make_key(const uint8_t* data, size_t size, uint64_t* lo, uint64_t* hi) noexcept nogil:
-    """The key of a piece, without reading past its end."""
-    lo[0] = 0
-    hi[0] = 0
+cdef inline void make_key(const uint8_t* data, size_t size, const uint8_t* limit, uint64_t* lo,
+                          uint64_t* hi) noexcept nogil:
+    """The key of a piece, without reading at `limit` or beyond."""
     if size <= SHORT:
-        memcpy(lo, data, size if size < 8 else 8)
-        if size > 8:
-            memcpy(hi, data + 8, size - 8)
-        hi[0] |= KEY_MASKS[size].length
+        word_key(data, size, limit, lo, hi)
     else:
         lo[0] = hash_bytes(data, size)
         hi[0] = LONG
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+cdef struct Found:
+    const uint8_t* data
+    uint64_t size
+    uint64_t count
+
+
+cdef inline uint64_t part_of(uint64_t hashed, uint64_t n_parts) noexcept nogil:
+    """Which of n_parts equal parts a hash lies in."""
+    return ((hashed >> 32) * n_parts) >> 32
+
+
+cdef inline int compare(const uint8_t* a, uint64_t n_a, const uint8_t* b, uint64_t n_b) noexcept nogil:
+    cdef int order = memcmp(a, b, n_a if n_a < n_b else n_b)
+    return order if order else (n_a > n_b) - (n_a < n_b)
+
+
+cdef int by_bytes(const void* a, const void* b) noexcept nogil:
+    cdef const Found* one = <const Found*>a
+    cdef const Found* other = <const Found*>b
+    return compare(one.data, one.size, other.data, other.size)
+
+
+cdef inline uint64_t varint_size(uint64_t n) noexcept nogil:
+    cdef uint64_t size = 1
+    while n >= 0x80:
+        n >>= 7
+        size += 1
+    return size
+
+
+cdef inline uint8_t* write_varint(uint8_t* out, uint64_t n) noexcept nogil:
+    while n >= 0x80:
+        out[0] = <uint8_t>(n | 0x80)
+        out += 1
+        n >>= 7
+    out[0] = <uint8_t>n
+    return out + 1
+
+
+cdef inline const uint8_t* read_varint(const uint8_t* at, const uint8_t* end, uint64_t* n) noexcept nogil:
+    """Where the number at `at` ends; NULL when it does not before `end`, or takes more than 63 bits."""
+    cdef int shift = 0
+    n[0] = 0
+    while at < end and shift < 63:
+        n[0] |= <uint64_t>(at[0] & 0x7F) << shift
+        at += 1
+        if at[-1] < 0x80:
+            return at
+        shift += 7
+    return NULL
 
 
 # ---- the table -----------------------------------------------------------------------------------
 
 @cython.final
 cdef class PieceCounts:
-    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table."""
+    """Pieces (non-empty bytes) with 64-bit counts. One thread at a time may use a table.
 
-    def __cinit__(self):
-        self.n_slots = 1 << 14
-        self.shift = 64 - 14
-        self.entries = <Entry*>calloc(self.n_slots, sizeof(Entry))
+    Args:
+        n_parts: in how many parts pieces are dealt out by their hash when this table gets those of only one.
+    """
+
+    def __cinit__(self, uint64_t n_parts=1):
+        if not 0 < n_parts <= MAX_PARTS:
+            raise ValueError(f"a table cannot be one of {n_parts} parts")
+        self.n_parts = n_parts
+        self.n_slots = FIRST_SLOTS
+        self.entries = <Entry*>pages_new(self.n_slots * sizeof(Entry))
         if self.entries == NULL:
             raise MemoryError()
 
     def __dealloc__(self):
-        free(self.entries)
+        pages_free(self.entries, self.n_slots * sizeof(Entry))
         free(self.arena)
 
     def __len__(self):
@@ -117,6 +143,16 @@ cdef class PieceCounts:
         """The sum of all counts."""
         return self.pieces
 
+    cdef inline Entry* home(self, uint64_t lo, uint64_t hi) noexcept nogil:
+        """Where the entry of a key belongs: in the order of hashes, with any number of slots below 2^32."""
+        # The product is where a hash lies in its part: a part fills the table as the whole would.
+        return &self.entries[((hash_of(lo, hi) * self.n_parts >> 32) * self.n_slots) >> 32]
+
+    cdef inline Entry* next(self, Entry* entry) noexcept nogil:
+        """Where the search goes on."""
+        entry += 1
+        return entry if entry < self.entries + self.n_slots else self.entries
+
     cdef inline bint same(self, const Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data,
                           size_t size) noexcept nogil:
         cdef const uint8_t* stored
@@ -125,31 +161,39 @@ cdef class PieceCounts:
             return False
         if size <= SHORT:
             return entry.hi == hi
-        if entry.hi & LONG != LONG:
+        if entry.hi < LONG:
             return False
-        stored = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
+        stored = self.arena + (entry.hi - LONG)
         memcpy(&length, stored, 8)
         return length == size and memcmp(stored + 8, data, size) == 0
 
-    cdef int grow(self) noexcept nogil:
-        cdef uint64_t n = self.n_slots * 2, at, i
-        cdef Entry* entries = <Entry*>calloc(n, sizeof(Entry))
+    cdef int make_room(self, uint64_t n) noexcept nogil:
+        """See that n more pieces have room."""
+        cdef uint64_t n_slots = self.n_slots
+        while (self.used + n) * 5 > n_slots * 3:
+            n_slots *= 4 if n_slots < FEW_SLOTS else 2
+        if n_slots > self.n_slots:
+            return self.resize(n_slots)
+        return OK
+
+    cdef int resize(self, uint64_t n_slots) noexcept nogil:
+        cdef Entry* old = self.entries
+        cdef Entry* entries = NULL
         cdef Entry* entry
-        cdef uint64_t hi
+        cdef uint64_t n_old = self.n_slots, i
+        if not n_slots >> 32:
+            entries = <Entry*>pages_new(n_slots * sizeof(Entry))
         if entries == NULL:
             return NO_MEMORY
-        self.shift -= 1
-        for i in range(self.n_slots):
-            entry = &self.entries[i]
-            if entry.count:
-                hi = LONG if entry.hi & LONG == LONG else entry.hi
-                at = mix(entry.lo, hi) >> self.shift
-                while entries[at].count:
-                    at = (at + 1) & (n - 1)
-                entries[at] = entry[0]
-        free(self.entries)
+        self.n_slots = n_slots
         self.entries = entries
-        self.n_slots = n
+        for i in range(n_old):
+            if old[i].count:
+                entry = self.home(old[i].lo, old[i].hi)
+                while entry.count:
+                    entry = self.next(entry)
+                entry[0] = old[i]
+        pages_free(old, n_old * sizeof(Entry))
         return OK
 
     cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil:
@@ -166,37 +210,24 @@ cdef class PieceCounts:
             self.arena_room = room
         memcpy(self.arena + self.arena_size, &size, 8)
         memcpy(self.arena + self.arena_size + 8, data, size)
-        entry.hi = LONG | (self.arena_size << OFFSET_SHIFT)
+        entry.hi = LONG | self.arena_size
         self.arena_size += size + 8
         return OK
 
-    cdef inline int bump(self, uint64_t lo, uint64_t hi, uint64_t hashed, const uint8_t* data, size_t size,
-                         uint64_t n) noexcept nogil:
-        """Add n to the count of a piece whose key and hash are known."""
-        cdef uint64_t at = hashed >> self.shift
-        cdef Entry* entry = &self.entries[at]
-        if n > MAX_COUNT - self.pieces:     # no single count exceeds the sum
-            return COUNT_OVERFLOW
+    cdef int bump(self, Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data, size_t size,
+                  uint64_t n) noexcept nogil:
+        """Add n to the count of a piece whose key is known, and where its entry belongs. There must be room
+        for it, and the caller adds n to the sum."""
         while entry.count:
             if self.same(entry, lo, hi, data, size):
                 entry.count += n
-                self.pieces += n
                 return OK
-            at = (at + 1) & (self.n_slots - 1)
-            entry = &self.entries[at]
-        if (self.used + 1) * 5 > self.n_slots * 3:      # first, so that a failure leaves the table as it was
-            if self.grow() != OK:
-                return NO_MEMORY
-            at = hashed >> self.shift
-            while self.entries[at].count:
-                at = (at + 1) & (self.n_slots - 1)
-            entry = &self.entries[at]
+            entry = self.next(entry)
         entry.lo = lo
         entry.hi = hi
         if size > SHORT and self.store_long(entry, data, size) != OK:
             return NO_MEMORY
         entry.count = n
-        self.pieces += n
         self.used += 1
         return OK
 
@@ -206,73 +237,75 @@ cdef class PieceCounts:
         cdef size_t ends[BATCH]
         cdef uint64_t lows[BATCH]
         cdef uint64_t highs[BATCH]
-        cdef uint64_t hashes[BATCH]
-        cdef size_t count, i, at, size
-        cdef const KeyMask* mask
+        cdef Entry* places[BATCH]
+        cdef size_t count, i, at
         cdef uint64_t lo, hi
-        cdef int failed
+        cdef const uint8_t* limit = text + end
+        cdef Entry* entry
         while start < stop:
             count = scan(spec, text, start, end, ends, BATCH)
+            while count > 1 and ends[count - 2] >= stop:
+                count -= 1
+            if self.make_room(BATCH) != OK:
+                return NO_MEMORY
+            if count > MAX_COUNT - self.pieces:     # no single count exceeds the sum
+                return COUNT_OVERFLOW
             at = start
             for i in range(count):
-                if at >= stop:
-                    count = i
-                    break
-                size = ends[i] - at
-                if size <= SHORT and at + 16 <= end:
-                    mask = &KEY_MASKS[size]
-                    memcpy(&lo, text + at, 8)
-                    memcpy(&hi, text + at + 8, 8)
-                    lo &= mask.lo
-                    hi = (hi & mask.hi) | mask.length
-                else:
-                    make_key(text + at, size, &lo, &hi)
+                make_key(text + at, ends[i] - at, limit, &lo, &hi)
                 lows[i] = lo
                 highs[i] = hi
-                hashes[i] = mix(lo, hi)
-                prefetch(&self.entries[hashes[i] >> self.shift])
+                places[i] = self.home(lo, hi)
+                prefetch(places[i])
                 at = ends[i]
             at = start
             for i in range(count):
-                failed = self.bump(lows[i], highs[i], hashes[i], text + at, ends[i] - at, 1)
-                if failed:
-                    return failed
+                entry = places[i]
+                if likely(entry.lo == lows[i] and entry.hi == highs[i]):    # a short piece, where it belongs
+                    entry.count += 1
+                elif self.bump(entry, lows[i], highs[i], text + at, ends[i] - at, 1) != OK:
+                    return NO_MEMORY
                 at = ends[i]
+            self.pieces += count
             start = at
         return OK
 
     cdef int add_bytes(self, const uint8_t* data, size_t size, uint64_t n) noexcept nogil:
         cdef uint64_t lo, hi
-        make_key(data, size, &lo, &hi)
-        return self.bump(lo, hi, mix(lo, hi), data, size, n)
+        if n > MAX_COUNT - self.pieces:
+            return COUNT_OVERFLOW
+        make_key(data, size, data + size, &lo, &hi)
+        if self.make_room(1) != OK or self.bump(self.home(lo, hi), lo, hi, data, size, n) != OK:
+            return NO_MEMORY
+        self.pieces += n
+        return OK
 
     cdef int add_table(self, PieceCounts other) noexcept nogil:
         """Add every count of another table, which is not this one.
 
-        An entry's slot follows its hash in every table. Taken slot by slot, another table's pieces would
-        pile up at one end of a smaller table, each walking past all before it. So this table grows first,
-        to a size that it is sure to need, and blocks of slots are taken in a scattered order.
+        Both tables are in the order of hashes, so memory is walked through from one end to the other.
+        There must be room for all pieces beforehand: in a table that is too small, they would pile up at
+        its beginning, each walking past all before it.
         """
-        cdef uint64_t n_blocks = other.n_slots // BLOCK, stride, block, i, size
+        cdef uint64_t i, size = 0
         cdef const uint8_t* data
         cdef Entry* entry
-        while self.n_slots < other.n_slots:
-            if self.grow() != OK:
-                return NO_MEMORY
-        stride = <uint64_t>(<double>n_blocks * 0.6180339887) | 1     # odd: every block has its turn
-        for block in range(n_blocks):
-            entry = &other.entries[(block * stride & (n_blocks - 1)) * BLOCK]
-            for i in range(BLOCK):
-                if entry[i].count:
-                    data = other.piece(&entry[i], &size)
-                    if self.add_bytes(data, size, entry[i].count) != OK:
-                        return NO_MEMORY
+        if self.make_room(other.used) != OK:
+            return NO_MEMORY
+        for i in range(other.n_slots):
+            entry = &other.entries[i]
+            if entry.count:
+                data = other.piece(entry, &size)
+                if self.bump(self.home(entry.lo, entry.hi), entry.lo, entry.hi if size <= SHORT else LONG,
+                             data, size, entry.count) != OK:
+                    return NO_MEMORY
+                self.pieces += entry.count
         return OK
 
     cdef inline const uint8_t* piece(self, const Entry* entry, uint64_t* size) noexcept nogil:
         cdef const uint8_t* data
-        if entry.hi & LONG == LONG:
-            data = self.arena + ((entry.hi & ~LONG) >> OFFSET_SHIFT)
+        if entry.hi >= LONG:
+            data = self.arena + (entry.hi - LONG)
             memcpy(size, data, 8)
             return data + 8
         data = <const uint8_t*>entry
@@ -365,14 +398,13 @@ cdef class PieceCounts:
         return self.find(data, <size_t>PyBytes_GET_SIZE(piece))
 
     cdef uint64_t find(self, const uint8_t* data, size_t size) noexcept nogil:
-        cdef uint64_t lo, hi, at
-        make_key(data, size, &lo, &hi)
-        at = mix(lo, hi) >> self.shift
-        while self.entries[at].count:
-            if self.same(&self.entries[at], lo, hi, data, size):
-                return self.entries[at].count
-            at = (at + 1) & (self.n_slots - 1)
-        return 0
+        cdef uint64_t lo, hi
+        cdef Entry* entry
+        make_key(data, size, data + size, &lo, &hi)
+        entry = self.home(lo, hi)
+        while entry.count and not self.same(entry, lo, hi, data, size):
+            entry = self.next(entry)
+        return entry.count
 
     def items(self):
         """All (piece, count), sorted by piece."""
@@ -386,6 +418,113 @@ cdef class PieceCounts:
                               self.entries[i].count))
         found.sort()
         return found
+
+    def reserve(self, uint64_t n):
+        """See that n pieces in all have room, in no more memory than they need."""
+        cdef int failed = OK
+        if n * 5 > self.n_slots * 3:
+            with nogil:
+                failed = self.resize(n * 5 // 3 + 1)
+        check(failed)
+
+    def outgrows(self, uint64_t limit):
+        """Whether the table may take more than so many bytes when it grows next."""
+        cdef uint64_t size = self.n_slots * sizeof(Entry)
+        # While it grows, the old and the new slots are there.
+        return (size * 3 if self.used * 2 > self.n_slots else size) + self.arena_size > limit
+
+    def clear(self):
+        """Forget all counts; the memory is kept."""
+        with nogil:
+            memset(self.entries, 0, self.n_slots * sizeof(Entry))
+        self.used = self.arena_size = self.pieces = 0
+
+    def dump(self, uint64_t part=0, uint64_t n_parts=1, *, bint ordered=False):
+        """The pieces whose hashes lie in one of n_parts equal parts, as records; returns (records, number).
+
+        A record is the length of the piece, its bytes, and its count; the two numbers are LEB128. They are
+        in the order of their bytes with `ordered`, else about in that of their hashes.
+        """
+        cdef uint64_t first, at, step, n = 0, size = 0, total = 0
+        cdef Entry* entry
+        cdef const uint8_t* data
+        cdef uint8_t* out
+        cdef Found* found
+        cdef bytes records
+        if not 0 < n_parts <= MAX_PARTS or part >= n_parts:
+            raise IndexError(f"no part {part} of {n_parts}")
+        # Entries of the part lie from its first slot on, up to an empty slot behind its last.
+        first = (((part << 32) + n_parts - 1) // n_parts * self.n_slots) >> 32 if self.n_parts == 1 else 0
+        found = <Found*>malloc((self.used + 1) * sizeof(Found))
+        if found == NULL:
+            raise MemoryError()
+        try:
+            with nogil:
+                for step in range(self.n_slots):
+                    at = first + step
+                    entry = &self.entries[at if at < self.n_slots else at - self.n_slots]
+                    if not entry.count:
+                        if at * n_parts >= (part + 1) * self.n_slots and self.n_parts == 1:
+                            break
+                    elif part_of(hash_of(entry.lo, entry.hi), n_parts) == part:
+                        data = self.piece(entry, &size)
+                        found[n].data = data
+                        found[n].size = size
+                        found[n].count = entry.count
+                        n += 1
+                        total += varint_size(size) + size + varint_size(entry.count)
+                if ordered:
+                    qsort(found, n, sizeof(Found), by_bytes)
+            records = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
+            out = <uint8_t*>PyBytes_AS_STRING(records)
+            with nogil:
+                for step in range(n):
+                    out = write_varint(out, found[step].size)
+                    memcpy(out, found[step].data, found[step].size)
+                    out = write_varint(out + found[step].size, found[step].count)
+        finally:
+            free(found)
+        return records, n
+
+    def load(self, bytes records not None, uint64_t part=0, uint64_t n_parts=1, *, bint ordered=False):
+        """Add the counts of records that `dump` wrote; returns how many there were.
+
+        Parts that are loaded in order need `reserve` first: in a table that is too small for all of them,
+        those of the first parts would crowd at its beginning.
+        """
+        cdef const uint8_t* at = <const uint8_t*>PyBytes_AS_STRING(records)
+        cdef const uint8_t* end = at + PyBytes_GET_SIZE(records)
+        cdef const uint8_t* before = NULL
+        cdef uint64_t size = 0, size_before = 0, n = 0, n_records = 0, lo, hi
+        cdef const char* wrong = NULL
+        cdef int failed = OK
+        with nogil:
+            while at < end:
+                at = read_varint(at, end, &size)
+                if at == NULL or size == 0 or size > <uint64_t>(end - at):
+                    wrong = "a piece has no bytes, or ends behind the records"
+                    break
+                make_key(at, size, at + size, &lo, &hi)
+                if part_of(hash_of(lo, hi), n_parts) != part:
+                    wrong = "a piece is in the wrong part"
+                    break
+                if ordered and before != NULL and compare(before, size_before, at, size) >= 0:
+                    wrong = "pieces are not in order"
+                    break
+                before = at
+                size_before = size
+                at = read_varint(at + size, end, &n)
+                if at == NULL or n == 0 or n > MAX_COUNT:
+                    wrong = "a count is not from 1 to 2**63 - 1"
+                    break
+                failed = self.add_bytes(before, size, n)
+                if failed:
+                    break
+                n_records += 1
+        if wrong != NULL:
+            raise FormatError((<bytes>wrong).decode())
+        check(failed)
+        return n_records
 
     def equals(self, PieceCounts other not None):
         """Whether both tables hold the same pieces with the same counts."""

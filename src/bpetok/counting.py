@@ -1,30 +1,42 @@
 """Corpus to counts: how often each piece (pre-token) occurs.
 
 Counting does not depend on order, so texts are dealt out to threads with a table each, and the tables are
-added up. Counts of one part of a corpus can be added to those of another: see `CountTable.merge`.
+added up. Counts of one part of a corpus can be added to those of another: see `CountTable.merge`. Tables that
+outgrow the memory they may have are written down and added up part by part: see `bpetok.spilling`.
 """
 
+import dataclasses
 import functools
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal
+from typing import Any, Literal
 
 from bpetok._count import PieceCounts
-from bpetok._scan import Scanner, char_class
+from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
 from bpetok.corpus import Document, check, read
+from bpetok.corpus.compression import open_bytes
+from bpetok.corpus.sources import plain_size
+from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import Pattern, resolve
 from bpetok.pretokenize import compile_pattern, match_spans
+from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 
-__all__ = ["CountTable", "Progress", "ProgressCallback", "Sources", "count"]
+__all__ = ["CountTable", "Progress", "ProgressCallback", "Sources", "Totals", "count", "merge_files", "tally"]
 
 CHUNK = 1 << 20  # bytes (characters, for str) that a thread counts at a time
+WINDOW = 64  # bytes behind a chunk in which it may end, or else four times as many, and so on
+LOOKAHEAD = 16  # bytes behind a place that `safe_cut` found: where a piece ends may depend on one character
+MIN_MEMORY = 128 << 20
+OWN_MEMORY = 64 << 20  # what a process takes without tables: Python, the modules, the chunks
 
 Sources = str | os.PathLike[str] | Iterable[str | bytes | os.PathLike[str] | Document]
 
@@ -51,189 +63,301 @@ class Progress:
 ProgressCallback = Callable[[Progress], object]
 
 
-class CountTable(Mapping[bytes, int]):
-    """How often each piece of a corpus occurs: an immutable mapping of bytes to count.
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is in a file of counts. The attributes are those of `CountTable`, and `n_distinct` its length."""
 
-    Made by `count`, `from_mapping` or `merge`. Iteration is in the order of the pieces' bytes. Two tables
-    are equal when their patterns, pieces and counts are; how many texts they came from does not matter.
-
-    Attributes:
-        pattern: the source of the split pattern that made the pieces.
-        n_texts: how many texts were counted; 0 in a table made from a mapping.
-        n_bytes: how many bytes of UTF-8 they had; in a table made from a mapping, the pieces' own.
-    """
-
-    def __init__(self, table: PieceCounts, pattern: str, *, n_texts: int, n_bytes: int) -> None:
-        self.table = table
-        self.pattern = pattern
-        self.n_texts = n_texts
-        self.n_bytes = n_bytes
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[bytes, int], pattern: str) -> "CountTable":
-        """A table of counts that were made elsewhere.
-
-        Args:
-            mapping: pieces to counts.
-            pattern: a name or a regular expression: what cuts texts into such pieces. It is not checked
-                against them.
-
-        Raises:
-            CorpusError: a piece is not non-empty bytes, or a count not from 1 to 2**63 - 1.
-            PatternError: the pattern is not one.
-
-        >>> counts = CountTable.from_mapping({b"ab": 3, b"a": 2}, "gpt2")
-        >>> dict(counts), counts.n_pieces
-        ({b'a': 2, b'ab': 3}, 5)
-        """
-        table, n_bytes = PieceCounts(), 0
-        for piece, n in mapping.items():
-            if not isinstance(piece, bytes) or not isinstance(n, int):
-                raise CorpusError(f"a count table maps bytes to int, got {piece!r}: {n!r}")
-            table.add(piece, n)
-            n_bytes += len(piece) * n
-        return cls(table, resolve(pattern).source, n_texts=0, n_bytes=n_bytes)
-
-    @staticmethod
-    def merge(a: "CountTable", b: "CountTable") -> "CountTable":
-        """The counts of two corpora together. The order and grouping of several merges do not matter.
-
-        Raises:
-            CorpusError: the tables were made with different patterns, or the sum of all counts would
-                exceed 2**63 - 1.
-
-        >>> one = CountTable.from_mapping({b"ab": 3}, "gpt2")
-        >>> dict(CountTable.merge(one, one))
-        {b'ab': 6}
-        """
-        if a.pattern != b.pattern:
-            raise CorpusError(
-                f"counts made with different patterns cannot be added up: {a.pattern!r} and {b.pattern!r}; "
-                "count both corpora with the same pattern"
-            )
-        table = PieceCounts()
-        table.update(a.table)
-        table.update(b.table)
-        return CountTable(table, a.pattern, n_texts=a.n_texts + b.n_texts, n_bytes=a.n_bytes + b.n_bytes)
-
-    @property
-    def n_pieces(self) -> int:
-        """How many pieces were counted: the sum of all counts."""
-        return self.table.n_pieces
-
-    def __len__(self) -> int:
-        """The number of distinct pieces."""
-        return len(self.table)
-
-    def __getitem__(self, piece: bytes) -> int:
-        n = self.table.get(piece) if isinstance(piece, bytes) else 0
-        if not n:
-            raise KeyError(piece)
-        return n
-
-    def __iter__(self) -> Iterator[bytes]:
-        return (piece for piece, _ in self.table.items())
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CountTable):
-            return NotImplemented
-        return self.pattern == other.pattern and self.table.equals(other.table)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<CountTable of {len(self)} distinct pieces, {self.n_pieces} in all>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.table.items(), self.pattern, self.n_texts, self.n_bytes)
+    pattern: str
+    n_texts: int
+    n_bytes: int
+    n_pieces: int
+    n_distinct: int
 
 
 def count(
     sources: Sources,
     *,
     pattern: str = "cl100k",
+    field: str = "text",
     num_threads: int | None = None,
+    memory: int | None = None,
+    temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
 ) -> CountTable:
     """Cut a corpus into pieces and count them.
 
-    Each text is cut on its own. The result depends on neither the number of threads nor the order of the
-    texts.
+    Each text is cut on its own. The result depends on neither the number of threads, nor the memory, nor the
+    order of the texts.
 
     Args:
         sources: where the texts are. A str or a path on its own names a file (see `bpetok.corpus.read` for
             the formats; "-" is standard input). In an iterable, str and bytes are texts, a `pathlib.Path`
             names a file, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
+        field: the field (JSON lines) or column (Parquet) of files that holds the text.
         num_threads: how many threads to use; None for as many as there are processors.
+        memory: the bytes that the process may take while it counts; None for any number. Counts that have
+            no room are kept in a temporary file. The finished table takes what it needs.
+        temp: the folder for it; None for the system's folder for temporary files.
         progress: called now and then from the calling thread.
 
     Raises:
         CorpusError: a source cannot be read or is none, or bytes are not UTF-8 where the pattern is not
-            served natively (native patterns take a byte that is not UTF-8 as a character of its own).
+            served natively (native patterns take a byte that is not UTF-8 as a character of its own);
+            `memory` is less than 128 MiB.
         PatternError: the pattern does not compile, or matches the empty string.
+        SpillError: the temporary file cannot be written: the disk is full, say.
 
     >>> dict(count(["low lower", "lower"], pattern="gpt2"))
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
+    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
+        table = counted.table()
+        return CountTable(
+            table,
+            counted.pattern,
+            n_texts=counted.n_texts,
+            n_bytes=counted.n_bytes,
+            provenance=provenance_of(counted.files),
+        )
+
+
+def tally(
+    sources: Sources,
+    path: str | os.PathLike[str],
+    *,
+    pattern: str = "cl100k",
+    field: str = "text",
+    num_threads: int | None = None,
+    memory: int | None = None,
+    temp: str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+) -> Totals:
+    """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
+
+    Args:
+        sources: see `count`, also for all others.
+        path: the file to write; it appears when it is complete.
+        pattern: see `count`.
+        field: see `count`.
+        num_threads: see `count`.
+        memory: see `count`.
+        temp: see `count`.
+        progress: see `count`.
+
+    Returns:
+        What is in the file.
+
+    Raises:
+        FormatError: `path` is something else than a file.
+        OSError: it cannot be written.
+        CorpusError, PatternError, SpillError: as in `count`.
+    """
+    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
+        about = {
+            "n_texts": counted.n_texts,
+            "n_bytes": counted.n_bytes,
+            "provenance": provenance_of(counted.files),
+        }
+        return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
+
+
+def merge_files(
+    paths: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str], *, num_threads: int | None = None
+) -> Totals:
+    """Add up files of counts into another, part by part: a 64th of a table is in memory for each thread.
+
+    Args:
+        paths: files that `CountTable.save`, `tally` or this function wrote.
+        path: the file to write; it appears when it is complete, and may be one of `paths`.
+        num_threads: how many threads to use; None for as many as there are processors.
+
+    Returns:
+        What is in the file.
+
+    Raises:
+        CorpusError: there is no file, they were counted with different patterns, or the sum of all counts
+            would exceed 2**63 - 1.
+        FormatError: a file is no count table, or damaged.
+        OSError: a file cannot be read or written.
+    """
+    from bpetok.formats.counts import CountFile
+
+    files = [CountFile(each) for each in paths]
+    check_same(files)
+
+    def records(part: int) -> Records:
+        table = PieceCounts(N_PARTS)
+        for file in files:
+            file.load(part, table)
+        return table.dump(ordered=True)
+
+    n_pieces = sum(file.n_pieces for file in files)
+    check_sum(n_pieces)
+    return _write(path, records, files[0].pattern, n_pieces, sum_up(files), num_threads or _processors())
+
+
+def _write(
+    path: str | os.PathLike[str],
+    records: Callable[[int], Records],
+    pattern: str,
+    n_pieces: int,
+    about: dict[str, Any],
+    num_threads: int,
+) -> Totals:
+    from bpetok.formats.counts import write_counts
+
+    sizes = [0] * N_PARTS
+
+    def sized(part: int) -> Records:
+        found = records(part)
+        sizes[part] = found[1]
+        return found
+
+    def totals() -> dict[str, Any]:
+        return {**about, "n_pieces": n_pieces, "n_distinct": sum(sizes)}
+
+    write_counts(path, sized, totals, pattern=pattern, num_threads=num_threads)
+    return Totals(pattern, about["n_texts"], about["n_bytes"], n_pieces, sum(sizes))
+
+
+# ---- a run ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Counted:
+    """What a run has counted: one table in memory, or runs on disk."""
+
+    pattern: str
+    num_threads: int
+    runs: Runs
+    files: list[str]
+    in_memory: PieceCounts = dataclasses.field(default_factory=PieceCounts)
+    n_texts: int = 0
+    n_bytes: int = 0
+
+    @property
+    def n_pieces(self) -> int:
+        return self.runs.n_pieces if self.runs else self.in_memory.n_pieces
+
+    def records(self, part: int) -> Records:
+        """A part, in the order of the pieces' bytes."""
+        if self.runs:
+            return self.runs.part(part).dump(ordered=True)
+        return self.in_memory.dump(part, N_PARTS, ordered=True)
+
+    def table(self) -> PieceCounts:
+        if not self.runs:
+            return self.in_memory
+        return gather(lambda part: self.runs.part(part).dump(), self.num_threads)
+
+
+@contextmanager
+def _counted(
+    sources: Sources,
+    pattern: str,
+    field: str,
+    num_threads: int | None,
+    memory: int | None,
+    temp: str | os.PathLike[str] | None,
+    progress: ProgressCallback | None,
+) -> Iterator[_Counted]:
     resolved = resolve(pattern)
     if resolved.scanner is None:
         compile_pattern(resolved.source)
     if num_threads is not None and num_threads < 1:
         raise CorpusError(f"num_threads is {num_threads}: it must be at least 1, or None for all processors")
-    n_texts = n_bytes = 0
+    if memory is not None and memory < MIN_MEMORY:
+        raise CorpusError(f"memory is {memory} bytes: it must be at least {MIN_MEMORY} (128 MiB), or None")
+    files: list[str] = []
+    given, total = _inputs(sources, field, files, resolved.scanner)
+    with Runs(None if temp is None else os.fspath(temp)) as runs:
+        counted = _Counted(resolved.source, num_threads or _processors(), runs, files)
+        limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
-    def jobs() -> Iterator[Job]:
-        nonlocal n_texts
-        for n_new, job in _jobs(_documents(sources), resolved):
-            n_texts += n_new
-            yield job
+        def jobs() -> Iterator[Job]:
+            for n_new, job in _jobs(given, resolved):
+                counted.n_texts += n_new
+                yield job
 
-    def done(size: int) -> None:
-        nonlocal n_bytes
-        n_bytes += size
-        if progress is not None:
-            progress(Progress("count", n_bytes, None, "bytes", "counting pieces"))
+        def relieve(table: PieceCounts) -> None:
+            if limit is not None and table.outgrows(limit):
+                runs.spill(table)
 
-    table = _run(jobs(), num_threads or _processors(), done)
-    return CountTable(table, resolved.source, n_texts=n_texts, n_bytes=n_bytes)
+        def done(size: int) -> None:
+            counted.n_bytes += size
+            if progress is not None:
+                progress(Progress("count", counted.n_bytes, total, "bytes", "counting pieces"))
 
-
-def _rebuild(items: list[tuple[bytes, int]], pattern: str, n_texts: int, n_bytes: int) -> CountTable:
-    table = PieceCounts()
-    for piece, n in items:
-        table.add(piece, n)
-    return CountTable(table, pattern, n_texts=n_texts, n_bytes=n_bytes)
+        tables = _run(jobs(), counted.num_threads, relieve, done)
+        if runs:
+            while tables:
+                runs.spill(tables.pop())
+        else:
+            counted.in_memory = _sum(tables)
+        yield counted
 
 
 # ---- sources to documents -----------------------------------------------------------------------------
 
 
-def _documents(sources: Sources) -> Iterator[Document]:
-    """The documents of whatever the caller gave."""
+@dataclass(frozen=True, slots=True)
+class _PlainFile:
+    """A large file that is one text as it stands, to be read in pieces."""
+
+    path: str
+    size: int
+    scanner: Scanner
+
+
+Input = Document | _PlainFile
+
+
+def _inputs(
+    sources: Sources, field: str, files: list[str], scanner: Scanner | None
+) -> tuple[Iterator[Input], int | None]:
+    """What the caller gave, and how many bytes of text that is, where files tell.
+
+    Args:
+        sources: see `count`.
+        field: see `count`.
+        files: takes the names of all files.
+        scanner: what cuts large files; None where no text may be cut.
+    """
     if isinstance(sources, str | os.PathLike):
-        return read(sources)
+        sources = [Path(sources)]
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
             "put a single text into a list"
         )
+    total = None
     if isinstance(sources, Sequence):
         # All at once, so that a file that is missing is found before the others have been counted.
         paths = [source for source in sources if isinstance(source, os.PathLike)]
         if paths:
-            check(paths)
-    return _each(sources)
+            check(paths, field=field)
+        sizes = [plain_size(path) for path in paths]
+        if len(paths) == len(sources) and None not in sizes:
+            total = sum(size for size in sizes if size is not None)
+    return _each(sources, field, files, scanner), total
 
 
-def _each(sources: Iterable[object]) -> Iterator[Document]:
+def _each(
+    sources: Iterable[object], field: str, files: list[str], scanner: Scanner | None
+) -> Iterator[Input]:
     for number, source in enumerate(sources, 1):
         if isinstance(source, str | bytes):
             yield Document(source, f"text {number}")
         elif isinstance(source, Document):
             yield source
         elif isinstance(source, os.PathLike):
-            yield from read(source)
+            path, size = os.fspath(source), plain_size(source)
+            files.append(path)
+            if scanner is not None and size is not None and size > 2 * CHUNK:
+                yield _PlainFile(path, size, scanner)
+            else:
+                yield from read(source, field=field)
         else:
             raise CorpusError(
                 f"item {number} of the corpus is of type {type(source).__name__}: expected str or bytes "
@@ -247,16 +371,19 @@ def _each(sources: Iterable[object]) -> Iterator[Document]:
 Job = Callable[[PieceCounts], int]
 
 
-def _jobs(documents: Iterable[Document], pattern: Pattern) -> Iterator[tuple[int, Job]]:
+def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]:
     """Jobs of about one chunk each, with how many texts each begins."""
     batch: list[Document] = []
     size = 0
-    for document in documents:
-        if pattern.scanner is not None and len(document.text) > 2 * CHUNK:
-            yield from _long(document, pattern.scanner)
+    for each in given:
+        if isinstance(each, _PlainFile):
+            yield from _file(each)
             continue
-        batch.append(document)
-        size += len(document.text)
+        if pattern.scanner is not None and len(each.text) > 2 * CHUNK:
+            yield from _long(each, pattern.scanner)
+            continue
+        batch.append(each)
+        size += len(each.text)
         if size >= CHUNK or len(batch) >= CHUNK // 16:
             yield len(batch), _short(batch, pattern)
             batch, size = [], 0
@@ -274,13 +401,48 @@ def _short(batch: list[Document], pattern: Pattern) -> Job:
 def _long(document: Document, scanner: Scanner) -> Iterator[tuple[int, Job]]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
-    start = 0
-    while start < len(data):
-        end = safe_cut(data, start + CHUNK) if start + CHUNK < len(data) else len(data)
+    for start, end in _spans(lambda at, n: data[at : at + n], len(data)):
         yield (
             int(start == 0),
             functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end),
         )
+
+
+def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
+    """A large file in parts, which the threads read themselves."""
+    with open_bytes(file.path) as stream:
+
+        def look(at: int, n: int) -> bytes:
+            stream.seek(at)
+            return stream.read(n)
+
+        for start, end in _spans(look, file.size):
+            yield (
+                int(start == 0),
+                functools.partial(_count_file, file=file, start=start, end=end),
+            )
+
+
+def _spans(look: Callable[[int, int], bytes], size: int) -> Iterator[tuple[int, int]]:
+    """Spans of about one chunk of a text of `size` bytes, that meet where pieces end.
+
+    Args:
+        look: gives some bytes of the text: from where, and how many.
+        size: the length of the text.
+    """
+    start = 0
+    while start < size:
+        end, window = start + CHUNK, WINDOW
+        while end + window < size:
+            seen = look(end, window)
+            found = _last_cut(seen) or safe_cut(seen, 0)
+            if 0 < found < len(seen):
+                end += found
+                break
+            window *= 4
+        else:
+            end = size
+        yield start, end
         start = end
 
 
@@ -315,6 +477,16 @@ def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, e
     return table.count_span(scanner, data, start, end)
 
 
+def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> int:
+    in_view = min(end + LOOKAHEAD, file.size)
+    with open_bytes(file.path) as stream:
+        stream.seek(start)
+        data = stream.read(in_view - start)
+    if len(data) < in_view - start:
+        raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
+    return table.count_span(file.scanner, data, 0, end - start)
+
+
 def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> int:
     """Count with the `regex` package, which needs text."""
     counts: Counter[str] = Counter()
@@ -338,13 +510,27 @@ def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> in
 # ---- jobs to a table -----------------------------------------------------------------------------------
 
 
-def _run(jobs: Iterator[Job], num_threads: int, done: Callable[[int], None]) -> PieceCounts:
-    """Do all jobs, a table a thread, and add the tables up."""
+def _run(
+    jobs: Iterator[Job],
+    num_threads: int,
+    relieve: Callable[[PieceCounts], None],
+    done: Callable[[int], None],
+) -> list[PieceCounts]:
+    """Do all jobs, with a table a thread.
+
+    Args:
+        jobs: what to do.
+        num_threads: how many threads.
+        relieve: called with a table after each job, in the thread.
+        done: called with the size of each job, in order.
+    """
     if num_threads == 1:
         table = PieceCounts()
         for job in jobs:
-            done(job(table))
-        return table
+            size = job(table)
+            relieve(table)
+            done(size)
+        return [table]
 
     tables = [PieceCounts() for _ in range(num_threads)]
     idle: SimpleQueue[PieceCounts] = SimpleQueue()
@@ -354,7 +540,9 @@ def _run(jobs: Iterator[Job], num_threads: int, done: Callable[[int], None]) -> 
     def work(job: Job) -> int:
         table = idle.get()
         try:
-            return job(table)
+            size = job(table)
+            relieve(table)
+            return size
         finally:
             idle.put(table)
 
@@ -370,11 +558,18 @@ def _run(jobs: Iterator[Job], num_threads: int, done: Callable[[int], None]) -> 
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    tables.sort(key=len)
-    result = tables.pop()
-    for table in tables:
-        result.update(table)
-    return result
+    return tables
+
+
+def _sum(tables: list[PieceCounts]) -> PieceCounts:
+    """Add up tables, which are used up: each time two by two, and all pairs at the same time."""
+    while len(tables) > 1:
+        tables.sort(key=len, reverse=True)
+        half = (len(tables) + 1) // 2
+        with ThreadPoolExecutor(half, "bpetok-sum") as pool:
+            list(pool.map(PieceCounts.update, tables[: len(tables) - half], reversed(tables[half:])))
+        del tables[half:]
+    return tables[0]
 
 
 def _processors() -> int:

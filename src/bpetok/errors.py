@@ -49,6 +49,10 @@ class CorpusError(BpetokError, ValueError):
     """A corpus cannot be read or holds nothing to learn from."""
 
 
+class SpillError(BpetokError, OSError):
+    """Counts that had no room in memory cannot be kept on disk: it is full, say."""
+
+
 class TrainingError(BpetokError, ValueError):
     """The settings of a training run contradict each other or cannot be met."""
 

@@ -157,7 +157,9 @@ def test_a_table_is_a_mapping():
         hash(counts)
 
 
-@pytest.mark.parametrize("mapping", [{b"": 1}, {b"a": 0}, {b"a": -1}, {"a": 1}, {b"a": 1.5}, {b"a": 2**63}])
+@pytest.mark.parametrize(
+    "mapping", [{b"": 1}, {b"a": 0}, {b"a": -1}, {3: 1}, {b"a": 1.5}, {b"a": True}, {b"a": 2**63}]
+)
 def test_mappings_that_are_no_counts(mapping):
     with pytest.raises(CorpusError):
         CountTable.from_mapping(mapping, "gpt2")

@@ -23,6 +23,8 @@ Named = Source | Iterable[Source] | Mapping[Source, float]
 _LINES = {".jsonl", ".ndjson"}
 _IN_FOLDERS = {".txt", ".text", ".md", ".parquet", *_LINES}
 
+_RECORDS = {".jsonl", ".ndjson", ".parquet"}  # suffixes of files that hold many texts
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
@@ -187,6 +189,19 @@ def is_plain(path: str) -> bool:
 
 def _in_folder(name: str) -> bool:
     return compression.split_suffix(name)[0] in _IN_FOLDERS
+
+
+def plain_size(source: Source) -> int | None:
+    """The size of a file that is one text as it stands; None for any other source."""
+    path = os.fspath(source)
+    suffix, compressed = compression.split_suffix(path)
+    if path == "-" or compressed or suffix in _RECORDS:
+        return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _check_one(path: str, field: str) -> None:

@@ -4,11 +4,13 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
 
 from bpetok.errors import FormatError
 
-__all__ = ["write_files"]
+__all__ = ["write_files", "write_stream"]
 
 
 def write_files(files: Mapping[str, bytes]) -> None:
@@ -50,9 +52,41 @@ def write_files(files: Mapping[str, bytes]) -> None:
         _sync_folder(folder)
 
 
+@contextmanager
+def write_stream(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes its place when the block ends without an error.
+
+    Args:
+        path: where the file is to be; a symbolic link is followed, and permissions are kept.
+
+    Raises:
+        FormatError: the path is something else than a file.
+        OSError: as in `write_files`.
+    """
+    target = os.path.realpath(path)
+    temporary: list[str] = []
+    try:
+        with _staged(target, temporary) as file:
+            yield file
+        os.replace(temporary[0], target)
+    finally:
+        for name in temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+    _sync_folder(os.path.dirname(target))
+
+
 def _stage(target: str, data: bytes, temporary: list[str]) -> str:
-    """Write `data` to a new file in the same folder (renaming works only within one file system), with
-    the permissions that `target` has or would get. The file's name is added to `temporary`."""
+    """Write `data` to a new file beside `target`; returns its name."""
+    with _staged(target, temporary) as file:
+        file.write(data)
+    return temporary[-1]
+
+
+@contextmanager
+def _staged(target: str, temporary: list[str]) -> Iterator[IO[bytes]]:
+    """A new file in the same folder (renaming works only within one file system), with the permissions that
+    `target` has or would get. The file's name is added to `temporary`, and it is on disk in the end."""
     mode = _mode(target)
     name = os.path.join(os.path.dirname(target), f".bpetok-{secrets.token_hex(8)}.tmp")
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -60,10 +94,9 @@ def _stage(target: str, data: bytes, temporary: list[str]) -> str:
     with open(handle, "wb") as file:
         if mode is not None:
             os.fchmod(handle, stat.S_IMODE(mode))
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(handle)
-    return name
 
 
 def _back_up(target: str, temporary: list[str]) -> str | None:
