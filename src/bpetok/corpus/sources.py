@@ -21,9 +21,25 @@ Source = str | os.PathLike[str]
 Named = Source | Iterable[Source] | Mapping[Source, float]
 
 _LINES = {".jsonl", ".ndjson"}
-_IN_FOLDERS = {".txt", ".text", ".md", ".parquet", *_LINES}
+_RECORDS = {".parquet", *_LINES}  # suffixes of files that hold many texts
+_IN_FOLDERS = {".txt", ".text", ".md", *_RECORDS}
 
-_RECORDS = {".jsonl", ".ndjson", ".parquet"}  # suffixes of files that hold many texts
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file, or a range of it.
+
+    Attributes:
+        path: the file: a path, a URL, or "-" for standard input.
+        weight: how often each of its documents is taken.
+        start: where the range begins: a row group of a Parquet file, a byte of a file that is one text.
+        end: where the range ends; None for the end of the file.
+    """
+
+    path: str
+    weight: float = 1.0
+    start: int = 0
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +49,13 @@ class Corpus:
     Made by `find`. Each iteration reads the files anew.
 
     Attributes:
-        files: path or URL, and weight, of each file.
+        files: the files. Ranges of files that are one text are for `bpetok.count` alone.
         field: the field (JSON lines) or column (Parquet) that holds the text.
         seed: what the sampling depends on besides the texts.
         unique: whether a text that has come before is passed over.
     """
 
-    files: tuple[tuple[str, float], ...]
+    files: tuple[Part, ...]
     field: str = "text"
     seed: int = 0
     unique: bool = False
@@ -89,7 +105,7 @@ class Corpus:
             raise CorpusError("no corpus was given: name at least one file, or - for standard input")
         if given.count("-") > 1:
             raise CorpusError("standard input (-) can be read only once: name it once")
-        files: list[tuple[str, float]] = []
+        files: list[Part] = []
         problems = []
         n_names = 0
         for source in given:
@@ -100,7 +116,7 @@ class Corpus:
                 problems.append(str(error))
             n_names += max(len(found), 1)
             for path in found:
-                files.append((path, weights.get(source, 1) * sample))
+                files.append(Part(path, weights.get(source, 1.0) * sample))
                 try:
                     _check_one(path, field)
                 except CorpusError as error:
@@ -115,14 +131,14 @@ class Corpus:
 
     def __iter__(self) -> Iterator[Document]:
         seen: set[bytes] = set()
-        for path, weight in self.files:
-            for document in read_file(path, self.field) if weight else ():
+        for part in self.files:
+            for document in _read(part, self.field) if part.weight else ():
                 if self.unique:
                     known = len(seen)
                     seen.add(fingerprint(document.text))
                     if len(seen) == known:
                         continue
-                for _ in range(copies(document.text, weight, self.seed)):
+                for _ in range(copies(document.text, part.weight, self.seed)):
                     yield document
 
 
@@ -163,28 +179,16 @@ def check(sources: Named, *, field: str = "text") -> list[str]:
         CorpusError: there is no source, or some cannot be read; all of them are named.
         MissingExtraError: a format needs a package that is not installed.
     """
-    return [path for path, _ in Corpus.find(sources, field=field).files]
+    return [part.path for part in Corpus.find(sources, field=field).files]
 
 
-def read_file(path: str, field: str) -> Iterator[Document]:
-    """The documents of one file.
-
-    Raises:
-        CorpusError: the file cannot be read, is damaged, or a record holds no text.
-        MissingExtraError: its format needs a package that is not installed.
-    """
-    suffix = "" if path == "-" else compression.split_suffix(path)[0]
+def _read(part: Part, field: str) -> Iterator[Document]:
+    suffix = "" if part.path == "-" else compression.split_suffix(part.path)[0]
     if suffix in _LINES:
-        return jsonl.documents(path, field)
+        return jsonl.documents(part.path, field)
     if suffix == ".parquet":
-        return parquet.documents(path, field)
-    return text.documents(path)
-
-
-def is_plain(path: str) -> bool:
-    """Whether a file is one text as it stands, by its name."""
-    suffix, compressed = compression.split_suffix(path)
-    return path != "-" and compressed is None and suffix not in _LINES and suffix != ".parquet"
+        return parquet.documents(part.path, field, None if part.end is None else range(part.start, part.end))
+    return text.documents(part.path)
 
 
 def _in_folder(name: str) -> bool:
@@ -221,6 +225,6 @@ def _check_one(path: str, field: str) -> None:
     compression.check(path, regular=regular)
     if regular and suffix == ".parquet":
         parquet.check(path, field)
-    elif regular and is_plain(path):
+    elif plain_size(path) is not None:
         with open(path, "rb") as file:
             text.check_start(path, file.read(4))

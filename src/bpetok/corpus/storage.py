@@ -79,6 +79,21 @@ def open_raw(path: str) -> Iterator[IO[bytes]]:
         yield io.BufferedReader(_Remote(file), 1 << 20)
 
 
+def size(path: str) -> int:
+    """How many bytes a file has as it is stored; 0 where that cannot be told.
+
+    Raises:
+        CorpusError: the file cannot be looked at.
+    """
+    if is_url(path):
+        fs, inner = _file_system(path)
+        return _asked(path, lambda: fs.size(inner)) or 0
+    try:
+        return os.stat(path).st_size
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
 def identity(path: str) -> str:
     """What tells that a file is still the one it was: its full name, size, and time of last change.
 
