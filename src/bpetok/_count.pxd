@@ -42,6 +42,7 @@ cdef class PieceCounts:
     cdef Entry* next(self, Entry* entry) noexcept nogil
     cdef bint same(self, const Entry* entry, uint64_t lo, uint64_t hi, const uint8_t* data,
                    size_t size) noexcept nogil
+    cdef void prefetch_bytes(self, const Entry* entry) noexcept nogil
     cdef int make_room(self, uint64_t n) noexcept nogil
     cdef int resize(self, uint64_t n_slots) noexcept nogil
     cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil

@@ -38,6 +38,7 @@ cdef extern from *:
 cdef enum:
     BATCH = 256             # pieces whose keys are made, and entries fetched, before the first is looked up
     SHORT = 15              # the longest piece that its key holds whole
+    AHEAD = 32              # entries between asking for the bytes of a piece and using them
     FIRST_SLOTS = 1 << 14
     FEW_SLOTS = 1 << 18     # a smaller table grows by steps of four
     MAX_PARTS = 1 << 16
@@ -167,6 +168,11 @@ cdef class PieceCounts:
         memcpy(&length, stored, 8)
         return length == size and memcmp(stored + 8, data, size) == 0
 
+    cdef inline void prefetch_bytes(self, const Entry* entry) noexcept nogil:
+        """Ask for the bytes of a piece, where the entry does not have them itself."""
+        if entry.hi >= LONG:
+            prefetch(self.arena + (entry.hi - LONG))
+
     cdef int make_room(self, uint64_t n) noexcept nogil:
         """See that n more pieces have room."""
         cdef uint64_t n_slots = self.n_slots
@@ -294,6 +300,11 @@ cdef class PieceCounts:
             return NO_MEMORY
         for i in range(other.n_slots):
             entry = &other.entries[i]
+            if i + 2 * AHEAD < other.n_slots:
+                prefetch(self.home(entry[2 * AHEAD].lo, entry[2 * AHEAD].hi))
+                if entry[AHEAD].hi >= LONG:
+                    other.prefetch_bytes(&entry[AHEAD])
+                    self.prefetch_bytes(self.home(entry[AHEAD].lo, entry[AHEAD].hi))
             if entry.count:
                 data = other.piece(entry, &size)
                 if self.bump(self.home(entry.lo, entry.hi), entry.lo, entry.hi if size <= SHORT else LONG,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +30,65 @@ field_option = click.option(
 force_option = click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 replace_option = click.option("--replace", is_flag=True, help="Read bytes that are not UTF-8 as U+FFFD.")
 files_argument = click.argument("files", nargs=-1, metavar="[FILES|-]...")
+
+
+pattern_option = click.option(
+    "--pattern",
+    metavar="NAME|REGEX",
+    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, or a regex  "
+    "[default: cl100k]",
+)
+counts_option = click.option(
+    "--counts",
+    "from_counts",
+    is_flag=True,
+    help="FILES are counts: written by `bpetok tally`, or lines of a word, a tab, and its count, or .parquet "
+    'with columns "word" and "count".',
+)
+
+
+def byte_size(ctx: click.Context | None, param: click.Parameter | None, value: str | None) -> int | None:
+    """A size with a unit, or without, in bytes.
+
+    >>> byte_size(None, None, "512MiB"), byte_size(None, None, "1.5 GB"), byte_size(None, None, "1000")
+    (536870912, 1500000000, 1000)
+    """
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", value.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is not a size: write 512MiB, 2GB, or a number of bytes", ctx, param
+        )
+    number, unit, binary = match.groups()
+    power = " KMGT".index(unit.upper()) if unit else 0
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+def count_options(function: F) -> F:
+    """`--threads`, `--memory` and `--temp`: what counting may take."""
+    for option in (
+        click.option(
+            "--temp",
+            metavar="DIR",
+            type=click.Path(exists=True, file_okay=False, writable=True),
+            help="Folder for counts that have no room in memory  [default: the system's]",
+        ),
+        click.option(
+            "--memory",
+            metavar="SIZE",
+            callback=byte_size,
+            help="Memory that counting may take, such as 512MiB  [default: any]",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Threads that count  [default: all processors]",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def tokenizer_option(*, default: str | None = None) -> Callable[[F], F]:

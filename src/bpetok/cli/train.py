@@ -1,6 +1,5 @@
 """`bpetok train`: files to a tokenizer."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -21,13 +20,8 @@ if TYPE_CHECKING:
 @click.option(
     "--vocab-size", type=int, required=True, metavar="N", help="Tokens, bytes and special tokens included."
 )
-@click.option(
-    "--pattern",
-    default="cl100k",
-    show_default=True,
-    metavar="NAME|REGEX",
-    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, or a regex.",
-)
+@common.pattern_option
+@common.counts_option
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
@@ -57,9 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
 )
-@click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", help="Threads that count  [default: all processors]"
-)
+@common.count_options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
 @common.field_option
 @common.force_option
@@ -68,13 +60,16 @@ def command(
     files: tuple[str, ...],
     output: str,
     vocab_size: int,
-    pattern: str,
+    pattern: str | None,
+    from_counts: bool,
     specials: tuple[str, ...],
     file_format: str,
     tie_break: Literal["bytes", "huggingface"],
     min_frequency: int,
     max_token_length: int | None,
     threads: int | None,
+    memory: int | None,
+    temp: str | None,
     name: str | None,
     field: str,
     force: bool,
@@ -82,11 +77,12 @@ def command(
 ) -> None:
     """Train a tokenizer on FILES and write it to OUT.
 
-    FILES are text, .jsonl or .parquet files, .gz or .zst of these, or - for standard input. All are
-    checked before any is read. OUT appears only when it is complete; interrupting leaves nothing.
+    FILES are text, .jsonl or .parquet files, .gz or .zst of these, or - for standard input. With --counts
+    they are files of counts. All are checked before any is read. OUT appears only when it is complete;
+    interrupting leaves nothing.
     """
     import bpetok
-    from bpetok import corpus
+    from bpetok.cli import counts as count_files
     from bpetok.cli import progress
     from bpetok.training import Settings
 
@@ -98,10 +94,21 @@ def command(
             raise click.UsageError("--format tiktoken writes two files, so OUT cannot be -: name a file")
         common.check_output(f"{output}.json", force=force)
     Settings(vocab_size, specials, tie_break, min_frequency, max_token_length).check()
-    documents = corpus.read(files, field=field)
     began = time.perf_counter()
-    with progress.bar(_plain_size(files)) as callback:
-        counts = bpetok.count(documents, pattern=pattern, num_threads=threads, progress=callback)
+    with progress.bar() as callback:
+        counts = (
+            count_files.load(files, pattern)
+            if from_counts
+            else bpetok.count(
+                [Path(path) for path in files],
+                pattern=pattern or "cl100k",
+                field=field,
+                num_threads=threads,
+                memory=memory,
+                temp=temp,
+                progress=callback,
+            )
+        )
         tokenizer = bpetok.train_from_counts(
             counts,
             vocab_size=vocab_size,
@@ -118,16 +125,6 @@ def command(
     _tell(summary)
     if as_json:
         common.echo_json(summary)
-
-
-def _plain_size(files: tuple[str, ...]) -> int | None:
-    """Bytes of text in the files, where their sizes tell."""
-    from bpetok.corpus.compression import split_suffix
-
-    packed = (".jsonl", ".ndjson", ".parquet")
-    if any(path == "-" or split_suffix(path)[1] or split_suffix(path)[0] in packed for path in files):
-        return None
-    return sum(os.path.getsize(path) for path in files) or None  # pipes have no size
 
 
 def _save(tokenizer: "Tokenizer", output: str, file_format: str) -> None:

@@ -102,7 +102,7 @@ def _pack(data: bytes, n: int) -> tuple[bytes, bytes]:
 
 
 def _write_json(file: IO[bytes], value: dict[str, Any]) -> None:
-    file.writelines(_pack(json.dumps(value, ensure_ascii=False).encode(), 0))
+    file.writelines(_pack(json.dumps(value, ensure_ascii=False, sort_keys=True).encode(), 0))
 
 
 def _hash(kind: dict[str, Any]) -> str:
