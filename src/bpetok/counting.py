@@ -160,6 +160,8 @@ def tally(
     memory: int | None = None,
     temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Totals:
     """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
 
@@ -172,6 +174,8 @@ def tally(
         memory: see `count`.
         temp: see `count`.
         progress: see `count`.
+        executor: see `count`. The whole table is in memory then.
+        checkpoint: see `count`.
 
     Returns:
         What is in the file.
@@ -179,8 +183,21 @@ def tally(
     Raises:
         FormatError: `path` is something else than a file.
         OSError: it cannot be written.
-        CorpusError, PatternError, SpillError: as in `count`.
+        CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
+    if executor is not None or checkpoint is not None:
+        counts = count(
+            sources,
+            pattern=pattern,
+            field=field,
+            num_threads=num_threads,
+            memory=memory,
+            temp=temp,
+            progress=progress,
+            executor=executor,
+            checkpoint=checkpoint,
+        )
+        return save(counts, path)
     with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
         about = {
             "n_texts": counted.n_texts,
@@ -188,6 +205,12 @@ def tally(
             "provenance": provenance_of(counted.files),
         }
         return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
+
+
+def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
+    """Write a table to a file; `CountTable.save` that tells what is in it."""
+    counts.save(path)
+    return Totals(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
 
 
 def merge_files(

@@ -10,7 +10,10 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 import os
+import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -34,7 +37,7 @@ MIN_SHARD = 1 << 20
 N_SHARDS = 64  # at least, where that makes none too small: so that all workers have work to the end
 IN_FLIGHT = 256  # shards that are given to the executor at a time
 TRIES = 3  # of a shard whose worker is lost, and of a pool that breaks before any other shard is done
-CONNECT = 10  # seconds to wait for a scheduler
+CONNECT = 5  # seconds to wait for a scheduler
 
 
 def count_on(
@@ -180,7 +183,7 @@ def dask_executor(where: str) -> Iterator[Executor]:
             machine.
 
     Raises:
-        WorkerError: no scheduler answers there within ten seconds.
+        WorkerError: no scheduler answers there within five seconds.
         MissingExtraError: Dask is not installed.
     """
     try:
@@ -191,12 +194,15 @@ def dask_executor(where: str) -> Iterator[Executor]:
     if kind == "local":
         if not number.isascii() or not number.isdigit() or int(number) < 1:
             raise WorkerError(f"{where}: write local:N for N processes of this machine, such as local:2")
-        with (
-            LocalCluster(
-                n_workers=int(number), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-            ) as cluster,
-            Client(cluster, timeout=CONNECT) as client,
-        ):
+        with _deaf_to_interrupts():
+            cluster = LocalCluster(
+                n_workers=int(number),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what is lost is said by WorkerError
+            )
+        with cluster, Client(cluster, timeout=CONNECT) as client:
             yield client.get_executor(pure=False)
         return
     try:
@@ -208,6 +214,20 @@ def dask_executor(where: str) -> Iterator[Executor]:
         ) from error
     with client:
         yield client.get_executor(pure=False)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started here take no notice of Ctrl-C, which a terminal sends to all: this one ends
+    them, and says so once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # ---- what is counted -----------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ class TestSelection:
         assert set(runs) == {1, 2}
         assert 430 < runs.count(2) < 570
         assert [each.text for each in read({lines: 0, str(other): 1})] == [b"other"]
-        assert texts(other, sample=2) == [b"other"] * 2
+        assert texts(other, sample=2) == texts((other, 2)) == [b"other"] * 2
 
     def test_each_text_once(self, tmp_path):
         one, other = tmp_path / "a.jsonl", tmp_path / "b.txt"

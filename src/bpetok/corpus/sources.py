@@ -18,7 +18,7 @@ from bpetok.corpus.storage import expand, is_url
 from bpetok.errors import CorpusError
 
 Source = str | os.PathLike[str]
-Named = Source | Iterable[Source] | Mapping[Source, float]
+Named = Source | Iterable[Source | tuple[Source, float]] | Mapping[Source, float]
 
 _LINES = {".jsonl", ".ndjson"}
 _RECORDS = {".parquet", *_LINES}  # suffixes of files that hold many texts
@@ -76,8 +76,9 @@ class Corpus:
             sources: a path, or several; "-" is standard input. A path may be a folder (all files in it and
                 its folders that end in .txt, .text, .md, .jsonl, .ndjson or .parquet, compressed or not;
                 names that begin with a dot are left out), have wildcards (`**` stands for any folders), or
-                be a URL that fsspec knows. A mapping gives each path a weight: a document of weight 2 is
-                taken twice, one of weight 0.5 with an even chance, and one of weight 2.5 two or three times.
+                be a URL that fsspec knows. A mapping, or pairs, give each path a weight: a document of
+                weight 2 is taken twice, one of weight 0.5 with an even chance, and one of weight 2.5 two or
+                three times.
             field: the field (JSON lines) or column (Parquet) that holds the text; "a.b" is field b of
                 field a, unless a field has that very name.
             sample: multiplies all weights.
@@ -92,23 +93,22 @@ class Corpus:
         if not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise CorpusError(f"seed is {seed!r}: it must be a whole number from 0 to 2**64 - 1")
         if isinstance(sources, Mapping):
-            weights = {os.fspath(source): weight for source, weight in sources.items()}
-            given = list(weights)
-        else:
-            weights = {}
-            listed = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-            given = [os.fspath(source) for source in listed]
-        for source, weight in [*weights.items(), ("sample", sample)]:
+            sources = sources.items()
+        elif isinstance(sources, str | os.PathLike):
+            sources = [sources]
+        pairs = [each if isinstance(each, tuple) else (each, 1.0) for each in sources]
+        given = [(os.fspath(source), weight) for source, weight in pairs]
+        for source, weight in [*given, ("sample", sample)]:
             if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 raise CorpusError(f"{source}: the weight is {weight!r}: it must be a number from 0")
         if not given:
             raise CorpusError("no corpus was given: name at least one file, or - for standard input")
-        if given.count("-") > 1:
+        if sum(source == "-" for source, _ in given) > 1:
             raise CorpusError("standard input (-) can be read only once: name it once")
         files: list[Part] = []
         problems = []
         n_names = 0
-        for source in given:
+        for source, weight in given:
             try:
                 found = expand(source, _in_folder)
             except CorpusError as error:
@@ -116,7 +116,7 @@ class Corpus:
                 problems.append(str(error))
             n_names += max(len(found), 1)
             for path in found:
-                files.append(Part(path, weights.get(source, 1.0) * sample))
+                files.append(Part(path, weight * sample))
                 try:
                     _check_one(path, field)
                 except CorpusError as error:
