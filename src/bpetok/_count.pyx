@@ -20,6 +20,7 @@ cdef extern from "keys.h" nogil:
     void prefetch "BPETOK_PREFETCH"(const void*)
     uint64_t hash_key "bpetok_hash_key"(uint64_t low, uint64_t high)
     uint64_t hash_bytes "bpetok_hash_bytes"(const uint8_t* p, size_t n)
+    void word_key_within "bpetok_word_key_within"(const uint8_t* p, size_t n, uint64_t* low, uint64_t* high)
     void word_key "bpetok_word_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t* low,
                                     uint64_t* high)
 
@@ -247,6 +248,7 @@ cdef class PieceCounts:
         cdef size_t count, i, at
         cdef uint64_t lo, hi
         cdef const uint8_t* limit = text + end
+        cdef bint roomy
         cdef Entry* entry
         while start < stop:
             count = scan(spec, text, start, end, ends, BATCH)
@@ -257,8 +259,12 @@ cdef class PieceCounts:
             if count > MAX_COUNT - self.pieces:     # no single count exceeds the sum
                 return COUNT_OVERFLOW
             at = start
+            roomy = ends[count - 1] + SHORT < end       # sixteen bytes may be read wherever a piece begins
             for i in range(count):
-                make_key(text + at, ends[i] - at, limit, &lo, &hi)
+                if likely(roomy and ends[i] - at <= SHORT):
+                    word_key_within(text + at, ends[i] - at, &lo, &hi)
+                else:
+                    make_key(text + at, ends[i] - at, limit, &lo, &hi)
                 lows[i] = lo
                 highs[i] = hi
                 places[i] = self.home(lo, hi)

@@ -35,21 +35,32 @@ static inline uint64_t bpetok_hash_key(uint64_t low, uint64_t high) {
     return bpetok_fold(low ^ 0x9E3779B97F4A7C15u, high ^ 0xD6E8FEB86659FD93u);
 }
 
+/* The bytes of a word of up to 15, by their number. */
+static const uint64_t bpetok_keep[16][2] = {
+    {0, 0}, {0xFF, 0}, {0xFFFF, 0}, {0xFFFFFF, 0}, {0xFFFFFFFF, 0}, {0xFFFFFFFFFF, 0}, {0xFFFFFFFFFFFF, 0},
+    {0xFFFFFFFFFFFFFF, 0}, {~(uint64_t)0, 0}, {~(uint64_t)0, 0xFF}, {~(uint64_t)0, 0xFFFF},
+    {~(uint64_t)0, 0xFFFFFF}, {~(uint64_t)0, 0xFFFFFFFF}, {~(uint64_t)0, 0xFFFFFFFFFF},
+    {~(uint64_t)0, 0xFFFFFFFFFFFF}, {~(uint64_t)0, 0xFFFFFFFFFFFFFF}};
+
 /* A word of up to 15 bytes as two numbers, little end first, and its length in the top byte. Sixteen
-   bytes are read if they are there before `limit`. */
+   bytes are read. */
+static inline void bpetok_word_key_within(const uint8_t* p, size_t n, uint64_t* low, uint64_t* high) {
+    uint64_t first, second;
+    memcpy(&first, p, 8);
+    memcpy(&second, p + 8, 8);
+    *low = first & bpetok_keep[n][0];
+    *high = (second & bpetok_keep[n][1]) | (uint64_t)n << 56;
+}
+
+/* The same, but sixteen bytes are read only if they are there before `limit`. */
 static inline void bpetok_word_key(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t* low, uint64_t* high) {
-    static const uint64_t keep[16][2] = {
-        {0, 0}, {0xFF, 0}, {0xFFFF, 0}, {0xFFFFFF, 0}, {0xFFFFFFFF, 0}, {0xFFFFFFFFFF, 0}, {0xFFFFFFFFFFFF, 0},
-        {0xFFFFFFFFFFFFFF, 0}, {~(uint64_t)0, 0}, {~(uint64_t)0, 0xFF}, {~(uint64_t)0, 0xFFFF},
-        {~(uint64_t)0, 0xFFFFFF}, {~(uint64_t)0, 0xFFFFFFFF}, {~(uint64_t)0, 0xFFFFFFFFFF},
-        {~(uint64_t)0, 0xFFFFFFFFFFFF}, {~(uint64_t)0, 0xFFFFFFFFFFFFFF}};
     uint64_t words[2] = {0, 0};
     if (limit - p >= 16)
         memcpy(words, p, 16);
     else
         memcpy(words, p, n);
-    *low = words[0] & keep[n][0];
-    *high = (words[1] & keep[n][1]) | (uint64_t)n << 56;
+    *low = words[0] & bpetok_keep[n][0];
+    *high = (words[1] & bpetok_keep[n][1]) | (uint64_t)n << 56;
 }
 
 /* Of any bytes; of a word, the hash of its key. */
