@@ -46,7 +46,7 @@ _HOME = {
     "train": "training",
     "train_from_counts": "training",
 }
-_MODULES = {"corpus", "encodings", "errors", "formats", "patterns"}
+_MODULES = {"corpus", "distributed", "encodings", "errors", "formats", "patterns"}
 
 __all__ = ["__version__", *sorted(_HOME)]
 

@@ -121,7 +121,7 @@ def count_on(
     )
 
 
-def divide(corpus: Corpus, *, cut: bool) -> list[Corpus]:
+def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
     """The shards of a corpus: each a corpus of its own. The same files give the same shards.
 
     Small files that follow each other share a shard. A large file of JSON lines, or one that is compressed,
@@ -129,7 +129,7 @@ def divide(corpus: Corpus, *, cut: bool) -> list[Corpus]:
 
     Args:
         corpus: the files.
-        cut: whether a file that is one text may be cut, where a piece ends.
+        cut: whether a file that is one text may be cut, where a piece of all named patterns ends.
 
     Raises:
         CorpusError: a file cannot be read.
