@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bpetok import errors as errors
+    from bpetok.corpus import Corpus as Corpus
     from bpetok.corpus import Document as Document
     from bpetok.counting import CountTable as CountTable
     from bpetok.counting import Progress as Progress
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BpetokError": "errors",
+    "Corpus": "corpus",
     "CountTable": "counting",
     "Document": "corpus",
     "Encoding": "tokenizer",

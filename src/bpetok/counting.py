@@ -98,11 +98,12 @@ def count(
     order of the texts.
 
     Args:
-        sources: where the texts are. A str or a path on its own names a file (see `bpetok.corpus.read` for
-            the formats; "-" is standard input). In an iterable, str and bytes are texts, a `pathlib.Path`
-            names a file, and a `Document` is taken as it is.
+        sources: where the texts are. A str or a path on its own names a file, a folder, files by wildcards,
+            or a URL (see `bpetok.corpus.Corpus.find`; "-" is standard input), and a mapping names files with
+            weights. In an iterable, str and bytes are texts, a `pathlib.Path` names files, a mapping is a row
+            whose text is in a field, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
-        field: the field (JSON lines) or column (Parquet) of files that holds the text.
+        field: the field (JSON lines, rows) or column (Parquet) that holds the text; a `Corpus` has its own.
         num_threads: how many threads to use; None for as many as there are processors.
         memory: the bytes that the process may take while it counts; None for any number. Counts that have
             no room are kept in a temporary file. The finished table takes what it needs.

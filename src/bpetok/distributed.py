@@ -253,7 +253,7 @@ def _files(sources: Sources, field: str) -> Corpus:
     else:
         raise CorpusError(
             "workers read files by themselves: give an executor a path, a list of pathlib.Path, or a "
-            "bpetok.corpus.Corpus, or count texts without one"
+            "bpetok.Corpus, or count texts without one"
         )
     if corpus.unique:
         raise CorpusError(

@@ -308,6 +308,22 @@ def test_processes(folder, tmp_path, small):
     assert_same(counts, bpetok.count(folder), tmp_path)
 
 
+def test_a_process_that_is_killed(folder, small):
+    made, killed = [], []
+
+    def make():
+        made.append(ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")))
+        return made[-1]
+
+    def kill(progress):
+        if not killed:
+            killed.append(multiprocessing.active_children()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    assert bpetok.count(folder, executor=make, progress=kill) == bpetok.count(folder)
+    assert len(made) == 2
+
+
 KILLED = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -335,7 +351,7 @@ def test_a_run_that_was_killed_goes_on(folder, tmp_path):
         assert process.stdin is not None
         assert process.stdout is not None
         for _ in range(3):
-            assert int(process.stdout.readline()) > 0
+            assert process.stdout.readline().strip().isdigit()
             process.stdin.write(b"x")
             process.stdin.flush()
         process.send_signal(signal.SIGKILL)
