@@ -70,8 +70,8 @@ NATIVE_KNOWS = {
 }
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
 OPTIONAL = {
-    "pyarrow", "zstandard", "tokenizers", "tiktoken", "torch", "dask", "starlette", "uvicorn", "bpetok_bench",
-    "vl_convert",
+    "pyarrow", "zstandard", "fsspec", "tokenizers", "tiktoken", "torch", "dask", "distributed", "starlette",
+    "uvicorn", "bpetok_bench", "vl_convert",
 }  # fmt: skip
 
 

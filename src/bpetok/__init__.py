@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bpetok import errors as errors
+    from bpetok.corpus import Corpus as Corpus
     from bpetok.corpus import Document as Document
     from bpetok.counting import CountTable as CountTable
     from bpetok.counting import Progress as Progress
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BpetokError": "errors",
+    "Corpus": "corpus",
     "CountTable": "counting",
     "Document": "corpus",
     "Encoding": "tokenizer",
@@ -46,7 +48,7 @@ _HOME = {
     "train": "training",
     "train_from_counts": "training",
 }
-_MODULES = {"corpus", "encodings", "errors", "formats", "patterns"}
+_MODULES = {"corpus", "distributed", "encodings", "errors", "formats", "patterns"}
 
 __all__ = ["__version__", *sorted(_HOME)]
 

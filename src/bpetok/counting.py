@@ -10,19 +10,19 @@ import functools
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
 
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
-from bpetok.corpus import Document, check, read
+from bpetok.corpus import Corpus, Document
 from bpetok.corpus.compression import open_bytes
+from bpetok.corpus.fields import text_of
 from bpetok.corpus.sources import plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
@@ -38,7 +38,13 @@ LOOKAHEAD = 16  # bytes behind a place that `safe_cut` found: where a piece ends
 MIN_MEMORY = 128 << 20
 OWN_MEMORY = 64 << 20  # what a process takes without tables: Python, the modules, the chunks
 
-Sources = str | os.PathLike[str] | Iterable[str | bytes | os.PathLike[str] | Document]
+Sources = (
+    str
+    | os.PathLike[str]
+    | Mapping[str, float]
+    | Corpus
+    | Iterable[str | bytes | os.PathLike[str] | Document | Mapping[str, object]]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ def count(
     memory: int | None = None,
     temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> CountTable:
     """Cut a corpus into pieces and count them.
 
@@ -90,16 +98,20 @@ def count(
     order of the texts.
 
     Args:
-        sources: where the texts are. A str or a path on its own names a file (see `bpetok.corpus.read` for
-            the formats; "-" is standard input). In an iterable, str and bytes are texts, a `pathlib.Path`
-            names a file, and a `Document` is taken as it is.
+        sources: where the texts are. A str or a path on its own names a file, a folder, files by wildcards,
+            or a URL (see `bpetok.corpus.Corpus.find`; "-" is standard input), and a mapping names files with
+            weights. In an iterable, str and bytes are texts, a `pathlib.Path` names files, a mapping is a row
+            whose text is in a field, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
-        field: the field (JSON lines) or column (Parquet) of files that holds the text.
+        field: the field (JSON lines, rows) or column (Parquet) that holds the text; a `Corpus` has its own.
         num_threads: how many threads to use; None for as many as there are processors.
         memory: the bytes that the process may take while it counts; None for any number. Counts that have
             no room are kept in a temporary file. The finished table takes what it needs.
         temp: the folder for it; None for the system's folder for temporary files.
         progress: called now and then from the calling thread.
+        executor: count parts of the corpus in its workers, or in those of one that this makes: see
+            `bpetok.distributed.count_on`. The sources must be files.
+        checkpoint: with an executor, a folder that keeps the counts of each part.
 
     Raises:
         CorpusError: a source cannot be read or is none, or bytes are not UTF-8 where the pattern is not
@@ -107,10 +119,27 @@ def count(
             `memory` is less than 128 MiB.
         PatternError: the pattern does not compile, or matches the empty string.
         SpillError: the temporary file cannot be written: the disk is full, say.
+        WorkerError: the executor loses its workers.
 
     >>> dict(count(["low lower", "lower"], pattern="gpt2"))
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
+    if executor is not None:
+        from bpetok.distributed import count_on
+
+        return count_on(
+            executor,
+            sources,
+            pattern=pattern,
+            field=field,
+            num_threads=num_threads or 1,
+            memory=memory,
+            temp=temp,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    if checkpoint is not None:
+        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
     with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
         table = counted.table()
         return CountTable(
@@ -132,6 +161,8 @@ def tally(
     memory: int | None = None,
     temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Totals:
     """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
 
@@ -144,6 +175,8 @@ def tally(
         memory: see `count`.
         temp: see `count`.
         progress: see `count`.
+        executor: see `count`. The whole table is in memory then.
+        checkpoint: see `count`.
 
     Returns:
         What is in the file.
@@ -151,8 +184,21 @@ def tally(
     Raises:
         FormatError: `path` is something else than a file.
         OSError: it cannot be written.
-        CorpusError, PatternError, SpillError: as in `count`.
+        CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
+    if executor is not None or checkpoint is not None:
+        counts = count(
+            sources,
+            pattern=pattern,
+            field=field,
+            num_threads=num_threads,
+            memory=memory,
+            temp=temp,
+            progress=progress,
+            executor=executor,
+            checkpoint=checkpoint,
+        )
+        return save(counts, path)
     with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
         about = {
             "n_texts": counted.n_texts,
@@ -160,6 +206,12 @@ def tally(
             "provenance": provenance_of(counted.files),
         }
         return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
+
+
+def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
+    """Write a table to a file; `CountTable.save` that tells what is in it."""
+    counts.save(path)
+    return Totals(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
 
 
 def merge_files(
@@ -306,7 +358,9 @@ class _PlainFile:
     """A large file that is one text as it stands, to be read in pieces."""
 
     path: str
-    size: int
+    start: int
+    end: int
+    size: int  # of the whole file
     scanner: Scanner
 
 
@@ -324,23 +378,51 @@ def _inputs(
         files: takes the names of all files.
         scanner: what cuts large files; None where no text may be cut.
     """
-    if isinstance(sources, str | os.PathLike):
-        sources = [Path(sources)]
+    if isinstance(sources, str | os.PathLike | Mapping):
+        sources = Corpus.find(sources, field=field)
+    if isinstance(sources, Corpus):
+        return _files(sources, files, scanner), _total(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
             "put a single text into a list"
         )
-    total = None
     if isinstance(sources, Sequence):
         # All at once, so that a file that is missing is found before the others have been counted.
         paths = [source for source in sources if isinstance(source, os.PathLike)]
         if paths:
-            check(paths, field=field)
-        sizes = [plain_size(path) for path in paths]
-        if len(paths) == len(sources) and None not in sizes:
-            total = sum(size for size in sizes if size is not None)
-    return _each(sources, field, files, scanner), total
+            corpus = Corpus.find(paths, field=field)
+            if len(paths) == len(sources):
+                return _files(corpus, files, scanner), _total(corpus)
+    return _each(sources, field, files, scanner), None
+
+
+def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterator[Input]:
+    """The documents of files, and those large files that are one text to be taken whole."""
+    if corpus.unique:
+        files += [part.path for part in corpus.files]
+        yield from corpus
+        return
+    for part in corpus.files:
+        files.append(part.path)
+        size = plain_size(part.path)
+        cut = part.end is not None or (size is not None and size > 2 * CHUNK)
+        if scanner is not None and size is not None and cut and part.weight == int(part.weight):
+            file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size, scanner)
+            yield from [file] * int(part.weight)
+        else:
+            yield from dataclasses.replace(corpus, files=(part,))
+
+
+def _total(corpus: Corpus) -> int | None:
+    """The bytes of text in files, where their sizes tell."""
+    total = 0
+    for part in corpus.files:
+        size = plain_size(part.path)
+        if size is None or part.weight != 1 or corpus.unique:
+            return None
+        total += size if part.end is None else part.end - part.start
+    return total
 
 
 def _each(
@@ -352,16 +434,15 @@ def _each(
         elif isinstance(source, Document):
             yield source
         elif isinstance(source, os.PathLike):
-            path, size = os.fspath(source), plain_size(source)
-            files.append(path)
-            if scanner is not None and size is not None and size > 2 * CHUNK:
-                yield _PlainFile(path, size, scanner)
-            else:
-                yield from read(source, field=field)
+            yield from _files(Corpus.find(source, field=field), files, scanner)
+        elif isinstance(source, Mapping):
+            text = text_of(source, field, f"row {number}")
+            if text is not None:
+                yield Document(text, f"row {number}")
         else:
             raise CorpusError(
                 f"item {number} of the corpus is of type {type(source).__name__}: expected str or bytes "
-                "(a text), pathlib.Path (a file) or Document"
+                "(a text), pathlib.Path (a file), Document, or a row of fields"
             )
 
 
@@ -401,7 +482,7 @@ def _short(batch: list[Document], pattern: Pattern) -> Job:
 def _long(document: Document, scanner: Scanner) -> Iterator[tuple[int, Job]]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
-    for start, end in _spans(lambda at, n: data[at : at + n], len(data)):
+    for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK):
         yield (
             int(start == 0),
             functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end),
@@ -416,24 +497,25 @@ def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
             stream.seek(at)
             return stream.read(n)
 
-        for start, end in _spans(look, file.size):
+        for start, end in spans(look, file.start, file.end, CHUNK):
             yield (
                 int(start == 0),
                 functools.partial(_count_file, file=file, start=start, end=end),
             )
 
 
-def _spans(look: Callable[[int, int], bytes], size: int) -> Iterator[tuple[int, int]]:
-    """Spans of about one chunk of a text of `size` bytes, that meet where pieces end.
+def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+    """Spans of about `step` bytes between two places of a text, that meet where pieces end.
 
     Args:
         look: gives some bytes of the text: from where, and how many.
-        size: the length of the text.
+        start: where the first begins.
+        stop: where the last ends.
+        step: the least length of any but the last.
     """
-    start = 0
-    while start < size:
-        end, window = start + CHUNK, WINDOW
-        while end + window < size:
+    while start < stop:
+        end, window = start + step, WINDOW
+        while end + window < stop:
             seen = look(end, window)
             found = _last_cut(seen) or safe_cut(seen, 0)
             if 0 < found < len(seen):
@@ -441,7 +523,7 @@ def _spans(look: Callable[[int, int], bytes], size: int) -> Iterator[tuple[int, 
                 break
             window *= 4
         else:
-            end = size
+            end = stop
         yield start, end
         start = end
 

@@ -53,6 +53,10 @@ class SpillError(BpetokError, OSError):
     """Counts that had no room in memory cannot be kept on disk: it is full, say."""
 
 
+class WorkerError(BpetokError, RuntimeError):
+    """Workers that should count were lost, or cannot be reached."""
+
+
 class TrainingError(BpetokError, ValueError):
     """The settings of a training run contradict each other or cannot be met."""
 

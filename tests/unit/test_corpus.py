@@ -105,7 +105,7 @@ def test_empty_json_lines_hold_no_document(tmp_path):
         (b'{"body": "x", "id": 1}\n', r"data\.jsonl:2: no field 'text' \(fields here: 'body', 'id'\)"),
         (b"{}\n", r"data\.jsonl:2: no field 'text' \(fields here: none\)"),
         (b'{"text": 7}\n', r"data\.jsonl:2: field 'text' is of type int"),
-        (b'["text"]\n', r"data\.jsonl:2: a line must be a JSON object .*list"),
+        (b'["text"]\n', r"data\.jsonl:2: a record must be an object .*list"),
         (b"[" * 100_000 + b"\n", r"data\.jsonl:2: not a line of JSON"),
         (b'{"text": ' + b"9" * 5000 + b"}\n", r"data\.jsonl:2: "),
         (b'{"text": "cut of', r"data\.jsonl:2: not a line of JSON"),
@@ -246,12 +246,14 @@ def test_all_bad_sources_are_named_before_any_is_read(tmp_path):
     good = tmp_path / "good.txt"
     good.write_text("good")
     (tmp_path / "old.tar").touch()
+    folder = tmp_path / "folder"
+    folder.mkdir()
     with pytest.raises(CorpusError) as caught:
-        read([good, tmp_path / "missing.txt", tmp_path, tmp_path / "old.tar"])
+        read([good, tmp_path / "missing.txt", folder, tmp_path / "old.tar"])
     message = str(caught.value)
     assert message.startswith("3 of 4 sources cannot be read: ")
     assert "missing.txt: cannot be read: No such file or directory" in message
-    assert f"{tmp_path}: is a directory: name the files in it, for example {tmp_path}" in message
+    assert f"{folder}: no file in this folder has the name of a text" in message
     assert "old.tar: .tar files are not read" in message
 
 

@@ -1,13 +1,15 @@
 """Counting a corpus: what is a source, what comes out, what is refused."""
 
+import json
 import pickle
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bpetok import counting, reference
-from bpetok.corpus import Document
+from bpetok.corpus import Corpus, Document, Part
 from bpetok.counting import CountTable, Progress, count
 from bpetok.errors import CorpusError, PatternError
 from bpetok.patterns import NAMED
@@ -200,3 +202,49 @@ def test_files_as_a_list_of_paths(tmp_path: Path):
         (tmp_path / f"{at}.txt").write_text(text, "utf-8")
     counts = count(sorted(tmp_path.iterdir()), num_threads=2)
     assert dict(counts) == {b"one": 1, b" two": 1, b"two": 1, b" three": 1}
+
+
+def test_rows_of_fields():
+    rows = [{"a": {"b": "low"}}, {"a": None}, {"a": {"b": "low lower"}}]
+    counts = count(rows, field="a.b")
+    assert dict(counts) == {b"low": 2, b" lower": 1}
+    assert counts.n_texts == 2
+    assert count(iter([{"text": "low"}, "low"]))[b"low"] == 2
+    with pytest.raises(CorpusError, match=r"^row 3: no field 'a.b'"):
+        count([*rows[:2], {"b": "x"}], field="a.b")
+
+
+def test_folders_wildcards_and_weights(tmp_path):
+    (tmp_path / "a.txt").write_text("low")
+    (tmp_path / "b.jsonl").write_text('{"text": "lower"}')
+    both = {b"low": 1, b"lower": 1}
+    assert dict(count(tmp_path)) == dict(count([tmp_path])) == dict(count(f"{tmp_path}/*")) == both
+    assert dict(count({tmp_path / "a.txt": 3, str(tmp_path / "b.jsonl"): 1})) == {b"low": 3, b"lower": 1}
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_records_larger_than_a_chunk(tmp_path, real_texts, monkeypatch, num_threads):
+    monkeypatch.setattr(counting, "CHUNK", 500)
+    text = "\r\n".join(real_texts[:4])
+    assert len(text) > 10_000
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "short"}) + "\n" + json.dumps({"text": text}))
+    assert dict(count(path, num_threads=num_threads)) == reference.count_pieces(
+        ["short", text], NAMED["cl100k"]
+    )
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_large_files_are_taken_whole_times_and_in_ranges(tmp_path, real_texts, monkeypatch, num_threads):
+    monkeypatch.setattr(counting, "CHUNK", 500)
+    path = tmp_path / "a.txt"
+    path.write_bytes("\n".join(real_texts[:4]).encode())
+    whole = count(path, num_threads=num_threads)
+    assert count({path: 2}, num_threads=num_threads) == CountTable.merge(whole, whole)
+    assert count(Corpus.find([path, path], unique=True), num_threads=num_threads) == whole
+    data = path.read_bytes()
+    cuts = [0, *(counting.safe_cut(data, len(data) * at // 5) for at in range(1, 5)), len(data)]
+    parts = [Part(str(path), 1, *span) for span in pairwise(cuts)]
+    tables = [count(Corpus((part,)), num_threads=num_threads) for part in parts]
+    assert CountTable.merge(*tables) == whole
+    assert [table.n_texts for table in tables] == [1, 0, 0, 0, 0]

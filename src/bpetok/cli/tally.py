@@ -2,11 +2,10 @@
 
 import os
 import time
-from pathlib import Path
 
 import click
 
-from bpetok.cli import common
+from bpetok.cli import common, sources
 
 
 @click.command("tally")
@@ -15,6 +14,7 @@ from bpetok.cli import common
 @common.pattern_option
 @common.counts_option
 @common.count_options
+@sources.options
 @common.field_option
 @common.force_option
 @common.json_option
@@ -26,14 +26,20 @@ def command(
     threads: int | None,
     memory: int | None,
     temp: str | None,
+    sample: float,
+    seed: int,
+    unique: bool,
+    dask: str | None,
+    checkpoint: str | None,
     field: str,
     force: bool,
     as_json: bool,
 ) -> None:
     """Count the pieces of FILES and write the counts to OUT.
 
-    FILES are text, .jsonl or .parquet files, .gz or .zst of these, or - for standard input. With --counts
-    they are files of counts, to be added up. OUT appears only when it is complete; interrupting leaves
+    FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
+    or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
+    files of counts, to be added up. OUT appears only when it is complete; interrupting leaves
     nothing.
     """
     from bpetok import counting
@@ -45,23 +51,23 @@ def command(
     common.check_output(output, force=force)
     began = time.perf_counter()
     if not from_counts:
-        with progress.bar() as callback:
+        corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)
+        with sources.workers(dask, checkpoint) as executor, progress.bar() as callback:
             totals = counting.tally(
-                [Path(path) for path in files],
+                corpus,
                 output,
                 pattern=pattern or "cl100k",
-                field=field,
                 num_threads=threads,
                 memory=memory,
                 temp=temp,
                 progress=callback,
+                executor=executor,
+                checkpoint=checkpoint,
             )
     elif are_count_files(files, pattern):
         totals = counting.merge_files(files, output, num_threads=threads)
     else:
-        counts = load(files, pattern)
-        counts.save(output)
-        totals = counting.Totals(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
+        totals = counting.save(load(files, pattern), output)
     seconds = time.perf_counter() - began
     size = os.path.getsize(output)
     click.echo(

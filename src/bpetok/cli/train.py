@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpetok.cli import common
+from bpetok.cli import common, sources
 
 if TYPE_CHECKING:
     from bpetok.counting import CountTable
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
 )
 @common.count_options
+@sources.options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
 @common.field_option
 @common.force_option
@@ -70,6 +71,11 @@ def command(
     threads: int | None,
     memory: int | None,
     temp: str | None,
+    sample: float,
+    seed: int,
+    unique: bool,
+    dask: str | None,
+    checkpoint: str | None,
     name: str | None,
     field: str,
     force: bool,
@@ -77,8 +83,9 @@ def command(
 ) -> None:
     """Train a tokenizer on FILES and write it to OUT.
 
-    FILES are text, .jsonl or .parquet files, .gz or .zst of these, or - for standard input. With --counts
-    they are files of counts. All are checked before any is read. OUT appears only when it is complete;
+    FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
+    or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
+    files of counts. All are checked before any is read. OUT appears only when it is complete;
     interrupting leaves nothing.
     """
     import bpetok
@@ -96,19 +103,21 @@ def command(
     Settings(vocab_size, specials, tie_break, min_frequency, max_token_length).check()
     began = time.perf_counter()
     with progress.bar() as callback:
-        counts = (
-            count_files.load(files, pattern)
-            if from_counts
-            else bpetok.count(
-                [Path(path) for path in files],
-                pattern=pattern or "cl100k",
-                field=field,
-                num_threads=threads,
-                memory=memory,
-                temp=temp,
-                progress=callback,
-            )
-        )
+        if from_counts:
+            counts = count_files.load(files, pattern)
+        else:
+            corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)
+            with sources.workers(dask, checkpoint) as executor:
+                counts = bpetok.count(
+                    corpus,
+                    pattern=pattern or "cl100k",
+                    num_threads=threads,
+                    memory=memory,
+                    temp=temp,
+                    progress=callback,
+                    executor=executor,
+                    checkpoint=checkpoint,
+                )
         tokenizer = bpetok.train_from_counts(
             counts,
             vocab_size=vocab_size,

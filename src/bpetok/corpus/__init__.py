@@ -1,6 +1,7 @@
 """Corpora: text, JSON lines and Parquet files, compressed or not, read as a stream of documents."""
 
 from bpetok.corpus.document import Document
-from bpetok.corpus.sources import Source, check, read
+from bpetok.corpus.fields import records
+from bpetok.corpus.sources import Corpus, Named, Part, Source, check, read
 
-__all__ = ["Document", "Source", "check", "read"]
+__all__ = ["Corpus", "Document", "Named", "Part", "Source", "check", "read", "records"]

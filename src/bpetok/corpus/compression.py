@@ -1,11 +1,14 @@
-"""Files as plain byte streams: as they are, or out of gzip or Zstandard, or standard input.
+"""Files as plain byte streams: as they are, decompressed, or standard input.
 
 Damage is an error that names the file, also damage that the libraries pass over: a Zstandard frame
 cut short, a compressed file of no bytes at all.
 """
 
+import bz2
 import gzip
 import io
+import lzma
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -13,14 +16,17 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import IO, Any
 
+from bpetok.corpus.storage import is_url, open_raw
 from bpetok.errors import CorpusError, MissingExtraError
 
-_SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd"}
 _MAGIC = {
     "gzip": (b"\x1f\x8b",),
+    "bzip2": (b"BZh",),
+    "xz": (b"\xfd7zX",),
     "zstd": (b"\x28\xb5\x2f\xfd", *(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60))),
 }
-_REFUSED = {".7z", ".br", ".bz2", ".lz4", ".lzma", ".rar", ".tar", ".tgz", ".xz", ".z", ".zip"}
+_REFUSED = {".7z", ".br", ".lz4", ".lzma", ".rar", ".tar", ".tgz", ".z", ".zip"}
 _BLOCK = 1 << 17
 _LONGEST_WINDOW = 1 << 31  # what `zstd --long=31` needs; large text dumps use it
 
@@ -32,7 +38,13 @@ def split_suffix(path: str) -> tuple[str, str | None]:
     ('.jsonl', 'gzip')
     >>> split_suffix("README")
     ('', None)
+    >>> split_suffix("https://host/data.jsonl.zst?download=1")
+    ('.jsonl', 'zstd')
     """
+    if is_url(path):
+        path = path.partition("::")[0]  # of a chain, the file itself
+        if path.startswith(("http://", "https://")):
+            path = re.split("[?#]", path, maxsplit=1)[0]
     name = PurePath(path)
     compression = _SUFFIXES.get(name.suffix.lower())
     if compression is not None:
@@ -80,24 +92,36 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     compression = split_suffix(path)[1]
-    damage: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+    damage: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
     if compression == "zstd":
         damage += (_zstandard(path).ZstdError,)
     try:
-        with open(path, "rb") as file:
+        with open_raw(path) as file:
             if compression == "gzip":
                 with gzip.GzipFile(fileobj=file) as stream:
                     yield io.BufferedReader(stream, _BLOCK)
+            elif compression == "bzip2":
+                with bz2.BZ2File(file) as stream:
+                    yield stream
+            elif compression == "xz":
+                with lzma.LZMAFile(file) as stream:
+                    yield stream
             elif compression == "zstd":
                 yield io.BufferedReader(_ZstdStream(file, _zstandard(path)), _BLOCK)
             else:
                 yield file
     except damage as error:
-        raise CorpusError(
-            f"{path}: the {compression} data is damaged or cut short ({error}): get the file again"
-        ) from error
+        raise _damaged(path, compression, error) from error
     except OSError as error:
+        if compression == "bzip2" and error.errno is None:  # bz2 has no class of its own for damage
+            raise _damaged(path, compression, error) from error
         raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _damaged(path: str, compression: str | None, error: Exception) -> CorpusError:
+    return CorpusError(
+        f"{path}: the {compression} data is damaged or cut short ({error}): get the file again"
+    )
 
 
 class _ZstdStream(io.RawIOBase):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bpetok.corpus.compression import open_bytes
 from bpetok.corpus.document import Document
+from bpetok.corpus.fields import text_of
 from bpetok.errors import CorpusError
 
 _BOM = b"\xef\xbb\xbf"
@@ -32,7 +33,7 @@ def documents(path: str, field: str) -> Iterator[Document]:
                 yield Document(text, path)
 
 
-def _text(line: bytes, field: str, where: str) -> str | None:
+def _text(line: bytes, field: str, where: str) -> str | bytes | None:
     try:
         record = json.loads(line.decode())
     except UnicodeDecodeError as error:
@@ -45,20 +46,4 @@ def _text(line: bytes, field: str, where: str) -> str | None:
             f"{where}: not a line of JSON ({error}): correct or delete the line, "
             "or rename the file to .txt if it is plain text"
         ) from error
-    if not isinstance(record, dict):
-        raise CorpusError(
-            f"{where}: a line must be a JSON object such as {{{json.dumps(field)}: ...}}, "
-            f"this one is of type {type(record).__name__}"
-        )
-    if field not in record:
-        present = ", ".join(map(repr, record)) or "none"
-        raise CorpusError(
-            f"{where}: no field {field!r} (fields here: {present}): name the field that holds the text"
-        )
-    text = record[field]
-    if text is not None and not isinstance(text, str):
-        raise CorpusError(
-            f"{where}: field {field!r} is of type {type(text).__name__}, not a string: "
-            "name the field that holds the text"
-        )
-    return text
+    return text_of(record, field, where)
