@@ -8,16 +8,12 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from bpetok._encode cimport REJECTED, Encoder, marks
-from bpetok._ids cimport fill_items, make_list, new_block, own_ints
+from bpetok._ids cimport fill_items, list_with_room, make_list, new_block, own_ints, set_length
 from bpetok._merge cimport NO_MEMORY, OK, Workspace
 from bpetok._text cimport TextView, view_text
 
 cdef extern from "Python.h":
     PyObject** PySequence_Fast_ITEMS(PyObject* sequence) nogil
-    list PyList_New(Py_ssize_t size)
-    void PyObject_GC_Track(object)
-    void PyObject_GC_UnTrack(object)
-    bint PyObject_GC_IsTracked(object)
 
 cdef enum:
     CHUNK = 1 << 16                 # code units that a thread takes at a time
@@ -135,21 +131,18 @@ cdef class Batch:
         return 0
 
     cdef int make_lists(self, Py_ssize_t chunk, const uint32_t* ids) except -1:
-        """Make the lists of a chunk; their items are set without the GIL."""
+        """Make the lists of a chunk. Their items are set without the GIL; until all are there they pass
+        for empty, so that the collector does not go through them again and again."""
         cdef Py_ssize_t i
         cdef size_t at
         cdef PyObject** items
-        cdef list made
         if not own_ints:
             for i in range(self.first[chunk], self.first[chunk + 1]):
                 self.results[i] = make_list(ids, self.sizes[i])
                 ids += self.sizes[i]
             return 0
         for i in range(self.first[chunk], self.first[chunk + 1]):
-            made = PyList_New(<Py_ssize_t>self.sizes[i])
-            # Out of sight until it is finished, and the collector does not go through all ids meanwhile.
-            PyObject_GC_UnTrack(made)
-            self.results[i] = made
+            self.results[i] = list_with_room(self.sizes[i])
         with nogil:
             for i in range(self.first[chunk], self.first[chunk + 1]):
                 items = PySequence_Fast_ITEMS(PySequence_Fast_ITEMS(<PyObject*>self.results)[i])
@@ -174,9 +167,10 @@ cdef class Batch:
 
     def lists(self):
         """A list of ids for each text."""
-        for made in self.results:
-            if not PyObject_GC_IsTracked(made):
-                PyObject_GC_Track(made)
+        cdef Py_ssize_t i
+        if own_ints:
+            for i in range(len(self.texts)):
+                set_length(self.results[i], self.sizes[i])
         return self.results
 
     def counts(self):

@@ -22,6 +22,11 @@ cdef extern from "int_layout.h" nogil:
 
 cdef extern from "Python.h":
     PyObject** PySequence_Fast_ITEMS(PyObject* sequence) nogil
+    ctypedef struct PyListObject:
+        PyObject** ob_item
+        Py_ssize_t allocated
+    void Py_SET_SIZE(PyListObject* list, Py_ssize_t size)
+    void* PyMem_Malloc(size_t size)
     PyObject* PyLong_FromUnsignedLong(unsigned long value) except NULL
 
 cdef enum:
@@ -74,6 +79,23 @@ cdef list make_list(const uint32_t* ids, size_t n):
         new_block(ids[i])
         i += fill_items(items + i, ids + i, n - i)
     return result
+
+
+cdef list list_with_room(size_t n):
+    # Not by PyList_New(n), which fills its memory with zeros: that is slow where the memory is new, and
+    # the caller has other threads wait for the GIL.
+    cdef list result = []
+    cdef PyListObject* inside = <PyListObject*>result
+    if n:
+        inside.ob_item = <PyObject**>PyMem_Malloc(n * sizeof(PyObject*))
+        if inside.ob_item == NULL:
+            raise MemoryError()
+        inside.allocated = <Py_ssize_t>n
+    return result
+
+
+cdef void set_length(list result, size_t n) noexcept:
+    Py_SET_SIZE(<PyListObject*>result, <Py_ssize_t>n)
 
 
 def _made_as_python_does(uint32_t first, uint32_t count) -> bool:
