@@ -148,14 +148,15 @@ class Tokenizer(Encoder):
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
         self.max_token_value = vocabulary.n_vocab - 1
-        matcher = None
+        matcher = findall = None
         if self.pattern.scanner is None:
-            compile_pattern(self.pattern.source)
+            compiled = compile_pattern(self.pattern.source)
+            findall = None if compiled.groups else compiled.findall  # which would give the groups
             matcher = functools.partial(match_spans, self.pattern.source)
         specials = dict(vocabulary.special_tokens)
         self._special_ids = frozenset(specials.values())
         self._all_special_marks = b"\1" * len(specials)
-        self._attach(vocabulary.tables, self.pattern.scanner, matcher, specials)
+        self._attach(vocabulary.tables, self.pattern.scanner, matcher, findall, specials)
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"
