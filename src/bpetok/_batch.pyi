@@ -1,7 +1,7 @@
 """Many texts at once: handed out to threads in chunks, and the ids put together in order."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from bpetok._encode import Encoder
 
@@ -11,8 +11,8 @@ class Batch:
     n_chunks: int
     length: int
     def __init__(self, encoder: Encoder, texts: list[str], mask: bytes | None, reject: bool) -> None: ...
-    def run(self, keep: bool = True) -> None:
-        """Encode chunks until none is left. With `keep` False only the numbers of ids are kept."""
+    def run(self, form: Literal["lists", "flat", "counts"]) -> None:
+        """Encode chunks until none is left, for the method of that name."""
 
     def lists(self) -> list[list[int]]:
         """A list of ids for each text."""

@@ -1,19 +1,19 @@
 """Many texts at once: handed out to threads in chunks, and the ids put together in order."""
 
 from cpython.buffer cimport PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from bpetok._encode cimport REJECTED, Encoder, marks
-from bpetok._ids cimport make_list
+from bpetok._ids cimport fill_items, list_with_room, make_list, new_block, own_ints, set_length
 from bpetok._text cimport TextView, view_text
 from bpetok._workspace cimport NO_MEMORY, OK, Workspace
 
 cdef extern from "Python.h":
-    bint PyGC_Disable()
-    int PyGC_Enable()
+    PyObject** PySequence_Fast_ITEMS(PyObject* sequence) nogil
 
 cdef enum:
     CHUNK = 1 << 16                 # code units that a thread takes at a time
@@ -25,6 +25,7 @@ cdef class Batch:
 
     cdef Encoder encoder
     cdef list texts
+    cdef list results               # of `lists`
     cdef bytes mask
     cdef bint reject
     cdef TextView* views
@@ -40,6 +41,7 @@ cdef class Batch:
         cdef size_t size = CHUNK
         self.encoder = encoder
         self.texts = list(texts)    # so that no one else can take a text away
+        self.results = [None] * n
         self.mask = mask
         self.reject = reject
         self.views = <TextView*>calloc(n + 1, sizeof(TextView))
@@ -73,27 +75,31 @@ cdef class Batch:
         free(self.sizes)
         free(self.first)
 
-    def run(self, bint keep=True):
-        """Encode chunks until none is left. With `keep` False only the numbers of ids are kept.
+    def run(self, str form not None):
+        """Encode chunks until none is left.
+
+        Args:
+            form: what is wanted: "lists", "flat" or "counts", as the methods are named.
 
         Raises:
             EncodeError: as for a single text. The chunks of other threads go on.
         """
         cdef Workspace* ws = self.encoder.lease()
         cdef Py_ssize_t chunk
-        ws.keep = keep
+        cdef bint lists = form == "lists"
+        ws.keep = form != "counts"
         try:
             while self.taken < self.n_chunks:
                 chunk = self.taken
                 self.taken += 1
-                self.encode_chunk(chunk, ws)
+                self.encode_chunk(chunk, ws, lists)
         except BaseException:
             self.taken = self.n_chunks
             raise
         finally:
             self.encoder.give_back(ws)
 
-    cdef int encode_chunk(self, Py_ssize_t chunk, Workspace* ws) except -1:
+    cdef int encode_chunk(self, Py_ssize_t chunk, Workspace* ws, bint lists) except -1:
         cdef Py_ssize_t i = 0, end = self.first[chunk + 1], which = 0
         cdef const uint8_t* mask = marks(self.mask)
         cdef size_t before
@@ -104,7 +110,8 @@ cdef class Batch:
                 before = ws.n_ids + ws.n_total
                 self.encoder.fill(self.texts[i], mask, self.reject, ws)
                 self.sizes[i] = ws.n_ids + ws.n_total - before
-            status = self.put_away(chunk, ws)
+            if not lists:
+                status = self.put_away(chunk, ws)
         else:
             with nogil:
                 for i in range(self.first[chunk], end):
@@ -113,12 +120,38 @@ cdef class Batch:
                     if status != OK:
                         break
                     self.sizes[i] = ws.n_ids + ws.n_total - before
-                if status == OK:
+                if status == OK and not lists:
                     status = self.put_away(chunk, ws)
         if status == REJECTED:
             self.encoder._reject(self.encoder.specials.text(which))
         if status != OK:
             self.encoder.fail(status, self.texts[i], self.reject, ws)
+        if lists:
+            self.make_lists(chunk, ws.ids)
+        return 0
+
+    cdef int make_lists(self, Py_ssize_t chunk, const uint32_t* ids) except -1:
+        """Make the lists of a chunk. Their items are set without the GIL; until all are there they pass
+        for empty, so that the collector does not go through them again and again."""
+        cdef Py_ssize_t i
+        cdef size_t at
+        cdef PyObject** items
+        if not own_ints:
+            for i in range(self.first[chunk], self.first[chunk + 1]):
+                self.results[i] = make_list(ids, self.sizes[i])
+                ids += self.sizes[i]
+            return 0
+        for i in range(self.first[chunk], self.first[chunk + 1]):
+            self.results[i] = list_with_room(self.sizes[i])
+        with nogil:
+            for i in range(self.first[chunk], self.first[chunk + 1]):
+                items = PySequence_Fast_ITEMS(PySequence_Fast_ITEMS(<PyObject*>self.results)[i])
+                at = fill_items(items, ids, self.sizes[i])
+                while at < self.sizes[i]:
+                    with gil:
+                        new_block(ids[at])
+                    at += fill_items(items + at, ids + at, self.sizes[i] - at)
+                ids += self.sizes[i]
         return 0
 
     cdef int put_away(self, Py_ssize_t chunk, Workspace* ws) noexcept nogil:
@@ -134,21 +167,11 @@ cdef class Batch:
 
     def lists(self):
         """A list of ids for each text."""
-        cdef Py_ssize_t chunk, i
-        cdef uint32_t* ids
-        # The collector would look at every id of every list again and again while they are made.
-        cdef bint collecting = PyGC_Disable()
-        results = []
-        try:
-            for chunk in range(self.n_chunks):
-                ids = self.ids[chunk]
-                for i in range(self.first[chunk], self.first[chunk + 1]):
-                    results.append(make_list(ids, self.sizes[i]))
-                    ids += self.sizes[i]
-        finally:
-            if collecting:
-                PyGC_Enable()
-        return results
+        cdef Py_ssize_t i
+        if own_ints:
+            for i in range(len(self.texts)):
+                set_length(self.results[i], self.sizes[i])
+        return self.results
 
     def counts(self):
         """How many ids each text has."""

@@ -10,12 +10,13 @@ from bpetok._vocab cimport VocabTables
 from bpetok._workspace cimport Workspace
 
 cdef enum:
-    REJECTED = -1       # a status beside those of `_merge`: a special token is in the text
+    REJECTED = -1       # a status beside those of `_workspace`: a special token is in the text
 
 cdef class Encoder:
     cdef readonly VocabTables tables
     cdef readonly Scanner scanner
     cdef object matcher
+    cdef object findall
     cdef Specials specials
     cdef bytes all_marks            # one byte of 1 for each special; None where there are none
     cdef Workspace** idle
@@ -29,6 +30,7 @@ cdef class Encoder:
     cdef int encode_view(self, Workspace* ws, const TextView* view, const uint8_t* mask, bint reject,
                          Py_ssize_t* rejected) noexcept nogil
     cdef int match_text(self, Workspace* ws, const uint8_t* text, size_t end, const uint8_t* mask) except -2
+    cdef int match_segment(self, Workspace* ws, const uint8_t* text, size_t start, size_t end) except -2
     cdef int fill(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
     cdef int fill_matched(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
     cdef int fail(self, int status, object text, bint reject, Workspace* ws) except -1

@@ -20,6 +20,7 @@ class Encoder:
         tables: VocabTables,
         scanner: Scanner | None,
         matcher: Callable[[str], Iterable[tuple[int, int]]] | None,
+        findall: Callable[[str], list[str]] | None,
         special_tokens: dict[str, int],
     ) -> None: ...
     def _encode(self, text: str, mask: bytes | None, reject: bool = False) -> list[int]: ...

@@ -7,6 +7,9 @@ from bpetok._scan cimport ScanSpec
 from bpetok._vocab cimport Tables
 from bpetok._workspace cimport Workspace
 
+cdef enum:
+    BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
+
 cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                           uint32_t* ids) noexcept nogil
 cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,

@@ -23,9 +23,6 @@ cdef extern from "kernels.h" nogil:
                                     const Word* words, uint64_t mask, Key* key)
     size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
 
-cdef enum:
-    BATCH = 256                     # pieces scanned, keyed and prefetched before the first is looked up
-
 
 # ---- what was missed -----------------------------------------------------------------------------
 

@@ -23,7 +23,12 @@ cdef extern from "int_layout.h" nogil:
     bint make_ints(IntObject* ints, uint32_t first, uint32_t count)
 
 cdef extern from "Python.h":
-    PyObject** PySequence_Fast_ITEMS(object sequence) nogil
+    PyObject** PySequence_Fast_ITEMS(PyObject* sequence) nogil
+    ctypedef struct PyListObject:
+        PyObject** ob_item
+        Py_ssize_t allocated
+    void Py_SET_SIZE(PyListObject* list, Py_ssize_t size)
+    void* PyMem_Malloc(size_t size)
     PyObject* PyLong_FromUnsignedLong(unsigned long value) except NULL
 
 cdef enum:
@@ -36,7 +41,8 @@ cdef enum:
 cdef IntObject* blocks[BLOCKS]      # written under the GIL alone
 
 
-cdef IntObject* new_block(size_t which) except NULL:
+cdef int new_block(uint32_t id) except -1:
+    cdef size_t which = id >> BLOCK_BITS
     # Never freed, so that only the aligned address is kept: no int lies on two cache lines.
     cdef char* memory = <char*>malloc(BLOCK * sizeof(IntObject) + LINE)
     cdef IntObject* block
@@ -45,24 +51,53 @@ cdef IntObject* new_block(size_t which) except NULL:
     block = <IntObject*>(memory + (LINE - <size_t>memory % LINE))
     make_ints(block, <uint32_t>(which << BLOCK_BITS), BLOCK)
     blocks[which] = block
-    return block
+    return 0
+
+
+cdef size_t fill_items(PyObject** items, const uint32_t* ids, size_t n) noexcept nogil:
+    cdef IntObject* block
+    cdef size_t i
+    # A block that another thread has just made: only its address is taken, and whoever looks into it
+    # has had the GIL after its maker.
+    for i in range(n):
+        block = blocks[ids[i] >> BLOCK_BITS]
+        if block == NULL:
+            return i
+        items[i] = <PyObject*>(block + (ids[i] & (BLOCK - 1)))
+    return n
 
 
 cdef list make_list(const uint32_t* ids, size_t n):
     cdef list result = PyList_New(<Py_ssize_t>n)
-    cdef PyObject** items = PySequence_Fast_ITEMS(result)   # NULL each, so that it may be left at any time
-    cdef IntObject* block
+    # NULL each, so that it may be left at any time.
+    cdef PyObject** items = PySequence_Fast_ITEMS(<PyObject*>result)
     cdef size_t i
     if not own_ints:
         for i in range(n):
             items[i] = <PyObject*>PyLong_FromUnsignedLong(ids[i])
         return result
-    for i in range(n):
-        block = blocks[ids[i] >> BLOCK_BITS]
-        if block == NULL:
-            block = new_block(ids[i] >> BLOCK_BITS)
-        items[i] = <PyObject*>(block + (ids[i] & (BLOCK - 1)))
+    i = fill_items(items, ids, n)
+    while i < n:
+        new_block(ids[i])
+        i += fill_items(items + i, ids + i, n - i)
     return result
+
+
+cdef list list_with_room(size_t n):
+    # Not by PyList_New(n), which fills its memory with zeros: that is slow where the memory is new, and
+    # the caller has other threads wait for the GIL.
+    cdef list result = []
+    cdef PyListObject* inside = <PyListObject*>result
+    if n:
+        inside.ob_item = <PyObject**>PyMem_Malloc(n * sizeof(PyObject*))
+        if inside.ob_item == NULL:
+            raise MemoryError()
+        inside.allocated = <Py_ssize_t>n
+    return result
+
+
+cdef void set_length(list result, size_t n) noexcept:
+    Py_SET_SIZE(<PyListObject*>result, <Py_ssize_t>n)
 
 
 def _made_as_python_does(uint32_t first, uint32_t count) -> bool:
@@ -76,7 +111,7 @@ def _made_as_python_does(uint32_t first, uint32_t count) -> bool:
         free(ints)
         return False
     for i in range(count):
-        PySequence_Fast_ITEMS(mine)[i] = <PyObject*>(ints + i)
+        PySequence_Fast_ITEMS(<PyObject*>mine)[i] = <PyObject*>(ints + i)
     # The memory stays: someone may have kept one of them.
     return all(
         type(own) is int and own == theirs and hash(own) == hash(theirs) and repr(own) == repr(theirs)
@@ -85,7 +120,7 @@ def _made_as_python_does(uint32_t first, uint32_t count) -> bool:
     )
 
 
-cdef bint own_ints = all(_made_as_python_does(first, 2) for first in (0, 256, 65_535, (1 << 24) - 2))
+own_ints = all(_made_as_python_does(first, 2) for first in (0, 256, 65_535, (1 << 24) - 2))
 
 
 cdef class IdBuffer:

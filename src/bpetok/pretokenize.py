@@ -20,7 +20,7 @@ def compile_pattern(source: str) -> Any:
     are those of the installed `regex`, which may know a later Unicode version than the native scanners.
 
     Raises:
-        PatternError: the pattern does not compile, or matches the empty string.
+        PatternError: the pattern does not compile, searches backwards, or matches the empty string.
     """
     import regex
 
@@ -29,6 +29,8 @@ def compile_pattern(source: str) -> Any:
         compiled = regex.compile(_absolute_end(source), version)
     except regex.error as error:
         raise PatternError(f"the split pattern {source!r} does not compile: {error}") from error
+    if compiled.flags & regex.REVERSE:
+        raise PatternError(f"the split pattern {source!r} searches backwards: leave out the flag (?r)")
     if compiled.match(""):
         raise PatternError(
             f"the split pattern {source!r} matches the empty string, so it would never get past it: "

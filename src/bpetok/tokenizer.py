@@ -148,14 +148,15 @@ class Tokenizer(Encoder):
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
         self.max_token_value = vocabulary.n_vocab - 1
-        matcher = None
+        matcher = findall = None
         if self.pattern.scanner is None:
-            compile_pattern(self.pattern.source)
+            compiled = compile_pattern(self.pattern.source)
+            findall = None if compiled.groups else compiled.findall  # which would give the groups
             matcher = functools.partial(match_spans, self.pattern.source)
         specials = dict(vocabulary.special_tokens)
         self._special_ids = frozenset(specials.values())
         self._all_special_marks = b"\1" * len(specials)
-        self._attach(vocabulary.tables, self.pattern.scanner, matcher, specials)
+        self._attach(vocabulary.tables, self.pattern.scanner, matcher, findall, specials)
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"
@@ -350,7 +351,7 @@ class Tokenizer(Encoder):
 
     def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
         """`encode_ordinary` of each text, on up to `num_threads` threads but no more than processors."""
-        return self._run_batch(text, None, False, num_threads).lists()
+        return self._run_batch(text, None, False, num_threads, "lists").lists()
 
     def encode_batch(
         self,
@@ -362,7 +363,7 @@ class Tokenizer(Encoder):
     ) -> list[list[int]]:
         """`encode` of each text, on up to `num_threads` threads but no more than processors."""
         mask, reject = self._batch_policy(text, allowed_special, disallowed_special)
-        return self._run_batch(text, mask, reject, num_threads).lists()
+        return self._run_batch(text, mask, reject, num_threads, "lists").lists()
 
     def count_batch(
         self,
@@ -375,7 +376,7 @@ class Tokenizer(Encoder):
         """`count` of each text, on up to `num_threads` threads (None: one per processor)."""
         texts = list(texts)
         mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
-        return self._run_batch(texts, mask, reject, num_threads, keep=False).counts()
+        return self._run_batch(texts, mask, reject, num_threads, "counts").counts()
 
     def encode_flat(
         self,
@@ -400,7 +401,7 @@ class Tokenizer(Encoder):
         mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
         dtype = np.uint16 if self.n_vocab <= 1 << 16 else np.uint32
         flat: tuple[npt.NDArray[np.uint16 | np.uint32], npt.NDArray[np.int64]] = self._run_batch(
-            texts, mask, reject, num_threads
+            texts, mask, reject, num_threads, "flat"
         ).flat(functools.partial(np.empty, dtype=dtype), functools.partial(np.empty, dtype=np.int64))
         return flat
 
@@ -421,21 +422,20 @@ class Tokenizer(Encoder):
         mask: bytes | None,
         reject: bool,
         num_threads: int | None,
-        *,
-        keep: bool = True,
+        form: Literal["lists", "flat", "counts"],
     ) -> Batch:
         _check_threads(num_threads)
         batch = Batch(self, list(texts), mask, reject)
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = min(num_threads or available, available, batch.n_chunks)
         if wanted < 2 or batch.length < _THREAD_WORTH or self.pattern.scanner is None:
-            batch.run(keep)
+            batch.run(form)
             return batch
         failures: list[BaseException] = []
 
         def work() -> None:
             try:
-                batch.run(keep)
+                batch.run(form)
             except BaseException as error:
                 failures.append(error)
 

@@ -97,3 +97,55 @@ def test_every_token_behind_another(main_encodings):
         assert ours._encode_single_piece(data) == theirs._encode_single_piece(data)
         data = token * 9
         assert ours._encode_single_piece(data) == theirs._encode_single_piece(data)
+
+
+CUSTOM = {
+    "side by side": r"\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s+",
+    "text left out": r"\p{L}+|\p{N}",
+    "one piece in a thousand": r"z+",
+    "groups": r"(\p{L})+|( ?)([^\s\p{L}]+)|\s+",
+    "looking back": r"(?<=\p{L})\p{L}+|(?<![a-m])\s+|(?s:.)",
+    "looking ahead": r"\w+(?=\s)|\s+(?!\S)|(?s:.)",
+    "the end": r"[^\n]+$|\n+$|(?s:.)",
+    "characters": r"(?s:.)",
+    "the whole": r"(?s:.+)",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(CUSTOM))
+def test_custom_patterns(main_encodings, kind):
+    """Patterns that the `regex` package serves, around the number of pieces that is encoded at once."""
+    ours, theirs = (
+        type(encoding)(
+            "custom",
+            pat_str=CUSTOM[kind],
+            mergeable_ranks=encoding._mergeable_ranks,
+            special_tokens={"<x>": 300_000, "<xy>": 300_001},
+        )
+        for encoding in main_encodings
+    )
+    mixed = (
+        "Hello w\u00f6rld, it's 12345 \u4e2d\u6587\u5b57 \U0001f469\u200d\U0001f467!\n\n"
+        "  \u0442\u0435\u0441\u0442 zz\n"
+    )
+    texts = ["", "z", " ", "\n", "123", mixed, mixed * 300, mixed.encode("ascii", "ignore").decode() * 300]
+    texts += [char * n for char in ("a ", "\u00e9 ", "1\u4e2d") for n in (127, 128, 129, 255, 256, 257)]
+    texts += ["<x>", "a<x>", "a \n<xy> b<x> \n", (mixed + "<x>") * 20, "z" * 256 + "<xy>" + "\u00e9"]
+    for text in texts:
+        expected = theirs.encode(text, allowed_special="all")
+        assert ours.encode(text, allowed_special="all") == expected
+        assert ours.count(text, allowed_special="all") == len(expected)
+        assert ours.encode_ordinary(text) == theirs.encode_ordinary(text)
+    batch = ours.encode_batch(texts, allowed_special="all")
+    assert batch == theirs.encode_batch(texts, allowed_special="all")
+
+
+def test_a_custom_pattern_on_a_text_whose_matches_are_not_kept(main_encodings):
+    ours, theirs = (
+        type(encoding)(
+            "custom", pat_str=r"\w+|\W+", mergeable_ranks=encoding._mergeable_ranks, special_tokens={}
+        )
+        for encoding in main_encodings
+    )
+    text = "na\u00efve words, and " * 70_000
+    assert ours.encode_ordinary(text) == theirs.encode_ordinary(text)

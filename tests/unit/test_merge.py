@@ -154,4 +154,4 @@ def test_an_encoder_without_a_vocabulary_says_so():
 def test_a_tokenizer_cannot_be_attached_twice():
     tokenizer = get_encoding("gpt2")
     with pytest.raises(VocabularyError, match="immutable"):
-        tokenizer._attach(tokenizer.vocabulary.tables, tokenizer.scanner, None, {})
+        tokenizer._attach(tokenizer.vocabulary.tables, tokenizer.scanner, None, None, {})

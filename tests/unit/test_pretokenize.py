@@ -91,3 +91,8 @@ def test_text_must_be_text():
         split(None, "gpt2")
     with pytest.raises(TypeError):
         split(3, r"\w+|\W+")
+
+
+def test_a_pattern_that_searches_backwards_is_refused():
+    with pytest.raises(PatternError, match="searches backwards"):
+        split("ab", r"(?r)\w|\W")
