@@ -20,5 +20,8 @@ class Batch:
     def counts(self) -> list[int]:
         """How many ids each text has."""
 
-    def flat(self, empty_ids: Callable[[int], Any], empty_offsets: Callable[[int], Any]) -> tuple[Any, Any]:
-        """(ids, offsets) in arrays that the two functions make for a length."""
+    def flat(
+        self, narrow_ids: Callable[[int], Any] | None, empty_offsets: Callable[[int], Any]
+    ) -> tuple[Any, Any]:
+        """(ids, offsets): ids in a buffer of 32-bit integers or, where the first function is not None, in the
+        array that it makes for a length; offsets in the array that the other makes."""

@@ -4,13 +4,14 @@ from cpython.buffer cimport PyBUF_CONTIG_RO, PyBUF_WRITABLE, PyBuffer_Release, P
 from cpython.object cimport PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from bpetok._encode cimport REJECTED, Encoder, marks
-from bpetok._ids cimport fill_items, list_with_room, make_list, new_block, own_ints, set_length
+from bpetok._ids cimport (
+    IdBuffer, fill_items, list_with_room, make_list, new_block, new_buffer, own_ints, set_length, take_buffer)
 from bpetok._text cimport TextView, view_text
-from bpetok._workspace cimport NO_MEMORY, OK, Workspace
+from bpetok._workspace cimport OK, Workspace
 
 cdef extern from "Python.h":
     PyObject** PySequence_Fast_ITEMS(PyObject* sequence) nogil
@@ -31,7 +32,9 @@ cdef class Batch:
     cdef TextView* views
     cdef size_t* sizes              # ids of each text
     cdef Py_ssize_t* first          # text of each chunk; one more at the end
-    cdef uint32_t** ids             # of each chunk
+    cdef list parts                 # the ids that each thread has made, for `flat`
+    cdef size_t* starts             # of the ids of each chunk in its part
+    cdef Py_ssize_t* part_of        # each chunk
     cdef readonly Py_ssize_t n_chunks
     cdef Py_ssize_t taken
     cdef readonly size_t length     # code units of all texts
@@ -61,16 +64,15 @@ cdef class Batch:
             size += self.views[i].length
             self.length += self.views[i].length
         self.first[self.n_chunks] = n
-        self.ids = <uint32_t**>calloc(self.n_chunks + 1, sizeof(void*))
-        if self.ids == NULL:
+        self.parts = []
+        self.starts = <size_t*>calloc(self.n_chunks + 1, sizeof(size_t))
+        self.part_of = <Py_ssize_t*>calloc(self.n_chunks + 1, sizeof(Py_ssize_t))
+        if self.starts == NULL or self.part_of == NULL:
             raise MemoryError()
 
     def __dealloc__(self):
-        cdef Py_ssize_t chunk
-        if self.ids != NULL:
-            for chunk in range(self.n_chunks):
-                free(self.ids[chunk])
-        free(self.ids)
+        free(self.starts)
+        free(self.part_of)
         free(self.views)
         free(self.sizes)
         free(self.first)
@@ -85,14 +87,24 @@ cdef class Batch:
             EncodeError: as for a single text. The chunks of other threads go on.
         """
         cdef Workspace* ws = self.encoder.lease()
-        cdef Py_ssize_t chunk
-        cdef bint lists = form == "lists"
-        ws.keep = form != "counts"
+        cdef Py_ssize_t chunk, part = len(self.parts)
+        cdef bint lists = form == "lists", flat = form == "flat"
+        ws.keep = lists or flat
+        if flat:
+            self.parts.append(None)
         try:
             while self.taken < self.n_chunks:
                 chunk = self.taken
                 self.taken += 1
+                if lists:
+                    ws.n_ids = 0
+                self.starts[chunk] = ws.n_ids
+                self.part_of[chunk] = part
                 self.encode_chunk(chunk, ws, lists)
+            if flat:
+                self.parts[part] = take_buffer(&ws.ids, ws.n_ids)
+                if ws.ids == NULL:
+                    ws.ids_capacity = 0
         except BaseException:
             self.taken = self.n_chunks
             raise
@@ -104,14 +116,11 @@ cdef class Batch:
         cdef const uint8_t* mask = marks(self.mask)
         cdef size_t before
         cdef int status = OK
-        ws.n_ids = 0
         if self.encoder.scanner is None:
             for i in range(self.first[chunk], end):
                 before = ws.n_ids + ws.n_total
                 self.encoder.fill(self.texts[i], mask, self.reject, ws)
                 self.sizes[i] = ws.n_ids + ws.n_total - before
-            if not lists:
-                status = self.put_away(chunk, ws)
         else:
             with nogil:
                 for i in range(self.first[chunk], end):
@@ -120,8 +129,6 @@ cdef class Batch:
                     if status != OK:
                         break
                     self.sizes[i] = ws.n_ids + ws.n_total - before
-                if status == OK and not lists:
-                    status = self.put_away(chunk, ws)
         if status == REJECTED:
             self.encoder._reject(self.encoder.specials.text(which))
         if status != OK:
@@ -154,17 +161,6 @@ cdef class Batch:
                 ids += self.sizes[i]
         return 0
 
-    cdef int put_away(self, Py_ssize_t chunk, Workspace* ws) noexcept nogil:
-        """Copy the ids of a chunk into memory of its own."""
-        if not ws.keep:
-            return OK
-        self.ids[chunk] = <uint32_t*>malloc((ws.n_ids + 1) * sizeof(uint32_t))
-        if self.ids[chunk] == NULL:
-            return NO_MEMORY
-        if ws.n_ids:
-            memcpy(self.ids[chunk], ws.ids, ws.n_ids * sizeof(uint32_t))
-        return OK
-
     def lists(self):
         """A list of ids for each text."""
         cdef Py_ssize_t i
@@ -178,35 +174,46 @@ cdef class Batch:
         cdef Py_ssize_t i
         return [self.sizes[i] for i in range(len(self.texts))]
 
-    def flat(self, empty_ids, empty_offsets):
-        """(ids, offsets) in arrays that the two functions make for a length: ids of 2 or 4 bytes, and
-        int64 offsets, one more than texts. The ids of text i are ids[offsets[i]:offsets[i + 1]]."""
+    def flat(self, narrow_ids, empty_offsets):
+        """(ids, offsets): ids in a buffer of 32-bit integers, or in the array of 16-bit ones that `narrow_ids`
+        makes for a length, if it is not None; int64 offsets, one more than texts, in the array that the
+        other function makes. The ids of text i are ids[offsets[i]:offsets[i + 1]]."""
         cdef Py_ssize_t chunk, i, n = len(self.texts)
-        cdef size_t total = 0, at = 0, k, count
+        cdef size_t at = 0, k, count
         cdef Py_buffer buffer
         cdef int64_t* offsets
         cdef uint16_t* narrow
-        for i in range(n):
-            total += self.sizes[i]
+        cdef const uint32_t* ids
+        cdef IdBuffer wide
         offset_array = empty_offsets(n + 1)
         PyObject_GetBuffer(offset_array, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
         offsets = <int64_t*>buffer.buf
         offsets[0] = 0
         for i in range(n):
             offsets[i + 1] = offsets[i] + <int64_t>self.sizes[i]
+        at = <size_t>offsets[n]
         PyBuffer_Release(&buffer)
-        id_array = empty_ids(total)
-        PyObject_GetBuffer(id_array, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
+        if narrow_ids is None and len(self.parts) == 1:
+            return self.parts[0], offset_array
+        if narrow_ids is None:
+            wide = new_buffer(at)
+            result = wide
+        else:
+            result = narrow_ids(at)
+            PyObject_GetBuffer(result, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
+        at = 0
         for chunk in range(self.n_chunks):
+            ids = (<IdBuffer>self.parts[self.part_of[chunk]]).ids + self.starts[chunk]
             count = 0
             for i in range(self.first[chunk], self.first[chunk + 1]):
                 count += self.sizes[i]
-            if buffer.itemsize == 2:
+            if narrow_ids is None:
+                memcpy(wide.ids + at, ids, count * sizeof(uint32_t))
+            else:
                 narrow = <uint16_t*>buffer.buf + at
                 for k in range(count):
-                    narrow[k] = <uint16_t>self.ids[chunk][k]
-            else:
-                memcpy(<uint32_t*>buffer.buf + at, self.ids[chunk], count * sizeof(uint32_t))
+                    narrow[k] = <uint16_t>ids[k]
             at += count
-        PyBuffer_Release(&buffer)
-        return id_array, offset_array
+        if narrow_ids is not None:
+            PyBuffer_Release(&buffer)
+        return result, offset_array

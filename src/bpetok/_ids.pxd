@@ -19,5 +19,7 @@ cdef size_t fill_items(PyObject** items, const uint32_t* ids, size_t n) noexcept
 cdef list list_with_room(size_t n)
 cdef void set_length(list result, size_t n) noexcept
 cdef int new_block(uint32_t id) except -1
+# A buffer object for `n` ids, which the caller writes.
+cdef IdBuffer new_buffer(size_t n)
 # A buffer object of `n` ids: a copy, or, where they are many, the memory itself, whose pointer is then NULL.
 cdef IdBuffer take_buffer(uint32_t** ids, size_t n)

@@ -15,7 +15,7 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from bpetok._spare cimport spare_free
+from bpetok._spare cimport spare_free, spare_grow
 
 cdef extern from "int_layout.h" nogil:
     ctypedef struct IntObject:
@@ -131,6 +131,16 @@ cdef class IdBuffer:
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.ids, <Py_ssize_t>(self.n * sizeof(uint32_t)), False, flags)
+
+
+cdef IdBuffer new_buffer(size_t n):
+    cdef IdBuffer result = IdBuffer()
+    cdef size_t size = 0
+    result.ids = <uint32_t*>spare_grow(NULL, 0, &size, n * sizeof(uint32_t) + 1)
+    if result.ids == NULL:
+        raise MemoryError()
+    result.n = n
+    return result
 
 
 cdef IdBuffer take_buffer(uint32_t** ids, size_t n):

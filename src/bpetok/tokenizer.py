@@ -399,11 +399,10 @@ class Tokenizer(Encoder):
 
         texts = list(texts)
         mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
-        dtype = np.uint16 if self.n_vocab <= 1 << 16 else np.uint32
-        flat: tuple[npt.NDArray[np.uint16 | np.uint32], npt.NDArray[np.int64]] = self._run_batch(
-            texts, mask, reject, num_threads, "flat"
-        ).flat(functools.partial(np.empty, dtype=dtype), functools.partial(np.empty, dtype=np.int64))
-        return flat
+        narrow = functools.partial(np.empty, dtype=np.uint16) if self.n_vocab <= 1 << 16 else None
+        batch = self._run_batch(texts, mask, reject, num_threads, "flat")
+        ids, offsets = batch.flat(narrow, functools.partial(np.empty, dtype=np.int64))
+        return (np.frombuffer(ids, np.uint32) if narrow is None else ids), offsets
 
     def _batch_policy(
         self, texts: list[str], allowed_special: AllowedSpecial, disallowed_special: DisallowedSpecial
