@@ -175,9 +175,9 @@ cdef class Batch:
         return [self.sizes[i] for i in range(len(self.texts))]
 
     def flat(self, narrow_ids, empty_offsets):
-        """(ids, offsets): ids in a buffer of 32-bit integers, or in the array of 16-bit ones that `narrow_ids`
-        makes for a length, if it is not None; int64 offsets, one more than texts, in the array that the
-        other function makes. The ids of text i are ids[offsets[i]:offsets[i + 1]]."""
+        """(ids, offsets): ids in a buffer of 32-bit integers, or in the array of 16-bit ones that
+        `narrow_ids` makes for a length, if it is not None; int64 offsets, one more than texts, in the array
+        that the other function makes. The ids of text i are ids[offsets[i]:offsets[i + 1]]."""
         cdef Py_ssize_t chunk, i, n = len(self.texts)
         cdef size_t at = 0, k, count
         cdef Py_buffer buffer

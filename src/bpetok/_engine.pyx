@@ -139,7 +139,7 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
             return status
     unit = new_unit(m, p, n, piece)
     unit.key = m.missed[piece].key
-    if look_up(ws, unit):
+    if look_up(ws, unit) or m.missed[piece].part:
         return OK
     if n <= t.longest:
         token = find_token(t, p, n, token_hash(&unit.key, p, n))
@@ -241,10 +241,10 @@ cdef int fill_in(const Tables* t, Workspace* ws, const uint8_t* text, const uint
 
 # ---- the encode kernel ---------------------------------------------------------------------------
 
-cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
-                       size_t count, const uint8_t* limit) noexcept nogil:
+cdef int append_batch(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                      size_t* count, const uint8_t* limit, bint parts) noexcept nogil:
     """Append the ids of up to BATCH pieces that lie side by side from `start`, as far as they are remembered.
-    The others are noted for `fill_in`.
+    The others are noted for `fill_in`. Before a piece that is too long for that it ends; `count` says where.
 
     Two passes: keys, hashes and prefetches first, so that the cache lines of 256 words are under way
     while they are looked up one by one.
@@ -257,10 +257,11 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     cdef Missed* missed
     if ws.words == NULL:
         grow_words(ws)
-    if room_for_ids(ws, WORD_IDS * count + SLACK) != OK:
+    if room_for_ids(ws, WORD_IDS * count[0] + SLACK) != OK:
         return NO_MEMORY
-    kernels().make_keys(ws.words, ws.word_mask, text, start, ends, count, limit, keys)
-    n_gaps = kernels().recall(keys, count, ws.ids + ws.n_ids, &n_ids, gaps)
+    count[0] = kernels().make_keys(ws.words, ws.word_mask, text, start, ends, count[0], limit,
+                                   t.part_mark if parts else 0, keys)
+    n_gaps = kernels().recall(keys, count[0], ws.ids + ws.n_ids, &n_ids, gaps)
     if n_gaps:
         if room_for_missed(ws, n_gaps) != OK:
             return NO_MEMORY
@@ -272,6 +273,7 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
             missed.p = text + (ends[i - 1] if i else start)
             missed.n = ends[i] - (ends[i - 1] if i else start)
             missed.at = ws.n_ids + gaps[k].at
+            missed.part = parts
             word = find_word(ws, &missed.key)
             if word == NULL:
                 BPETOK_PREFETCH(beside(ws, &missed.key))
@@ -289,10 +291,61 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     return OK
 
 
+cdef int append_long(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, size_t end,
+                     const uint8_t* limit, bint part) noexcept nogil:
+    """Append the ids of a piece that is too long to be remembered, part by part. What cannot be cut is
+    noted."""
+    cdef size_t ends[BATCH]
+    cdef size_t count, at = start, length = end - start
+    cdef Missed* missed
+    cdef int status = OK
+    if part or length <= t.longest or start + next_cut(t, text + start, 0, length) == end:
+        if room_for_missed(ws, 1) != OK:
+            return NO_MEMORY
+        missed = ws.misses.missed + ws.misses.n_missed
+        ws.misses.n_missed += 1
+        make_key(text + start, length, limit, 0, ws.words, ws.word_mask, &missed.key)
+        missed.p = text + start
+        missed.n = length
+        missed.at = ws.n_ids
+        missed.part = part
+        return OK
+    while start < end and status == OK:
+        count = 0
+        while count < BATCH and at < end:
+            at = start + next_cut(t, text + start, at - start, length)
+            ends[count] = at
+            count += 1
+        status = append_pieces(t, ws, text, start, ends, count, limit, True)
+        length -= at - start
+        start = at
+    return status
+
+
+cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                       size_t count, const uint8_t* limit, bint parts) noexcept nogil:
+    """Append the ids of up to BATCH pieces, or parts of a piece, that lie side by side from `start`."""
+    cdef size_t done = 0, n
+    cdef int status = OK
+    while done < count and status == OK:
+        n = count - done
+        status = append_batch(t, ws, text, start, ends + done, &n, limit, parts)
+        done += n
+        if n:
+            start = ends[done - 1]
+        if status == OK and done < count:
+            status = append_long(t, ws, text, start, ends[done], limit, parts)
+            start = ends[done]
+            done += 1
+        if status == OK and ws.misses != NULL and ws.misses.n_missed >= MISSES:
+            status = fill_in(t, ws, text, limit, status)
+    return status
+
+
 cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
                        size_t count, const uint8_t* limit) noexcept nogil:
     """Append the ids of up to BATCH pieces that lie side by side from `start`, or only count them."""
-    cdef int status = append_pieces(t, ws, text, start, ends, count, limit)
+    cdef int status = append_pieces(t, ws, text, start, ends, count, limit, False)
     return fill_in(t, ws, text, limit, status)
 
 
@@ -304,10 +357,8 @@ cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, co
     cdef int status = OK
     while start < end and status == OK:
         count = scan(spec, text, start, end, ends, BATCH)
-        status = append_pieces(t, ws, text, start, ends, count, text + end)
+        status = append_pieces(t, ws, text, start, ends, count, text + end, False)
         start = ends[count - 1]
-        if status == OK and ws.misses != NULL and ws.misses.n_missed >= MISSES:
-            status = fill_in(t, ws, text, text + end, status)
     return fill_in(t, ws, text, text + end, status)
 
 

@@ -13,8 +13,9 @@ cdef extern from "kernels.h" nogil:
         uint32_t piece
         uint32_t at
     ctypedef struct Kernels "BpetokKernels":
-        void (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
-                          const size_t* ends, size_t count, const uint8_t* limit, Key* keys) noexcept nogil
+        size_t (*make_keys)(const Word* words, uint64_t mask, const uint8_t* text, size_t start,
+                            const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark,
+                            Key* keys) noexcept nogil
         size_t (*recall)(const Key* keys, size_t count, uint32_t* ids, size_t* n_ids,
                          Gap* gaps) noexcept nogil
         void (*merge_many)(const Pairs* t, Job* jobs, size_t count, int width) noexcept nogil

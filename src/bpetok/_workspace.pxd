@@ -43,14 +43,16 @@ cdef enum:
     MISSES = 1024           # pieces that are missed before they are dealt with
     UNITS = 128             # what is looked for side by side
 
-# A piece that the words did not give at once. Those of a whole window of text are listed and then dealt with
-# together, so that there is always something to do while memory is on its way.
+# A piece, or a part of a very long one, that the words did not give at once. Those of a whole window of
+# text are listed and then dealt with together, so that there is always something to do while memory is on
+# its way.
 cdef struct Missed:
     Key key
     const uint8_t* p
     size_t n
     size_t at               # how many ids of the workspace come before its own
     size_t end              # where its own end among `found`; they begin where the last one's end
+    bint part               # of a piece that was cut
 
 # What ids are asked for: a missed piece, or a part of one that was cut.
 cdef struct Unit:

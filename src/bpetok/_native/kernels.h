@@ -95,8 +95,8 @@ typedef struct {
 #include "tier.h"
 
 typedef struct {
-    void (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
-                      const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys);
+    size_t (*make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
+                        const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark, BpetokKey* keys);
     size_t (*recall)(const BpetokKey* keys, size_t count, uint32_t* ids, size_t* n_ids, BpetokGap* gaps);
     void (*merge_many)(const BpetokPairs* t, BpetokJob* jobs, size_t count, int width);
 } BpetokKernels;

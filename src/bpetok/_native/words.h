@@ -4,17 +4,21 @@
    byte. A word of up to 15 bytes is its own key, with its length in the last byte. The two entries of a
    bucket are chosen without a branch; the only one that can go wrong asks whether the word is there. */
 
-/* Make the keys of pieces, and ask for the memory of their buckets. */
-static BPETOK_TARGET void NAME(make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
-                                          const size_t* ends, size_t count, const uint8_t* limit, BpetokKey* keys) {
+/* Make the keys of pieces, up to the first that is too long to be remembered, and ask for the memory of their
+   buckets. Returns how many. */
+static BPETOK_TARGET size_t NAME(make_keys)(const BpetokWord* words, uint64_t mask, const uint8_t* text, size_t start,
+                                            const size_t* ends, size_t count, const uint8_t* limit, uint64_t mark,
+                                            BpetokKey* keys) {
     size_t at = start, i = 0, roomy = count;
     /* All but the last few have sixteen bytes behind them. */
     while (roomy && limit - (text + (roomy > 1 ? ends[roomy - 2] : start)) < 16)
         roomy--;
-    for (; i < roomy; at = ends[i++])
-        bpetok_make_key(text + at, ends[i] - at, text + at + 16, 0, words, mask, &keys[i]);
-    for (; i < count; at = ends[i++])
-        bpetok_make_key(text + at, ends[i] - at, limit, 0, words, mask, &keys[i]);
+    for (; i < roomy && ends[i] - at <= BPETOK_LONGEST; at = ends[i++])
+        bpetok_make_key(text + at, ends[i] - at, text + at + 16, mark, words, mask, &keys[i]);
+    if (i == roomy)
+        for (; i < count && ends[i] - at <= BPETOK_LONGEST; at = ends[i++])
+            bpetok_make_key(text + at, ends[i] - at, limit, mark, words, mask, &keys[i]);
+    return i;
 }
 
 /* Write up to eight ids, of which the first five matter at most, and return how many do. */
