@@ -185,7 +185,7 @@ def count(
 
     def jobs() -> Iterator[Job]:
         nonlocal n_texts
-        for n_new, job in _jobs(_documents(sources), resolved):
+        for n_new, job in _jobs(documents(sources), resolved):
             n_texts += n_new
             yield job
 
@@ -209,8 +209,12 @@ def _rebuild(items: list[tuple[bytes, int]], pattern: str, n_texts: int, n_bytes
 # ---- sources to documents -----------------------------------------------------------------------------
 
 
-def _documents(sources: Sources) -> Iterator[Document]:
-    """The documents of whatever the caller gave."""
+def documents(sources: Sources) -> Iterator[Document]:
+    """The documents of whatever the caller gave.
+
+    Raises:
+        CorpusError: a source is none, or cannot be read.
+    """
     if isinstance(sources, str | os.PathLike):
         return read(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):

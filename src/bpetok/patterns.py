@@ -197,6 +197,64 @@ def recognise(source: str) -> Scanner | None:
     return Scanner(**settings)
 
 
+def superwords(pattern: str, words: int) -> str:
+    r"""The expression whose pieces hold up to so many of a named pattern's words.
+
+    A word takes with it the words that follow behind one space each, with a contraction behind a word.
+    Everything else is as in the pattern: numbers, punctuation, newlines and other white space stand between
+    pieces. So every piece is one or more pieces of the pattern.
+
+    Raises:
+        PatternError: the pattern has no name, or fewer than two words are asked for.
+
+    >>> import regex
+    >>> regex.findall(superwords("gpt2", 3), "I don't know the way, 12 of them")
+    ["I don't know", ' the way', ',', ' 12', ' of them']
+    """
+    source = resolve(pattern).source
+    if source not in NAMED.values():
+        raise PatternError(
+            f"superwords need one of the named patterns, {', '.join(NAMED)}: what is a word in {source!r} "
+            "cannot be told"
+        )
+    if words < 2:
+        raise PatternError(f"a superword of {words} words is none: it must be at least 2")
+    parts = _alternatives(source)
+    at, end = _words_at(parts)
+    return "|".join([*parts[:at], _superword(parts, words), *parts[end:]])
+
+
+def words_of(source: str) -> str | None:
+    """The pattern whose words an expression made by `superwords` strings together; None for others.
+
+    >>> words_of(superwords("o200k", 3)) == O200K
+    True
+    """
+    parts = _alternatives(source)
+    at, _ = _words_at(parts)
+    found = re.search(r"\{0,(\d+)\}$", parts[at]) if at < len(parts) else None
+    for named in map(_alternatives, NAMED.values()) if found else ():
+        start, end = _words_at(named)
+        if _plain(parts[at]) == _plain(_superword(named, int(found[1]) + 1)):
+            return "|".join([*parts[:at], *named[start:end], *parts[at + 1 :]])
+    return None
+
+
+def _words_at(parts: list[str]) -> tuple[int, int]:
+    """Which alternatives of a named pattern match words."""
+    at = int(parts[0] in _CONTRACTIONS)
+    return at, at + 1 + (_UPPER + "+" in "".join(parts[at + 1 : at + 2]))
+
+
+def _superword(parts: list[str], words: int) -> str:
+    at, end = _words_at(parts)
+    contraction = f"(?:{parts[0]})?" if at else ""
+    cores = [re.sub(r"^(?: |\[\^.*?\])\?\+?", "", word) for word in parts[at:end]]
+    return (
+        f"(?:{'|'.join(parts[at:end])}){contraction}(?: (?:{'|'.join(cores)}){contraction}){{0,{words - 1}}}"
+    )
+
+
 def _alternatives(source: str) -> list[str]:
     """The top-level alternatives of an expression."""
     parts, depth, in_class, start, at = [], 0, False, 0, 0
