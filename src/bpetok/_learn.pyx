@@ -277,7 +277,7 @@ cdef class MergeLearner:
         # A merge shortens at least one word by one symbol, so no more merges than that can come.
         self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
         if self.shared:                             # but ids are given to tokens that do not occur here
-            self.capacity = self.new_tokens + self.n_reserved
+            self.capacity = min(self.new_tokens, <uint64_t>MAX_POSITIONS) + self.n_reserved
         if self.next_id + self.capacity > MAX_POSITIONS:
             free(words)
             return TOO_MANY_IDS

@@ -8,7 +8,6 @@ import functools
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -72,9 +71,9 @@ def gini(values: Sequence[float]) -> float:
 
 
 def train_parity(
-    sources: Mapping[str, Sources],
+    sources: Mapping[str, Sources | CountTable],
     *,
-    dev: Mapping[str, Sources],
+    dev: Mapping[str, Sources | CountTable],
     vocab_size: int,
     global_merges: int = 0,
     window: int = 0,
@@ -95,8 +94,8 @@ def train_parity(
     every language, so that the tokens are those of a unit of content, whatever the unit.
 
     Args:
-        sources: per language, where its texts are, as in `bpetok.train`. What a language has more of counts
-            for nothing here, but for `global_merges`.
+        sources: per language, where its texts are, as in `bpetok.train`, or its pieces, counted already with
+            the same pattern. How much text a language has matters to `global_merges` only.
         dev: per language, its development texts: translations of each other, in the same order. They must
             be as many in each language; where they are one each (a file), they must have as many lines.
         vocab_size: how many tokens to make, the 256 single bytes and the special tokens included.
@@ -136,14 +135,27 @@ def train_parity(
     settings.check()
     _check(sources, dev, global_merges, window, alpha)
     corpora = {
-        language: count(each, pattern=pattern, num_threads=num_threads, progress=progress)
+        language: each
+        if isinstance(each, CountTable)
+        else count(each, pattern=pattern, num_threads=num_threads, progress=progress)
         for language, each in sources.items()
     }
-    parallel = _parallel({language: list(documents(dev[language])) for language in sources})
+    parallel = {
+        language: each if isinstance(each, CountTable) else list(documents(each))
+        for language, each in dev.items()
+    }
+    _check_parallel({language: each for language, each in parallel.items() if isinstance(each, list)})
     dev_counts = {
-        language: count(each, pattern=pattern, num_threads=num_threads)
+        language: each
+        if isinstance(each, CountTable)
+        else count(each, pattern=pattern, num_threads=num_threads)
         for language, each in parallel.items()
     }
+    patterns = {counts.pattern for counts in (*corpora.values(), *dev_counts.values())}
+    if len(patterns) > 1:
+        raise CorpusError(
+            f"pieces of different patterns, {' and '.join(sorted(patterns))}: count with the same"
+        )
     empty = [language for language in sources if not corpora[language] or not dev_counts[language]]
     if empty:
         raise CorpusError(f"{empty[0]}: the corpus or its development text holds no text")
@@ -189,21 +201,20 @@ def _check(
         raise TrainingError(f"alpha is {alpha}: below 1, all languages together would be served too often")
 
 
-def _parallel(texts: dict[str, list[Document]]) -> dict[str, list[Document]]:
-    """The development texts, seen to have equally many parts in each language.
+def _check_parallel(texts: Mapping[str, list[Document]]) -> None:
+    """See that the development texts have equally many parts in each language.
 
-    A corpus may be cut short or shifted by mistake, and then parity would be sought between different contents.
+    A text may be cut short or shifted by mistake, and then parity would be sought between different contents.
     """
-    unit, sizes = "texts", {language: len(each) for language, each in texts.items()}
+    unit, sizes = "text", {language: len(each) for language, each in texts.items()}
     if set(sizes.values()) == {1}:
-        unit, sizes = "lines", {language: _n_lines(each[0].text) for language, each in texts.items()}
+        unit, sizes = "line", {language: _n_lines(each[0].text) for language, each in texts.items()}
     if len(set(sizes.values())) > 1:
         fewest, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         raise CorpusError(
-            f"the development texts are not parallel: {sizes[fewest]} {unit} in {fewest!r}, {sizes[most]} in "
-            f"{most!r}; they must be translations of each other, {unit[:-1]} by {unit[:-1]}"
+            f"the development texts are not parallel: {fewest!r} has {sizes[fewest]} {unit}s, {most!r} has "
+            f"{sizes[most]}; they must be translations of each other, {unit} by {unit}"
         )
-    return texts
 
 
 def _n_lines(text: str | bytes) -> int:
@@ -227,9 +238,7 @@ class _Languages:
         self.corpora = {
             language: make_learner(counts, settings, shared=True) for language, counts in corpora.items()
         }
-        self.dev = {
-            language: make_learner(counts, settings, shared=True) for language, counts in dev.items()
-        }
+        self.dev = {language: make_learner(counts, settings, shared=True) for language, counts in dev.items()}
         self.tokens = {
             language: sum(len(piece) * n for piece, n in dev[language].items()) for language in corpora
         }

@@ -233,7 +233,9 @@ def words_of(source: str) -> str | None:
     parts = _alternatives(source)
     at, _ = _words_at(parts)
     found = re.search(r"\{0,(\d+)\}$", parts[at]) if at < len(parts) else None
-    for named in map(_alternatives, NAMED.values()) if found else ():
+    if found is None:
+        return None
+    for named in map(_alternatives, NAMED.values()):
         start, end = _words_at(named)
         if _plain(parts[at]) == _plain(_superword(named, int(found[1]) + 1)):
             return "|".join([*parts[:at], *named[start:end], *parts[at + 1 :]])

@@ -386,7 +386,7 @@ def train_parity(
         last = chosen[-window:] if window else []
         order = sorted(
             corpora,
-            key=lambda each: (last.count(each) * len(corpora) > alpha * window, -tokens[each]),  # noqa: B023
+            key=lambda each: (last.count(each) * len(corpora) > alpha * window, -tokens[each]),
         )
         for language in order:
             found = train(corpora[language], len(merges) + 1, start=merges, **options)

@@ -1,8 +1,8 @@
 """Training without scaffolds: tokens that are made almost only on the way to whole pieces are left out.
 
-The idea that such tokens waste ids is that of Scaffold-BPE (Lian et al. 2024) and PickyBPE (Chizhov et al. 2024).
-What is done here is neither: their encoders need more than a vocabulary, and this needs no more.
-`docs/training.md` has the rules and the difference; `bpetok.reference.scaffolds` is the plain specification.
+That such tokens waste ids is the idea of Scaffold-BPE (Lian et al. 2024) and PickyBPE (Chizhov et al.
+2024). What is done here is neither: their encoders need more than a vocabulary, and this needs no more.
+`docs/training.md` has the rules and the difference; `bpetok.reference.scaffolds` is the specification.
 """
 
 import dataclasses
@@ -81,7 +81,9 @@ def train_without(
     )
     encode = Tokenizer.from_vocabulary("", counts.pattern, vocabulary)._encode_single_piece
     return tokenizer_of(
-        dataclasses.replace(best, ended_early=exhausted if vocabulary.n_vocab < settings.vocab_size else None),
+        dataclasses.replace(
+            best, ended_early=exhausted if vocabulary.n_vocab < settings.vocab_size else None
+        ),
         counts,
         settings,
         name,

@@ -108,7 +108,7 @@ def train(
     """
     settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    _check_variants(superword_from, drop_scaffolds, settings)
+    check_variants(superword_from, drop_scaffolds, settings)
     if superword_from is not None:
         pattern = superwords(pattern, superword_words)
     counts = count(sources, pattern=pattern, num_threads=num_threads, progress=progress)
@@ -148,7 +148,7 @@ def train_from_counts(
     """
     settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    _check_variants(superword_from, drop_scaffolds, settings)
+    check_variants(superword_from, drop_scaffolds, settings)
     return _train(counts, settings, superword_from, drop_scaffolds, progress, name)
 
 
@@ -341,8 +341,16 @@ class Settings:
         return reason
 
 
-def _check_variants(superword_from: int | None, drop_scaffolds: float | None, settings: Settings) -> None:
-    if superword_from is not None and not settings.least_vocab_size() <= superword_from <= settings.vocab_size:
+def check_variants(superword_from: int | None, drop_scaffolds: float | None, settings: Settings) -> None:
+    """See that what `train` calls so can be done.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    if (
+        superword_from is not None
+        and not settings.least_vocab_size() <= superword_from <= settings.vocab_size
+    ):
         raise TrainingError(
             f"superword_from is {superword_from}: it must be from {settings.least_vocab_size()} (256 single "
             f"bytes and the special tokens) to vocab_size, which is {settings.vocab_size}"

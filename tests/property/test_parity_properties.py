@@ -68,9 +68,12 @@ def test_counts_of_merges_are_those_of_all_corpora(counts, n):
     corpora = {str(at): each for at, each in enumerate(counts)}
     _, learned = learn_parity(corpora, corpora, Settings(256 + n, min_frequency=1), global_merges=n)
     together = {piece: sum(each.get(piece, 0) for each in counts) for table in counts for piece in table}
-    assert learned.counts.tolist() == learn(
-        CountTable.from_mapping(together | {b"\0": 1}, "gpt2"), Settings(256 + n, min_frequency=1)
-    ).counts.tolist()
+    assert (
+        learned.counts.tolist()
+        == learn(
+            CountTable.from_mapping(together | {b"\0": 1}, "gpt2"), Settings(256 + n, min_frequency=1)
+        ).counts.tolist()
+    )
 
 
 @given(counts=tables, specials=st.lists(st.text("ab!<", min_size=1, max_size=3), max_size=4, unique=True))

@@ -1,4 +1,4 @@
-"""Training without scaffolds: the choice equals its plain specification, and the result is an ordinary vocabulary."""
+"""Training without scaffolds: the choice equals its specification, the result is plain ranks."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
