@@ -152,6 +152,9 @@ def recognise(source: str) -> Scanner | None:
     >>> recognise("a+") is None
     True
     """
+    if (found := words_of(source)) is not None:
+        scanner = recognise(found[0])
+        return scanner and Scanner(**scanner.parameters | {"words": found[1]})
     parts = _alternatives(source)
     settings: dict[str, Any] = {"contractions": "none", "newlines": False, "end_space": False}
 
@@ -205,7 +208,7 @@ def superwords(pattern: str, words: int) -> str:
     pieces. So every piece is one or more pieces of the pattern.
 
     Raises:
-        PatternError: the pattern has no name, or fewer than two words are asked for.
+        PatternError: the pattern has no name, or the number of words is below 2 or over a million.
 
     >>> import regex
     >>> regex.findall(superwords("gpt2", 3), "I don't know the way, 12 of them")
@@ -217,28 +220,30 @@ def superwords(pattern: str, words: int) -> str:
             f"superwords need one of the named patterns, {', '.join(NAMED)}: what is a word in {source!r} "
             "cannot be told"
         )
-    if words < 2:
-        raise PatternError(f"a superword of {words} words is none: it must be at least 2")
+    if not 2 <= words <= 1_000_000:
+        raise PatternError(f"a superword of {words} words is none: it has from 2 to a million")
     parts = _alternatives(source)
     at, end = _words_at(parts)
     return "|".join([*parts[:at], _superword(parts, words), *parts[end:]])
 
 
-def words_of(source: str) -> str | None:
-    """The pattern whose words an expression made by `superwords` strings together; None for others.
+def words_of(source: str) -> tuple[str, int] | None:
+    """The pattern whose words an expression made by `superwords` strings together, and the most of them in
+    a piece; None for other expressions.
 
-    >>> words_of(superwords("o200k", 3)) == O200K
+    >>> words_of(superwords("o200k", 3)) == (O200K, 3)
     True
     """
     parts = _alternatives(source)
     at, _ = _words_at(parts)
-    found = re.search(r"\{0,(\d+)\}$", parts[at]) if at < len(parts) else None
+    found = re.search(r"\{0,(\d{1,6})\}$", parts[at]) if at < len(parts) else None
     if found is None:
         return None
+    words = int(found[1]) + 1
     for named in map(_alternatives, NAMED.values()):
         start, end = _words_at(named)
-        if _plain(parts[at]) == _plain(_superword(named, int(found[1]) + 1)):
-            return "|".join([*parts[:at], *named[start:end], *parts[at + 1 :]])
+        if _plain(parts[at]) == _plain(_superword(named, words)):
+            return "|".join([*parts[:at], *named[start:end], *parts[at + 1 :]]), words
     return None
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from bpetok._count import PieceCounts
 from bpetok.counting import CountTable, ProgressCallback
 from bpetok.errors import TrainingError
-from bpetok.patterns import from_source, words_of
+from bpetok.patterns import recognise, words_of
 from bpetok.training import Learned, Settings, advance, collect, ended_early, make_learner, merges_of
 
 __all__ = ["learn_superwords", "word_counts"]
@@ -55,9 +55,9 @@ def word_counts(counts: CountTable) -> CountTable:
     >>> dict(word_counts(CountTable.from_mapping({b"by the way": 2, b" the": 1}, superwords("gpt2", 4))))
     {b' the': 3, b' way': 2, b'by': 2}
     """
-    source = words_of(counts.pattern)
-    scanner = from_source(source).scanner if source is not None else None
-    if source is None or scanner is None:
+    source, _ = words_of(counts.pattern) or ("", 0)
+    scanner = recognise(source)
+    if scanner is None:
         raise TrainingError(
             "superwords are learned from pieces that hold several words: count with "
             "pattern=bpetok.patterns.superwords(...)"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import strategies
-from bpetok import reference, train
+from bpetok import counting, reference, train
 from bpetok.counting import CountTable, count
 from bpetok.patterns import NAMED, superwords, words_of
 from bpetok.superwords import learn_superwords, word_counts
@@ -122,6 +122,31 @@ def test_without_superwords_the_words_are_those_of_ordinary_training(corpus, tex
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_the_pattern_is_known_again(pattern):
     source = superwords(pattern, 3)
-    assert words_of(source) == NAMED[pattern]
+    assert words_of(source) == (NAMED[pattern], 3)
     assert words_of(NAMED[pattern]) is None
     assert count(["by the way"], pattern=source) == CountTable.from_mapping({b"by the way": 1}, source)
+
+
+@given(
+    corpus=st.lists(phrases, min_size=1, max_size=4), text=texts, cuts=st.lists(st.integers(1, 9), max_size=9)
+)
+def test_a_stream_has_the_ids_of_the_whole(corpus, text, cuts):
+    tokenizer = train([*corpus, "by the way"], vocab_size=270, superword_from=260, num_threads=1)
+    encoder = tokenizer.stream_encoder()
+    ids, start = [], 0
+    for cut in cuts:
+        ids += encoder.push(text[start : start + cut])
+        start += cut
+    assert ids + encoder.push(text[start:]) + encoder.finish() == tokenizer.encode(text)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@given(text=texts)
+def test_counting_in_parts_is_counting_the_whole(pattern, text):
+    source = superwords(pattern, 3)
+    chunk, counting.CHUNK = counting.CHUNK, 4
+    try:
+        counts = [dict(count([text], pattern=source, num_threads=n)) for n in (1, 2)]
+    finally:
+        counting.CHUNK = chunk
+    assert counts[0] == counts[1] == reference.count_pieces([text], source)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bpetok.bytelevel import BYTE_OF, spell, unspell
 from bpetok.errors import FormatError, VocabularyError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, check_texts, field, is_id, is_text, shorten
-from bpetok.patterns import GPT2, recognise, words_of
+from bpetok.patterns import GPT2, recognise
 from bpetok.pretokenize import split
 from bpetok.vocabulary import Vocabulary
 
@@ -119,7 +119,7 @@ def _portable(source: str) -> str | None:
     served natively: the plain one matches the same. `\\s+$` matters only before an alternative that
     would take the last newlines apart from what is behind them.
     """
-    scanner = recognise(words_of(source) or source)
+    scanner = recognise(source)
     if scanner is None:
         return None
     plain = re.sub(r"(\{\d+,\d+\}|[+*?])\+", r"\1", source)
@@ -323,7 +323,7 @@ def _pattern(part: object, path: str) -> str:
             f"{path}: 'Split' of 'pre_tokenizer' has behavior {shorten(behavior[0])} and invert "
             f"{shorten(behavior[1])}; only Isolated, and Removed with invert, can be read"
         )
-    if "$" in source or re.search(r"\{[\d,]*\}\+", source) or _portable(_ours(source)) is None:
+    if "$" in source or re.search(r"\{[\d,]*\}\+", source) or recognise(_ours(source)) is None:
         raise FormatError(
             f"{path}: the split pattern {shorten(source)} is none whose pieces bpetok can promise to be "
             "equal in the regular-expression engine of `tokenizers`"
