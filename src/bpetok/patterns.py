@@ -242,8 +242,10 @@ def words_of(source: str) -> tuple[str, int] | None:
     words = int(found[1]) + 1
     for named in map(_alternatives, NAMED.values()):
         start, end = _words_at(named)
-        if _plain(parts[at]) == _plain(_superword(named, words)):
-            return "|".join([*parts[:at], *named[start:end], *parts[at + 1 :]]), words
+        ours = _superword(named, words)
+        same = parts[at] == ours or (end - start == 1 and _plain(parts[at]) == _plain(ours))
+        if same and words > 1 and parts[:at] == named[:start]:
+            return "|".join([*named[:end], *parts[at + 1 :]]), words
     return None
 
 
