@@ -179,25 +179,6 @@ cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t
     return at
 
 
-cdef inline size_t word(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end, int bits,
-                        size_t after) noexcept nogil:
-    """End of a word at `pos`, whose first character has class `bits` and ends at `after`; `pos` when there is
-    none."""
-    cdef size_t stop, beyond
-    if spec.word == WORD_CASED:
-        stop = cased_word(text, pos, end, bits, after)
-        if stop > pos and spec.contractions == CONTRACTION_ATTACHED:
-            return contraction(text, stop, end, True)
-        return stop
-    if bits & spec.word_mask:
-        return skip_class(text, after, end, spec.word_mask)
-    if text[pos] == c" " if spec.word == WORD_PLAIN else not bits & (
-            CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER):
-        if after < end and classify(text, after, end, &beyond) & spec.word_mask:
-            return skip_class(text, beyond, end, spec.word_mask)
-    return pos
-
-
 cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
                               size_t end) noexcept nogil:
     """End of the piece that starts at `pos` < `end`: the alternatives of the pattern, in its order."""
@@ -210,9 +191,20 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
         if stop > pos:
             return stop
 
-    stop = word(spec, text, pos, end, bits, after)
-    if stop > pos:
-        return stop
+    # A word.
+    if spec.word == WORD_CASED:
+        stop = cased_word(text, pos, end, bits, after)
+        if stop > pos:
+            if spec.contractions == CONTRACTION_ATTACHED:
+                return contraction(text, stop, end, True)
+            return stop
+    else:
+        if bits & spec.word_mask:
+            return skip_class(text, after, end, spec.word_mask)
+        if first == c" " if spec.word == WORD_PLAIN else not bits & (
+                CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER):
+            if after < end and classify(text, after, end, &beyond) & spec.word_mask:
+                return skip_class(text, beyond, end, spec.word_mask)
 
     # A number, a run of punctuation: both may be led by a space.
     at = pos
@@ -247,23 +239,34 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
     return white_space(spec, text, pos, end)
 
 
+cdef bint is_word(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end) noexcept nogil:
+    """Whether a piece that starts at `pos` < `end`, and is no contraction, is a word."""
+    cdef int letters = CLASS_UPPER | CLASS_LOWER if spec.word == WORD_CASED else spec.word_mask
+    cdef size_t after, beyond
+    cdef int bits = classify(text, pos, end, &after)
+    if bits & letters:
+        return True
+    if text[pos] == c" " if spec.word == WORD_PLAIN else not bits & (
+            CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER):
+        return after < end and classify(text, after, end, &beyond) & letters
+    return False
+
+
 cdef size_t next_words(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end) noexcept nogil:
     """End of the piece at `pos` < `end` where pieces hold several words: a word takes with it, up to the
     most, those that follow behind a space each, and contractions behind a word."""
     cdef bint apart = spec.contractions == CONTRACTION_EXACT or spec.contractions == CONTRACTION_ANY_CASE
     cdef bint fold = spec.contractions == CONTRACTION_ANY_CASE
-    cdef size_t after, stop, at = pos, count = 0
-    cdef int bits
-    if apart and contraction(text, pos, end, fold) > pos:
+    cdef size_t at = pos, count = 0
+    if not is_word(spec, text, pos, end) or (apart and contraction(text, pos, end, fold) > pos):
         return next_piece(spec, text, pos, end)
-    while count < spec.words and at < end and (at == pos or text[at] == c" "):
-        bits = classify(text, at, end, &after)
-        stop = word(spec, text, at, end, bits, after)
-        if stop == at:
-            break
-        at = contraction(text, stop, end, fold) if apart else stop
+    while True:
+        at = next_piece(spec, text, at, end)
+        if apart:
+            at = contraction(text, at, end, fold)
         count += 1
-    return at if count else next_piece(spec, text, pos, end)
+        if count == spec.words or at == end or text[at] != c" " or not is_word(spec, text, at, end):
+            return at
 
 
 # ---- text ----------------------------------------------------------------------------------------

@@ -465,13 +465,6 @@ PARAMETERS = {
         {"words": 0},
         {"punctuation_marks": False},
     ],
-        {"word": "x"},
-        {"contractions": "x"},
-        {"tail": "x"},
-        {"digits": -1},
-        {"words": 0},
-        {"punctuation_marks": False},
-    ],
 )
 def test_a_scanner_refuses_what_it_cannot_do(wrong):
     with pytest.raises(ValueError):
