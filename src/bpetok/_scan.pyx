@@ -252,21 +252,22 @@ cdef bint is_word(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t 
     return False
 
 
-cdef size_t next_words(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end) noexcept nogil:
-    """End of the piece at `pos` < `end` where pieces hold several words: a word takes with it, up to the
-    most, those that follow behind a space each, and contractions behind a word."""
+cdef bint goes_on(const ScanSpec* spec, const uint8_t* text, size_t at, size_t* stop, size_t end,
+                  size_t* words) noexcept nogil:
+    """Where pieces hold several words: whether a piece of `words` words so far, to which text[at:stop] is
+    added, goes on behind that. A word takes with it, up to the most, those that follow behind a space each,
+    and contractions behind a word; `stop` moves behind these, and `words` counts."""
     cdef bint apart = spec.contractions == CONTRACTION_EXACT or spec.contractions == CONTRACTION_ANY_CASE
     cdef bint fold = spec.contractions == CONTRACTION_ANY_CASE
-    cdef size_t at = pos, count = 0
-    if not is_word(spec, text, pos, end) or (apart and contraction(text, pos, end, fold) > pos):
-        return next_piece(spec, text, pos, end)
-    while True:
-        at = next_piece(spec, text, at, end)
+    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, fold) > at)):
+        words[0] += 1
         if apart:
-            at = contraction(text, at, end, fold)
-        count += 1
-        if count == spec.words or at == end or text[at] != c" " or not is_word(spec, text, at, end):
-            return at
+            stop[0] = contraction(text, stop[0], end, fold)
+        if (words[0] < spec.words and stop[0] < end and text[stop[0]] == c" "
+                and is_word(spec, text, stop[0], end)):
+            return True
+        words[0] = 0
+    return False
 
 
 # ---- text ----------------------------------------------------------------------------------------
@@ -274,15 +275,11 @@ cdef size_t next_words(const ScanSpec* spec, const uint8_t* text, size_t pos, si
 cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
                       size_t* ends, size_t capacity) noexcept nogil:
     """`scan` with the instructions of the chosen tier, which the machine must have."""
-    cdef size_t count = 0
-    if spec.words > 1:
-        while count < capacity and start < end:
-            start = next_words(spec, text, start, end)
-            ends[count] = start
-            count += 1
-        return count
+    cdef size_t count = 0, words = 0, at
     while True:
-        if chosen == AVX512:
+        if spec.words > 1:
+            pass
+        elif chosen == AVX512:
             count = scan_avx512(spec, text, &start, end, ends, count, capacity)
         elif chosen == AVX2:
             count = scan_avx2(spec, text, &start, end, ends, count, capacity)
@@ -290,7 +287,10 @@ cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, siz
             count = scan_neon(spec, text, &start, end, ends, count, capacity)
         if count == capacity or start >= end:
             return count
-        start = next_piece(spec, text, start, end)
+        at = start
+        start = next_piece(spec, text, at, end)
+        if spec.words > 1 and goes_on(spec, text, at, &start, end, &words):
+            continue
         ends[count] = start
         count += 1
 
