@@ -20,6 +20,8 @@ class MergeLearner:
             false, by (left id, right id).
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
+        shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
+            `learn` must wait for `own`.
 
     Raises:
         ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
@@ -38,6 +40,7 @@ class MergeLearner:
         ties_by_bytes: bool,
         min_frequency: int,
         max_token_length: int = 0,
+        shared: bool = False,
     ) -> None: ...
     @property
     def n_merges(self) -> int:
@@ -59,6 +62,7 @@ class MergeLearner:
         """Make up to `limit` more merges, without the GIL; returns whether more may follow.
 
         Raises:
+            ValueError: the learner is shared.
             MemoryError: memory is short. The learner is of no use any more, and says so again.
         """
 
@@ -67,3 +71,33 @@ class MergeLearner:
 
     def tokens_made(self) -> list[bytes]:
         """The bytes of the token that each merge made, in order."""
+
+    def best(self) -> tuple[int, int, int] | None:
+        """(left id, right id, count) of the pair to be joined next, or None when there is none.
+
+        Raises:
+            ValueError: the learner is not shared.
+        """
+
+    def apply(self, left: int, right: int, token: int) -> int:
+        """Join a pair wherever it occurs, be it nowhere, as a token whose id was chosen elsewhere.
+
+        Args:
+            left: the id of the left token.
+            right: the id of the right one.
+            token: the id of the two together: the next one, or a reserved one.
+
+        Returns:
+            How many tokens fewer the counted pieces have.
+
+        Raises:
+            ValueError: the learner is not shared, or has no room for the token.
+            MemoryError: memory is short. The learner is of no use any more, and says so again.
+        """
+
+    def own(self) -> None:
+        """End the sharing: rare pairs are let go, and `learn` may follow.
+
+        Raises:
+            MemoryError: memory is short.
+        """

@@ -113,6 +113,7 @@ cdef class MergeLearner:
             false, by (left id, right id).
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
+        shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
 
     Raises:
         ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
@@ -166,9 +167,11 @@ cdef class MergeLearner:
     cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
     cdef readonly uint64_t rebuilds
+    cdef bint shared
 
     def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
-                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0):
+                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0,
+                 bint shared=False):
         cdef uint32_t[256] ids
         cdef uint64_t i, end = 0
         if self.reserved_ends != NULL:
@@ -180,6 +183,7 @@ cdef class MergeLearner:
             raise ValueError(f"the ids of bytes and reserved tokens must be distinct and below {next_id}")
         self.next_id = next_id
         self.new_tokens = new_tokens
+        self.shared = shared
         self.ties_by_bytes = ties_by_bytes
         self.milestone = 64
         self.min_frequency = min_frequency if min_frequency else 1
@@ -272,6 +276,8 @@ cdef class MergeLearner:
 
         # A merge shortens at least one word by one symbol, so no more merges than that can come.
         self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
+        if self.shared:                             # but ids are given to tokens that do not occur here
+            self.capacity = min(self.new_tokens, <uint64_t>MAX_POSITIONS) + self.n_reserved
         if self.next_id + self.capacity > MAX_POSITIONS:
             free(words)
             return TOO_MANY_IDS
@@ -410,7 +416,7 @@ cdef class MergeLearner:
         if self.rebuilds:
             guess = min(guess, self.threshold // 4)
         self.rebuilds += 1
-        self.threshold = max(guess, self.min_frequency)
+        self.threshold = 1 if self.shared else max(guess, self.min_frequency)
 
     cdef inline bint allowed(self, uint64_t key) noexcept nogil:
         """Whether a pair makes a token that is short enough."""
@@ -792,6 +798,8 @@ cdef class MergeLearner:
 
     def learn(self, uint64_t limit):
         """Make up to `limit` more merges, without the GIL; returns whether more may follow."""
+        if self.shared:
+            raise ValueError("a shared learner leaves the choice to others: call own() first")
         if self.failed == OK:
             with nogil:
                 self.failed = self.steps(limit)
@@ -814,3 +822,81 @@ cdef class MergeLearner:
             made.append(PyBytes_FromStringAndSize(<const char*>(self.text + token.start),
                                                   <Py_ssize_t>token.length))
         return made
+
+    # -- merges chosen elsewhere -------------------------------------------------------------------
+
+    cdef PairEntry* most_frequent(self) noexcept nogil:
+        """The pair to be joined next, which stays at the top of the queue; NULL when none may be."""
+        cdef Candidate top
+        cdef PairEntry* entry
+        while self.queued:
+            top = self.queue[0]
+            entry = self.slot_of(top.key)
+            if entry.count == top.count:
+                return entry if entry.count >= self.min_frequency else NULL
+            if entry.count:
+                top.count = entry.count
+                self.sink(top)
+            else:
+                self.drop_top()
+        return NULL
+
+    cdef uint64_t occurrences(self, const PairEntry* entry) noexcept nogil:
+        """How many tokens fewer there are when a pair is joined: its places that do not overlap."""
+        cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), p
+        cdef uint32_t la = self.tokens[a].length, lb = self.tokens[b].length
+        cdef uint64_t i, end = 0, n = 0
+        for i in range(entry.n_postings):
+            p = entry.postings[i]
+            if p >= end and self.symbols[p] == a and self.symbols[p + la] == b:
+                n += self.weights[p // CLASS_SLOTS]
+                end = <uint64_t>p + la + lb
+        return n
+
+    def best(self):
+        """(left id, right id, count) of the pair to be joined next, or None when there is none.
+
+        Raises:
+            ValueError: the learner is not shared.
+        """
+        cdef PairEntry* entry
+        if not self.shared:
+            raise ValueError("only a shared learner keeps every pair: make it with shared=True")
+        with nogil:
+            entry = self.most_frequent()
+        if entry == NULL:
+            return None
+        return left_of(entry.key), right_of(entry.key), entry.count
+
+    def apply(self, uint32_t left, uint32_t right, uint32_t token):
+        """Join a pair wherever it occurs, be it nowhere, as a token whose id was chosen elsewhere.
+
+        Returns how many tokens fewer the counted pieces have. A reserved token keeps its id.
+        """
+        cdef uint64_t saved = 0
+        cdef PairEntry* entry
+        if not self.shared:
+            raise ValueError("only a shared learner keeps every pair: make it with shared=True")
+        if (token > self.next_id or (token == self.next_id and not self.new_tokens)
+                or self.n_merges == self.capacity):
+            raise ValueError(f"there is no room for a token {token}: the next id is {self.next_id}")
+        self.check()
+        with nogil:
+            entry = self.slot_of(pair_key(left, right))
+            if entry.key != NO_KEY and entry.count:
+                saved = self.occurrences(entry)
+                self.failed = self.join(entry)
+            elif token == self.next_id:
+                self.next_id += 1
+                self.new_tokens -= 1
+        self.check()
+        return saved
+
+    def own(self):
+        """End the sharing: rare pairs are let go, and `learn` may follow."""
+        self.shared = False
+        self.rebuilds = 0
+        self.check()
+        with nogil:
+            self.failed = self.rebuild()
+        self.check()

@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
@@ -351,6 +351,16 @@ def _counted(
 
 
 # ---- sources to documents -----------------------------------------------------------------------------
+
+
+def documents(sources: Sources, *, field: str = "text") -> Iterator[Document]:
+    """The documents of whatever the caller gave.
+
+    Raises:
+        CorpusError: a source is none, or cannot be read.
+    """
+    given, _ = _inputs(sources, field, [], None)
+    return cast("Iterator[Document]", given)  # without a scanner, each file is read as it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ specification of the merges.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from bpetok._learn import MergeLearner
 from bpetok.bytelevel import BYTE_OF, spell, unspell
 from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count
 from bpetok.errors import CorpusError, TrainingError
+from bpetok.patterns import superwords
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocabulary import Vocabulary
 
@@ -57,6 +58,9 @@ def train(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
+    superword_from: int | None = None,
+    superword_words: int = 4,
+    drop_scaffolds: float | None = None,
     num_threads: int | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
@@ -78,6 +82,13 @@ def train(
             merges, then the special tokens. "huggingface": merges and ids of `tokenizers`' `BpeTrainer`.
         min_frequency: the least number of times a pair must occur to be merged.
         max_token_length: the most bytes a token may have; None for any number.
+        superword_from: when the vocabulary has so many tokens, go on with pieces of several words, so that
+            tokens may span spaces; None for never. The tokenizer's split pattern is then
+            `patterns.superwords(pattern, superword_words)`, and `pattern` must be a named one.
+        superword_words: the most words in a piece, and so in a token.
+        drop_scaffolds: leave out tokens that are made almost only on the way to whole pieces: in at least
+            this share of their places, as 0.9. None for no such thing. The vocabulary then has tiktoken's
+            semantics, *ranks*. With the tie break "bytes" only, and not together with superwords.
         num_threads: how many threads count; None for as many as there are processors.
         progress: called now and then from the calling thread.
         name: what to call the tokenizer.
@@ -95,10 +106,13 @@ def train(
     >>> [tokenizer.vocabulary.token_bytes(token) for token in range(256, 260)]
     [b'lo', b'low', b'lowe', b' lowe']
     """
-    settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
+    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
+    check_variants(superword_from, drop_scaffolds, settings)
+    if superword_from is not None:
+        pattern = superwords(pattern, superword_words)
     counts = count(sources, pattern=pattern, num_threads=num_threads, progress=progress)
-    return _train(counts, settings, progress, name)
+    return _train(counts, settings, superword_from, drop_scaffolds, progress, name)
 
 
 def train_from_counts(
@@ -109,6 +123,8 @@ def train_from_counts(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
+    superword_from: int | None = None,
+    drop_scaffolds: float | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
@@ -121,6 +137,8 @@ def train_from_counts(
         tie_break: see `train`.
         min_frequency: see `train`.
         max_token_length: see `train`.
+        superword_from: see `train`; the pieces must be those of `patterns.superwords`.
+        drop_scaffolds: see `train`.
         progress: see `train`.
         name: see `train`.
 
@@ -128,9 +146,10 @@ def train_from_counts(
         TrainingError: the settings contradict each other, or the counts are too large together.
         CorpusError: there are no counts.
     """
-    settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
+    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    return _train(counts, settings, progress, name)
+    check_variants(superword_from, drop_scaffolds, settings)
+    return _train(counts, settings, superword_from, drop_scaffolds, progress, name)
 
 
 def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback | None = None) -> Learned:
@@ -146,25 +165,38 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
             one (see `Settings.reserved`).
         CorpusError: there are no counts.
     """
+    learner = make_learner(counts, settings)
+    advance(learner, progress)
+    return collect(settings, *merges_of(learner), learner.tokens_made(), ended_early(learner, settings))
+
+
+def make_learner(counts: CountTable, settings: "Settings", *, shared: bool = False) -> MergeLearner:
+    """A learner for some settings, before its first merge.
+
+    Raises:
+        TrainingError: the counts are too large together.
+        CorpusError: there are no counts.
+    """
     if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
-    by_bytes = settings.tie_break == "bytes"
-    specials = {} if by_bytes else {text: at for at, text in enumerate(settings.special_tokens)}
-    byte_ids = list(range(256)) if by_bytes else _alphabet_ids(specials)
-    next_id = max(*byte_ids, len(specials) - 1) + 1
-    reserved = {data: token for data, token in settings.reserved().items() if len(data) > 1}
-    learner = MergeLearner(
+    layout = settings.layout()
+    return MergeLearner(
         counts.table,
-        byte_ids=byte_ids,
-        next_id=next_id,
+        byte_ids=layout.byte_ids,
+        next_id=layout.next_id,
         new_tokens=settings.vocab_size - settings.least_vocab_size(),
-        reserved=reserved,
-        ties_by_bytes=by_bytes,
+        reserved={data: token for data, token in settings.reserved().items() if len(data) > 1},
+        ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
+        shared=shared,
     )
+
+
+def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
+    """Make all merges that a learner has room for."""
     total = learner.new_tokens
     more = True
     while more:
@@ -172,25 +204,61 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
         if progress is not None:
             progress(Progress("learn", total - learner.new_tokens, total, "merges", "learning merges"))
 
-    pairs, ids, pair_counts = (
-        np.frombuffer(data, kind)
-        for data, kind in zip(learner.results(), (np.uint32, np.uint32, np.uint64), strict=True)
+
+def merges_of(
+    learner: MergeLearner,
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Pairs, ids and counts, as in `Learned`."""
+    pairs, ids, counts = learner.results()
+    return (
+        np.frombuffer(pairs, np.uint32).reshape(-1, 2),
+        np.frombuffer(ids, np.uint32),
+        np.frombuffer(counts, np.uint64).astype(np.int64),
     )
-    tokens = {token: bytes([byte]) for byte, token in enumerate(byte_ids)}
-    tokens.update(zip(ids.tolist(), learner.tokens_made(), strict=True))
+
+
+def ended_early(learner: MergeLearner, settings: "Settings") -> str | None:
+    """In words, why a learner that has done its best has made fewer tokens than asked for, or None."""
+    return settings.why_early(learner.passed_over) if learner.new_tokens else None
+
+
+def collect(
+    settings: "Settings",
+    pairs: npt.NDArray[np.uint32],
+    ids: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.int64],
+    made: Iterable[bytes],
+    ended_early: str | None,
+) -> Learned:
+    """Merges with the tokens they make, the single bytes and the special tokens.
+
+    Raises:
+        TrainingError: a special token gets in the way of a learned one.
+    """
+    layout = settings.layout()
+    tokens = {token: bytes([byte]) for byte, token in enumerate(layout.byte_ids)}
+    tokens.update(zip(ids.tolist(), made, strict=True))
+    specials = layout.specials
     for text, token in specials.items():
         if token in tokens and tokens[token] != text.encode():
             raise _spelling_error(text, tokens[token])
-    if by_bytes:
-        specials = {text: at for at, text in enumerate(settings.special_tokens, next_id + len(ids))}
-    return Learned(
-        pairs.reshape(-1, 2),
-        ids,
-        pair_counts.astype(np.int64),
-        tokens,
-        specials,
-        settings.why_early(learner.passed_over) if learner.new_tokens else None,
-    )
+    if settings.tie_break == "bytes":
+        specials = {text: at for at, text in enumerate(settings.special_tokens, layout.next_id + len(ids))}
+    return Learned(pairs, ids, counts, tokens, specials, ended_early)
+
+
+class Layout(NamedTuple):
+    """Ids that are given before the first merge.
+
+    Attributes:
+        byte_ids: the id of each byte.
+        specials: text to id of the special tokens that come first; empty where they come last.
+        next_id: the id of the first token that a merge makes.
+    """
+
+    byte_ids: list[int]
+    specials: dict[str, int]
+    next_id: int
 
 
 @dataclass(frozen=True)
@@ -252,6 +320,14 @@ class Settings:
             if (data := unspell(text)) is not None
         }
 
+    def layout(self) -> Layout:
+        """The ids that are given before the first merge."""
+        if self.tie_break == "bytes":
+            return Layout(list(range(256)), {}, 256)
+        specials = {text: at for at, text in enumerate(self.special_tokens)}
+        byte_ids = _alphabet_ids(specials)
+        return Layout(byte_ids, specials, max(*byte_ids, len(specials) - 1) + 1)
+
     def least_vocab_size(self) -> int:
         """The number of ids that are given without a merge."""
         return 256 + len(self.special_tokens) - sum(len(data) == 1 for data in self.reserved())
@@ -265,15 +341,79 @@ class Settings:
         return reason
 
 
+def check_variants(superword_from: int | None, drop_scaffolds: float | None, settings: Settings) -> None:
+    """See that what `train` calls so can be done.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    if (
+        superword_from is not None
+        and not settings.least_vocab_size() <= superword_from <= settings.vocab_size
+    ):
+        raise TrainingError(
+            f"superword_from is {superword_from}: it must be from {settings.least_vocab_size()} (256 single "
+            f"bytes and the special tokens) to vocab_size, which is {settings.vocab_size}"
+        )
+    if drop_scaffolds is None:
+        return
+    if not 0 < drop_scaffolds <= 1:
+        raise TrainingError(f"drop_scaffolds is {drop_scaffolds}: it is a share, above 0 and at most 1")
+    if superword_from is not None:
+        raise TrainingError(
+            "drop_scaffolds and superword_from exclude each other: few superwords are whole pieces"
+        )
+    if settings.tie_break != "bytes":
+        raise TrainingError(
+            'drop_scaffolds needs tie_break="bytes": the ids must be the ranks of the tokens, in order'
+        )
+
+
 def _train(
-    counts: CountTable, settings: Settings, progress: ProgressCallback | None, name: str | None
+    counts: CountTable,
+    settings: Settings,
+    superword_from: int | None,
+    drop_scaffolds: float | None,
+    progress: ProgressCallback | None,
+    name: str | None,
 ) -> Tokenizer:
+    if superword_from is not None:
+        from bpetok.superwords import learn_superwords
+
+        learned = learn_superwords(counts, superword_from, settings, progress)
+        return tokenizer_of(learned, counts, settings, name, superword_from=superword_from)
+    if drop_scaffolds is not None:
+        from bpetok.scaffolds import train_without
+
+        return train_without(counts, drop_scaffolds, settings, progress, name)
+    return tokenizer_of(learn(counts, settings, progress), counts, settings, name)
+
+
+def tokenizer_of(
+    learned: Learned,
+    counts: CountTable,
+    settings: Settings,
+    name: str | None,
+    *,
+    vocabulary: Vocabulary | None = None,
+    **more: Any,
+) -> Tokenizer:
+    """The tokenizer of what was learned.
+
+    Args:
+        learned: the merges.
+        counts: the pieces they were learned from.
+        settings: how.
+        name: what to call it; None for a name that tells the size.
+        vocabulary: the vocabulary, where it is not simply that of the merges.
+        more: what else its provenance shall hold.
+    """
     from bpetok import __version__
 
-    learned = learn(counts, settings, progress)
-    vocabulary = Vocabulary.from_merges(
-        learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
-    )
+    if vocabulary is None:
+        vocabulary = Vocabulary.from_merges(
+            learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
+        )
     provenance: dict[str, Any] = {
         "trained_by": f"bpetok {__version__}",
         "pattern": counts.pattern,
@@ -290,12 +430,14 @@ def _train(
             "n_distinct_pieces": len(counts),
         },
         "ended_early": learned.ended_early,
+        **more,
     }
     name = name if name is not None else f"bpe-{settings.vocab_size}"
     return Tokenizer.from_vocabulary(name, counts.pattern, vocabulary, provenance=provenance)
 
 
-def _texts(special_tokens: Iterable[str]) -> Iterable[str]:
+def texts(special_tokens: Iterable[str]) -> Iterable[str]:
+    """Special tokens as they were given, if that is not a single str."""
     if isinstance(special_tokens, str):
         raise TrainingError(f"special_tokens is the str {special_tokens!r}: give a list, even of one")
     return special_tokens

@@ -371,3 +371,58 @@ def test_a_long_word():
     first = merges({text: 1}, 300)
     assert first[:2] == reference.train({text: 1}, 2)
     assert len(set(first)) == 300
+
+
+# ---- merges chosen elsewhere ---------------------------------------------------------------------
+
+
+def test_a_shared_learner_makes_the_merges_it_is_told():
+    counts = {b"aaa": 2, b"bc": 3, b"abc": 1}
+    made = learner(counts, 4, shared=True, min_frequency=2)
+    assert made.best() == (97, 97, 4)
+    assert made.best() == (97, 97, 4)  # looking changes nothing
+    assert made.apply(97, 98, 256) == 1  # below min_frequency, and joined all the same
+    assert made.apply(120, 121, 257) == 0  # occurs nowhere
+    assert made.apply(97, 97, 258) == 2  # twice in each aaa, joined once
+    assert made.best() == (98, 99, 3)
+    assert made.apply(98, 99, 259) == 3
+    assert made.best() == (258, 97, 2)
+    assert made.new_tokens == 0
+    assert made.tokens_made() == [b"ab", b"aa", b"bc"]
+    assert np.frombuffer(made.results()[1], np.uint32).tolist() == [256, 258, 259]
+    with pytest.raises(ValueError, match="no room for a token 260"):
+        made.apply(258, 97, 260)
+
+
+def test_a_shared_learner_goes_on_alone():
+    counts = {b"abcabc": 5, b"abd": 3, b"xyz": 1}
+    made = learner(counts, 20, shared=True, min_frequency=2)
+    made.apply(97, 98, 256)
+    with pytest.raises(ValueError, match="call own"):
+        made.learn(1)
+    made.own()
+    while made.learn(1):
+        pass
+    assert made.tokens_made() == [b"ab", b"abc", b"abcabc", b"abd"]
+    for call in (made.best, lambda: made.apply(97, 98, 300)):
+        with pytest.raises(ValueError, match="shared=True"):
+            call()
+
+
+def test_a_shared_learner_keeps_reserved_ids():
+    made = learner({b"abc": 1}, 2, reserved={b"ab": 256, b"zz": 257}, shared=True)
+    assert made.apply(97, 98, 256) == 1
+    assert made.apply(122, 122, 257) == 0
+    assert made.new_tokens == 2
+    assert made.apply(256, 99, 258) == 1
+    assert made.best() is None
+
+
+def test_a_shared_learner_has_room_for_all_ids_or_says_so():
+    with pytest.raises(TrainingError, match="32 bits"):
+        learner({b"ab": 1}, 2**64 - 1, shared=True)
+    made = learner({b"ab": 1}, 1000, shared=True)
+    for token in range(256, 1255):
+        assert made.apply(1, 2, token) == 0
+    assert made.apply(97, 98, 1255) == 1
+    assert made.best() is None
