@@ -7,13 +7,28 @@ not depend on the order in which pieces were counted. `bpetok.reference.train` i
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, PieceCounts
+from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts
 
 from bpetok.errors import TrainingError
+
+cdef extern from "_native/pages.h" nogil:
+    void* pages_new "bpetok_pages_new"(size_t size)
+    void pages_free "bpetok_pages_free"(void* start, size_t size)
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define bpetok_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define bpetok_prefetch(address) ((void)(address))
+    #endif
+    """
+    void prefetch "bpetok_prefetch"(const void* address) noexcept nogil
 
 cdef enum:
     TOO_MANY_POSITIONS = -3     # beside the codes of `_count`
@@ -21,6 +36,9 @@ cdef enum:
 
 cdef enum:
     CLASS_SLOTS = 16            # arena slots that share one weight
+    USUAL_COUNTS = 1 << 12      # words that occur less often are sorted by counting, the few others by qsort
+    AHEAD = 16                  # what is prefetched: so many steps before its turn
+    BLOCK_ROOM = (1 << 19) - 8  # postings in a block: 2 MiB with its head
     MAX_POSITIONS = 0xFFFFFF00  # of slots, and of ids
     SEPARATOR = 0xFFFFFFFF
     INSIDE = 0xFFFFFFFE
@@ -203,13 +221,13 @@ cdef class MergeLearner:
 
     def __dealloc__(self):
         self.free_postings()
-        free(self.symbols)
-        free(self.text)
-        free(self.weights)
+        pages_free(self.symbols, self.n_positions * 4)
+        pages_free(self.text, self.n_positions)
+        pages_free(self.weights, self.n_positions // CLASS_SLOTS * 8 + 8)
         free(self.tokens)
         free(self.reserved_ends)
         free(self.reserved_ids)
-        free(self.pairs)
+        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
         free(self.queue)
         free(self.left_side)
         free(self.right_side)
@@ -239,60 +257,85 @@ cdef class MergeLearner:
 
     cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids) noexcept nogil:
         """Lay the words out by falling count, and make room for what learning needs."""
-        cdef uint64_t n_words = 0, i, size, slots = CLASS_SLOTS, total = 0, symbols = 0, at, before
-        cdef Word* words = <Word*>malloc((counts.used + 1) * sizeof(Word))
+        cdef uint64_t* at = <uint64_t*>calloc(USUAL_COUNTS, 8)      # slots, then the next one, by count
+        cdef Word* words = NULL
+        cdef int failed = NO_MEMORY
+        if at != NULL:
+            failed = self.place_sorted(counts, byte_ids, at, &words)
+        free(at)
+        free(words)
+        return failed
+
+    cdef int place_sorted(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t* at,
+                          Word** words) noexcept nogil:
+        cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, total = 0, symbols = 0, before = 0
+        cdef const Entry* entry
         cdef const uint8_t* data
         cdef int failed
-        if words == NULL:
-            return NO_MEMORY
         for i in range(counts.n_slots):
-            if counts.entries[i].count:
-                counts.piece(&counts.entries[i], &size)
+            entry = &counts.entries[i]
+            if entry.count:
+                counts.piece(entry, &size)
+                if entry.count < USUAL_COUNTS:
+                    at[entry.count] += size + 1 if size > 1 else 0
+                else:
+                    n_words += size > 1
+                if entry.count > (MAX_COUNT - total) // size:
+                    return COUNT_OVERFLOW
+                total += entry.count * (size - 1)
+                symbols += size - 1
+        words[0] = <Word*>malloc((n_words + 1) * sizeof(Word))
+        if words[0] == NULL:
+            return NO_MEMORY
+        n_words = 0
+        for i in range(counts.n_slots):
+            entry = &counts.entries[i]
+            if entry.count >= USUAL_COUNTS:
+                counts.piece(entry, &size)
                 if size > 1:
-                    words[n_words].count = counts.entries[i].count
-                    words[n_words].slot = i
+                    words[0][n_words].count = entry.count
+                    words[0][n_words].slot = i
                     n_words += 1
-                    if words[n_words - 1].count > (MAX_COUNT - total) // (size - 1):
-                        free(words)
-                        return COUNT_OVERFLOW
-                    total += words[n_words - 1].count * (size - 1)
-                    symbols += size - 1
-        qsort(words, n_words, sizeof(Word), &more_frequent)
-        before = 0
+        qsort(words[0], n_words, sizeof(Word), &more_frequent)
         for i in range(n_words):
-            if words[i].count != before:
+            if words[0][i].count != before:
                 slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                before = words[i].count
-            counts.piece(&counts.entries[words[i].slot], &size)
+                before = words[0][i].count
+            counts.piece(&counts.entries[words[0][i].slot], &size)
+            words[0][i].count = slots
             slots += size + 1
+        for count in range(USUAL_COUNTS - 1, 0, -1):
+            if at[count]:
+                slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
+                size = at[count]
+                at[count] = slots
+                slots += size
         slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
         if slots > MAX_POSITIONS:
-            free(words)
             return TOO_MANY_POSITIONS
 
         # A merge shortens at least one word by one symbol, so no more merges than that can come.
         self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
         if self.next_id + self.capacity > MAX_POSITIONS:
-            free(words)
             return TOO_MANY_IDS
         failed = self.allocate(slots, self.next_id + self.capacity)
         if failed:
-            free(words)
             return failed
         for i in range(256):
             self.tokens[byte_ids[i]].length = 1
             self.tokens[byte_ids[i]].prefix = i << 56
         memset(self.symbols, 0xFF, slots * 4)
-        at = CLASS_SLOTS
-        before = 0
         for i in range(n_words):
-            if words[i].count != before:
-                at = (at + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                before = words[i].count
-            data = counts.piece(&counts.entries[words[i].slot], &size)
-            self.place_word(at, data, size, before, byte_ids)
-            at += size + 1
-        free(words)
+            entry = &counts.entries[words[0][i].slot]
+            data = counts.piece(entry, &size)
+            self.place_word(words[0][i].count, data, size, entry.count, byte_ids)
+        for i in range(counts.n_slots):
+            entry = &counts.entries[i]
+            if 0 < entry.count < USUAL_COUNTS:
+                data = counts.piece(entry, &size)
+                if size > 1:
+                    self.place_word(at[entry.count], data, size, entry.count, byte_ids)
+                    at[entry.count] += size + 1
         return OK
 
     cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size, uint64_t weight,
@@ -307,9 +350,9 @@ cdef class MergeLearner:
 
     cdef int allocate(self, uint64_t slots, uint64_t n_ids) noexcept nogil:
         self.n_positions = slots
-        self.symbols = <uint32_t*>malloc(slots * 4)
-        self.text = <uint8_t*>malloc(slots)
-        self.weights = <uint64_t*>calloc(slots // CLASS_SLOTS + 1, 8)
+        self.symbols = <uint32_t*>pages_new(slots * 4)
+        self.text = <uint8_t*>pages_new(slots)
+        self.weights = <uint64_t*>pages_new(slots // CLASS_SLOTS * 8 + 8)
         self.tokens = <Token*>calloc(n_ids, sizeof(Token))
         self.left_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
         self.right_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
@@ -327,81 +370,110 @@ cdef class MergeLearner:
 
     cdef int rebuild(self) noexcept nogil:
         """Count all pairs of the arena, and keep those at or above the threshold."""
-        cdef uint64_t p, i, key, kept = 0, postings = 0
-        cdef uint32_t left, right
+        cdef PairEntry** by_bytes = NULL
+        cdef int failed
+        if self.n_merges == 0:
+            by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
+            if by_bytes == NULL:
+                return NO_MEMORY
+        failed = self.count_pairs(by_bytes)
+        if failed == OK:
+            failed = self.keep_pairs()
+        if failed == OK:
+            if by_bytes != NULL:
+                memset(by_bytes, 0, (1 << 16) * sizeof(PairEntry*))
+            self.post_pairs(by_bytes)
+        free(by_bytes)
+        return failed
+
+    cdef inline PairEntry* entry_at(self, PairEntry** by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
+        """The entry of the pair at a slot, or the empty one where it would go; as long as all tokens are
+        single bytes, it is looked up once and noted by its bytes."""
+        cdef uint64_t at
+        if by_bytes == NULL:
+            return self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
+        at = <uint64_t>self.text[p] << 8 | self.text[next_p]
+        if by_bytes[at] == NULL:
+            by_bytes[at] = self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
+        return by_bytes[at]
+
+    cdef inline uint64_t behind(self, PairEntry** by_bytes, uint64_t p) noexcept nogil:
+        """The slot behind the token at a slot."""
+        return p + (1 if by_bytes != NULL else self.tokens[self.symbols[p]].length)
+
+    cdef int count_pairs(self, PairEntry** by_bytes) noexcept nogil:
+        cdef uint64_t p = 0, next_p
         cdef PairEntry* entry
-        cdef PairEntry* old
-        cdef uint64_t old_slots
-        cdef uint32_t* place
-        cdef uint64_t best = 0
         self.free_postings()
         self.queued = 0
         self.passed_over = False
-        if self.reset_pairs(1 << 16) != OK:
+        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
+        self.pairs = NULL
+        if self.reset_pairs(1 << 17) != OK:     # room for all pairs of bytes, so that none is moved
             return NO_MEMORY
-        p = 0
         while p < self.n_positions:
-            left = self.symbols[p]
-            if left == SEPARATOR:
+            if self.symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            i = p + self.tokens[left].length
-            right = self.symbols[i]
-            if right != SEPARATOR:
-                entry = self.slot_of(pair_key(left, right))
+            next_p = self.behind(by_bytes, p)
+            if self.symbols[next_p] != SEPARATOR:
+                entry = self.entry_at(by_bytes, p, next_p)
                 if entry.key == NO_KEY:
-                    entry = self.insert(entry, pair_key(left, right))
+                    entry = self.insert(entry, pair_key(self.symbols[p], self.symbols[next_p]))
                     if entry == NULL:
                         return NO_MEMORY
                 entry.count += self.weights[p // CLASS_SLOTS]
                 entry.n_postings += 1
-            p = i
-        for i in range(self.n_slots):
-            entry = &self.pairs[i]
-            if entry.key != NO_KEY and entry.count > best and self.allowed(entry.key):
-                best = entry.count
+            p = next_p
+        return OK
+
+    cdef int keep_pairs(self) noexcept nogil:
+        """Set the threshold, and move the pairs that may be wanted to a table of their own."""
+        cdef uint64_t i, kept = 0, postings = 0, best = 0, old_slots = self.n_slots
+        cdef PairEntry* old = self.pairs
+        cdef PairEntry* entry
+        cdef uint32_t* place
+        cdef int failed = NO_MEMORY
+        for i in range(old_slots):
+            if old[i].key != NO_KEY and old[i].count > best and self.allowed(old[i].key):
+                best = old[i].count
         self.set_threshold(best)
-        # Keep what may be wanted, in a table of its own.
-        old = self.pairs
-        old_slots = self.n_slots
-        self.pairs = NULL
         for i in range(old_slots):
             if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
                 kept += 1
                 postings += old[i].n_postings
-        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) != OK:
-            free(old)
-            return NO_MEMORY
-        place = self.room_for(postings)
-        if place == NULL:
-            free(old)
-            return NO_MEMORY
-        for i in range(old_slots):
-            if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
-                entry = self.insert(self.slot_of(old[i].key), old[i].key)
-                if entry == NULL or self.push(old[i].count, old[i].key) != OK:
-                    free(old)
-                    return NO_MEMORY
-                entry.count = old[i].count
-                entry.postings = place
-                place += old[i].n_postings
-        free(old)
-        p = 0
+        self.pairs = NULL
+        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) == OK:
+            place = self.room_for(postings)
+            if place != NULL:
+                failed = OK
+        if failed == OK:
+            for i in range(old_slots):
+                if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
+                    entry = self.insert(self.slot_of(old[i].key), old[i].key)
+                    if entry == NULL or self.push(old[i].count, old[i].key) != OK:
+                        failed = NO_MEMORY
+                        break
+                    entry.count = old[i].count
+                    entry.postings = place
+                    place += old[i].n_postings
+        pages_free(old, old_slots * sizeof(PairEntry))
+        return failed
+
+    cdef void post_pairs(self, PairEntry** by_bytes) noexcept nogil:
+        cdef uint64_t p = 0, next_p
+        cdef PairEntry* entry
         while p < self.n_positions:
-            left = self.symbols[p]
-            if left == SEPARATOR:
+            if self.symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            i = p + self.tokens[left].length
-            right = self.symbols[i]
-            if right != SEPARATOR:
-                key = pair_key(left, right)
-                entry = self.slot_of(key)
-                if entry.key == key:
+            next_p = self.behind(by_bytes, p)
+            if self.symbols[next_p] != SEPARATOR:
+                entry = self.entry_at(by_bytes, p, next_p)
+                if entry.key != NO_KEY:
                     entry.postings[entry.n_postings] = <uint32_t>p
                     entry.n_postings += 1
-            p = i
-        return OK
+            p = next_p
 
     cdef void set_threshold(self, uint64_t best) noexcept nogil:
         """A threshold for now, from the count of the best pair."""
@@ -434,9 +506,8 @@ cdef class MergeLearner:
         while self.n_slots < at_least:
             self.n_slots *= 2
             self.shift -= 1
-        free(self.pairs)
         self.used = 0
-        self.pairs = <PairEntry*>malloc(self.n_slots * sizeof(PairEntry))
+        self.pairs = <PairEntry*>pages_new(self.n_slots * sizeof(PairEntry))
         if self.pairs == NULL:
             return NO_MEMORY
         for i in range(self.n_slots):
@@ -460,13 +531,13 @@ cdef class MergeLearner:
             i = self.used
             self.pairs = NULL
             if self.reset_pairs(n * 2) != OK:
-                free(old)
+                pages_free(old, n * sizeof(PairEntry))
                 return NULL
             self.used = i
             for i in range(n):
                 if old[i].key != NO_KEY:
                     self.slot_of(old[i].key)[0] = old[i]
-            free(old)
+            pages_free(old, n * sizeof(PairEntry))
             entry = self.slot_of(key)
         self.used += 1
         entry.key = key
@@ -480,8 +551,8 @@ cdef class MergeLearner:
         cdef Block* block = self.blocks
         cdef uint64_t room
         if block == NULL or block.room - block.used < n:
-            room = n if n > 1 << 18 else 1 << 18
-            block = <Block*>malloc(sizeof(Block) + room * 4)
+            room = n if n > BLOCK_ROOM else BLOCK_ROOM
+            block = <Block*>pages_new(sizeof(Block) + room * 4)
             if block == NULL:
                 return NULL
             block.before = self.blocks
@@ -495,7 +566,7 @@ cdef class MergeLearner:
         cdef Block* block = self.blocks
         while block != NULL:
             self.blocks = block.before
-            free(block)
+            pages_free(block, sizeof(Block) + block.room * 4)
             block = self.blocks
 
     # -- the queue ---------------------------------------------------------------------------------
@@ -609,14 +680,16 @@ cdef class MergeLearner:
     cdef void look_ahead(self, uint64_t count) noexcept nogil:
         """Raise the threshold to a safe part of the count that the last merge will have.
 
-        Counts fall by nearly the same factor whenever the number of merges doubles, a little more each
-        time. A threshold too high costs a rebuild, one too low some memory.
+        Whenever the number of merges doubles, counts fall by a factor that is itself a little smaller than
+        the one before: by 0.03 to 0.08 of it in all corpora tried. A threshold too high costs a rebuild,
+        one too low some memory.
         """
         cdef double expected = <double>count, factor
         cdef uint64_t merges = self.n_merges
         if self.milestone_count:
             factor = <double>count / <double>self.milestone_count
             while merges < self.capacity:
+                factor *= 0.92
                 expected *= factor
                 merges *= 2
             if <uint64_t>(expected * 0.5) > self.threshold:
