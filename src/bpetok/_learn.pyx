@@ -705,6 +705,9 @@ cdef class MergeLearner:
         cdef uint64_t n = entry.n_postings, i, live = 0, n_left = 0, n_right = 0, weight, n_born
         cdef uint32_t p, x, y, made
         cdef uint32_t* symbols = self.symbols
+        cdef const uint64_t* weights = self.weights
+        cdef Neighbour* left_side = self.left_side
+        cdef Neighbour* right_side = self.right_side
         cdef int failed
         self.merge_pairs[2 * self.n_merges] = a
         self.merge_pairs[2 * self.n_merges + 1] = b
@@ -717,6 +720,9 @@ cdef class MergeLearner:
         self.n_merges += 1
 
         for i in range(n):
+            if i + AHEAD < n:
+                prefetch(&symbols[postings[i + AHEAD]])
+                prefetch(&weights[postings[i + AHEAD] // CLASS_SLOTS])
             p = postings[i]
             if symbols[p] != a or symbols[p + la] != b:
                 continue
@@ -727,28 +733,32 @@ cdef class MergeLearner:
             symbols[p + la] = INSIDE
             symbols[p] = made
             symbols[p + la + lb - 1] = made
-            weight = self.weights[p // CLASS_SLOTS]
+            weight = weights[p // CLASS_SLOTS]
             if x != SEPARATOR:
-                if self.left_side[x].n == 0:
+                if left_side[x].n == 0:
                     self.left_touched[n_left] = x
                     n_left += 1
-                self.left_side[x].n += 1
-                self.left_side[x].weight += weight
+                left_side[x].n += 1
+                left_side[x].weight += weight
             if y != SEPARATOR:
-                if self.right_side[y].n == 0:
+                if right_side[y].n == 0:
                     self.right_touched[n_right] = y
                     n_right += 1
-                self.right_side[y].n += 1
-                self.right_side[y].weight += weight
+                right_side[y].n += 1
+                right_side[y].weight += weight
 
         # The pairs that are gone. Where two joined pairs touch, the pair between them is (b, a) before
         # both, and was noted to the right of the first; to the left of the second stood `made` already,
         # so that (made, a) came and went within the step.
         for i in range(n_left):
+            if i + AHEAD < n_left:
+                self.fetch(pair_key(self.left_touched[i + AHEAD], a))
             x = self.left_touched[i]
             if x != made:
                 self.less(pair_key(x, a), self.left_side[x].weight)
         for i in range(n_right):
+            if i + AHEAD < n_right:
+                self.fetch(pair_key(b, self.right_touched[i + AHEAD]))
             y = self.right_touched[i]
             self.less(pair_key(b, y), self.right_side[y].weight)
         if self.left_side[made].n:
@@ -772,6 +782,8 @@ cdef class MergeLearner:
                 n_born += 1
         if n_born:
             for i in range(live):
+                if i + AHEAD < live:
+                    prefetch(&symbols[postings[i + AHEAD]])
                 p = postings[i]
                 x = symbols[p - 1]
                 y = symbols[p + la + lb]
@@ -791,6 +803,9 @@ cdef class MergeLearner:
             if failed:
                 return failed
         return OK
+
+    cdef inline void fetch(self, uint64_t key) noexcept nogil:
+        prefetch(&self.pairs[mix_key(key) >> self.shift])
 
     cdef inline void less(self, uint64_t key, uint64_t weight) noexcept nogil:
         cdef PairEntry* entry = self.slot_of(key)
