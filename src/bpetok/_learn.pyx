@@ -39,6 +39,7 @@ cdef enum:
     USUAL_COUNTS = 1 << 12      # words that occur less often are sorted by counting, the few others by qsort
     AHEAD = 16                  # what is prefetched: so many steps before its turn
     BLOCK_ROOM = (1 << 19) - 8  # postings in a block: 2 MiB with its head
+    LEAST_ROOM = 4              # postings that a `Free` takes the place of
     MAX_POSITIONS = 0xFFFFFF00  # of slots, and of ids
     SEPARATOR = 0xFFFFFFFF
     INSIDE = 0xFFFFFFFE
@@ -90,13 +91,21 @@ cdef struct Word:
 
 cdef struct Block:
     Block* before
-    uint64_t used
-    uint64_t room               # 32-bit values that follow
+    uint64_t room               # postings that follow
+
+# Where a list of postings lay that is not needed any more.
+cdef struct Free:
+    Free* before
+    uint64_t room
 
 
 cdef int more_frequent(const void* a, const void* b) noexcept nogil:
     cdef uint64_t left = (<const Word*>a).count, right = (<const Word*>b).count
     return (left < right) - (left > right)
+
+
+cdef inline uint64_t whole_room(uint64_t n) noexcept nogil:
+    return (n + LEAST_ROOM - 1) // LEAST_ROOM * LEAST_ROOM
 
 
 cdef inline uint64_t pair_key(uint32_t left, uint32_t right) noexcept nogil:
@@ -160,6 +169,9 @@ cdef class MergeLearner:
     cdef int shift
     cdef uint64_t used
     cdef Block* blocks              # postings
+    cdef uint32_t* place            # where the next postings go
+    cdef uint64_t room              # for so many
+    cdef Free* unused[33]           # other places, by the binary logarithm of their room
 
     cdef Candidate* queue           # a heap with four children a node, the best first
     cdef uint64_t queued
@@ -199,7 +211,7 @@ cdef class MergeLearner:
         self.next_id = next_id
         self.new_tokens = new_tokens
         self.ties_by_bytes = ties_by_bytes
-        self.milestone = 64
+        self.milestone = 512
         self.min_frequency = min_frequency if min_frequency else 1
         self.max_length = max_token_length if max_token_length else MAX_POSITIONS
         self.n_reserved = <uint64_t>len(reserved)
@@ -213,10 +225,9 @@ cdef class MergeLearner:
             end += <uint64_t>len(token)
             self.reserved_ends[i] = end
             self.reserved_ids[i] = token_id
+        self.threshold = 0xFFFFFFFFFFFFFFFFULL      # no pair is kept yet
         with nogil:
             self.failed = self.place_words(counts, ids)
-            if self.failed == OK:
-                self.failed = self.rebuild()
         self.check()
 
     def __dealloc__(self):
@@ -280,7 +291,7 @@ cdef class MergeLearner:
                     at[entry.count] += size + 1 if size > 1 else 0
                 else:
                     n_words += size > 1
-                if entry.count > (MAX_COUNT - total) // size:
+                if size > 1 and entry.count > (MAX_COUNT - total) // (size - 1):
                     return COUNT_OVERFLOW
                 total += entry.count * (size - 1)
                 symbols += size - 1
@@ -441,7 +452,7 @@ cdef class MergeLearner:
         for i in range(old_slots):
             if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
                 kept += 1
-                postings += old[i].n_postings
+                postings += whole_room(old[i].n_postings)
         self.pairs = NULL
         if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) == OK:
             place = self.room_for(postings)
@@ -456,7 +467,7 @@ cdef class MergeLearner:
                         break
                     entry.count = old[i].count
                     entry.postings = place
-                    place += old[i].n_postings
+                    place += whole_room(old[i].n_postings)
         pages_free(old, old_slots * sizeof(PairEntry))
         return failed
 
@@ -547,20 +558,48 @@ cdef class MergeLearner:
         return entry
 
     cdef uint32_t* room_for(self, uint64_t n) noexcept nogil:
-        """Room for n postings, kept until the next rebuild."""
-        cdef Block* block = self.blocks
-        cdef uint64_t room
-        if block == NULL or block.room - block.used < n:
-            room = n if n > BLOCK_ROOM else BLOCK_ROOM
-            block = <Block*>pages_new(sizeof(Block) + room * 4)
-            if block == NULL:
-                return NULL
-            block.before = self.blocks
-            block.used = 0
-            block.room = room
-            self.blocks = block
-        block.used += n
-        return <uint32_t*>(block + 1) + (block.used - n)
+        """Room for n postings, kept until it is given back or until the next rebuild; NULL when memory is
+        short."""
+        cdef Block* block
+        cdef Free* found = NULL
+        cdef uint64_t size = 0, room
+        n = whole_room(n) if n else LEAST_ROOM
+        if self.room < n:
+            self.give_back(self.place, self.room)
+            self.room = 0
+            while size < 33 and found == NULL:
+                if <uint64_t>1 << size >= n:
+                    found = self.unused[size]
+                size += 1
+            if found != NULL:
+                self.unused[size - 1] = found.before
+                self.place = <uint32_t*>found
+                self.room = found.room
+            else:
+                room = n if n > BLOCK_ROOM else BLOCK_ROOM
+                block = <Block*>pages_new(sizeof(Block) + room * 4)
+                if block == NULL:
+                    return NULL
+                block.before = self.blocks
+                block.room = room
+                self.blocks = block
+                self.place = <uint32_t*>(block + 1)
+                self.room = room
+        self.place += n
+        self.room -= n
+        return self.place - n
+
+    cdef void give_back(self, uint32_t* place, uint64_t n) noexcept nogil:
+        """Let the room of n postings be used again."""
+        cdef Free* free = <Free*>place
+        cdef uint64_t size = 0
+        n = whole_room(n)
+        if n:
+            while n >> size > 1:
+                size += 1
+            free.before = self.unused[size]
+            free.room = n
+            self.unused[size] = free
 
     cdef void free_postings(self) noexcept nogil:
         cdef Block* block = self.blocks
@@ -568,6 +607,8 @@ cdef class MergeLearner:
             self.blocks = block.before
             pages_free(block, sizeof(Block) + block.room * 4)
             block = self.blocks
+        memset(self.unused, 0, sizeof(self.unused))
+        self.room = 0
 
     # -- the queue ---------------------------------------------------------------------------------
 
@@ -663,6 +704,9 @@ cdef class MergeLearner:
             if entry.count != top.count:
                 if entry.count < self.threshold:
                     self.drop_top()
+                    self.give_back(entry.postings, entry.n_postings)
+                    entry.postings = NULL
+                    entry.n_postings = 0
                 else:
                     top.count = entry.count
                     self.sink(top)
@@ -692,8 +736,8 @@ cdef class MergeLearner:
                 factor *= 0.92
                 expected *= factor
                 merges *= 2
-            if <uint64_t>(expected * 0.5) > self.threshold:
-                self.threshold = <uint64_t>(expected * 0.5)
+            if <uint64_t>(expected * 0.7) > self.threshold:
+                self.threshold = <uint64_t>(expected * 0.7)
         self.milestone_count = count
         self.milestone *= 2
 
@@ -802,6 +846,7 @@ cdef class MergeLearner:
             failed = self.settle(&self.right_side[y], pair_key(made, y))
             if failed:
                 return failed
+        self.give_back(postings, n)
         return OK
 
     cdef inline void fetch(self, uint64_t key) noexcept nogil:
