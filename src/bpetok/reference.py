@@ -283,7 +283,7 @@ def train(
     counts: Mapping[bytes, int],
     n_merges: int,
     *,
-    tie_break: Literal["bytes", "huggingface"] = "bytes",
+    tie_break: Literal["bytes", "huggingface", "rustbpe"] = "bytes",
     min_frequency: int = 1,
     max_token_length: int | None = None,
 ) -> list[tuple[bytes, bytes]]:
@@ -296,7 +296,8 @@ def train(
         counts: pieces with how often each occurs.
         n_merges: how many merges to learn; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
-            bytes) are first in order, with "huggingface" the one whose (left id, right id) are.
+            bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
+            are; these two differ in the ids of bytes.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
 
@@ -304,7 +305,8 @@ def train(
     [(b'a', b'a'), (b'a', b'b')]
     """
     words = {piece: [piece[at : at + 1] for at in range(len(piece))] for piece in counts}
-    ids = {bytes([byte]): at for at, byte in enumerate(BYTE_ORDER)}
+    byte_order = BYTE_ORDER if tie_break == "huggingface" else range(256)
+    ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
     merges: list[tuple[bytes, bytes]] = []
 
     def order(pair: tuple[bytes, bytes]) -> tuple[Any, Any]:

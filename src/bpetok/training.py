@@ -7,7 +7,7 @@ specification of the merges.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
-TieBreak = Literal["bytes", "huggingface"]
+TieBreak = Literal["bytes", "huggingface", "rustbpe"]
 
 MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
 STEP = 256  # merges between two looks at the signals and the progress callback
@@ -76,6 +76,8 @@ def train(
         tie_break: which of equally frequent pairs is merged first, and how ids are laid out. "bytes": the
             pair that comes first by (left bytes, right bytes); a byte's id is its value, then come the
             merges, then the special tokens. "huggingface": merges and ids of `tokenizers`' `BpeTrainer`.
+            "rustbpe": merges and ids of `rustbpe`: as "bytes", but the pair that comes first by (left id,
+            right id).
         min_frequency: the least number of times a pair must occur to be merged.
         max_token_length: the most bytes a token may have; None for any number.
         num_threads: how many threads count; None for as many as there are processors.
@@ -97,8 +99,10 @@ def train(
     """
     settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    counts = count(sources, pattern=pattern, num_threads=num_threads, progress=progress)
-    return _train(counts, settings, progress, name)
+    # No name for the counts here, so that `_train` can let them go.
+    return _train(
+        count(sources, pattern=pattern, num_threads=num_threads, progress=progress), settings, progress, name
+    )
 
 
 def train_from_counts(
@@ -146,25 +150,31 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
             one (see `Settings.reserved`).
         CorpusError: there are no counts.
     """
+    return _learned(_learner(counts, settings), settings, progress)
+
+
+def _learner(counts: CountTable, settings: "Settings") -> MergeLearner:
+    """A learner that has taken in the counts, and does not need them any more."""
     if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
-    by_bytes = settings.tie_break == "bytes"
-    specials = {} if by_bytes else {text: at for at, text in enumerate(settings.special_tokens)}
-    byte_ids = list(range(256)) if by_bytes else _alphabet_ids(specials)
-    next_id = max(*byte_ids, len(specials) - 1) + 1
-    reserved = {data: token for data, token in settings.reserved().items() if len(data) > 1}
-    learner = MergeLearner(
+    byte_ids, next_id = settings.byte_ids()
+    return MergeLearner(
         counts.table,
         byte_ids=byte_ids,
         next_id=next_id,
         new_tokens=settings.vocab_size - settings.least_vocab_size(),
-        reserved=reserved,
-        ties_by_bytes=by_bytes,
+        reserved={data: token for data, token in settings.reserved().items() if len(data) > 1},
+        ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
     )
+
+
+def _learned(learner: MergeLearner, settings: "Settings", progress: ProgressCallback | None) -> Learned:
+    byte_ids, next_id = settings.byte_ids()
+    specials = {text: at for at, text in enumerate(settings.special_tokens)}
     total = learner.new_tokens
     more = True
     while more:
@@ -178,11 +188,11 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
     )
     tokens = {token: bytes([byte]) for byte, token in enumerate(byte_ids)}
     tokens.update(zip(ids.tolist(), learner.tokens_made(), strict=True))
+    if settings.tie_break != "huggingface":
+        specials = {text: at for at, text in enumerate(settings.special_tokens, next_id + len(ids))}
     for text, token in specials.items():
         if token in tokens and tokens[token] != text.encode():
             raise _spelling_error(text, tokens[token])
-    if by_bytes:
-        specials = {text: at for at, text in enumerate(settings.special_tokens, next_id + len(ids))}
     return Learned(
         pairs.reshape(-1, 2),
         ids,
@@ -209,8 +219,9 @@ class Settings:
         Raises:
             TrainingError: they cannot.
         """
-        if self.tie_break not in ("bytes", "huggingface"):
-            raise TrainingError(f'tie_break is {self.tie_break!r}: it must be "bytes" or "huggingface"')
+        if self.tie_break not in get_args(TieBreak):
+            known = ", ".join(f'"{name}"' for name in get_args(TieBreak))
+            raise TrainingError(f"tie_break is {self.tie_break!r}: it must be one of {known}")
         seen = set()
         for text in self.special_tokens:
             if not isinstance(text, str) or not text:
@@ -244,13 +255,21 @@ class Settings:
         is the same token. Its text and its bytes agree if it is plain ASCII without a space; otherwise the
         two must not meet.
         """
-        if self.tie_break == "bytes":
+        if self.tie_break != "huggingface":
             return {}
         return {
             data: token
             for token, text in enumerate(self.special_tokens)
             if (data := unspell(text)) is not None
         }
+
+    def byte_ids(self) -> tuple[list[int], int]:
+        """The ids of the 256 bytes, and the first id for a merge."""
+        if self.tie_break != "huggingface":
+            return list(range(256)), 256
+        specials = {text: at for at, text in enumerate(self.special_tokens)}
+        ids = _alphabet_ids(specials)
+        return ids, max(*ids, len(specials) - 1) + 1
 
     def least_vocab_size(self) -> int:
         """The number of ids that are given without a merge."""
@@ -270,29 +289,34 @@ def _train(
 ) -> Tokenizer:
     from bpetok import __version__
 
-    learned = learn(counts, settings, progress)
+    pattern = counts.pattern
+    corpus = {
+        "n_texts": counts.n_texts,
+        "n_bytes": counts.n_bytes,
+        "n_pieces": counts.n_pieces,
+        "n_distinct_pieces": len(counts),
+    }
+    learner = _learner(counts, settings)
+    del counts  # as large as what learning needs
+    learned = _learned(learner, settings, progress)
+    del learner
     vocabulary = Vocabulary.from_merges(
         learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
     )
     provenance: dict[str, Any] = {
         "trained_by": f"bpetok {__version__}",
-        "pattern": counts.pattern,
+        "pattern": pattern,
         "tie_break": settings.tie_break,
         "vocab_size_requested": settings.vocab_size,
         "vocab_size": vocabulary.n_vocab,
         "n_merges": len(learned.ids),
         "min_frequency": settings.min_frequency,
         "max_token_length": settings.max_token_length,
-        "corpus": {
-            "n_texts": counts.n_texts,
-            "n_bytes": counts.n_bytes,
-            "n_pieces": counts.n_pieces,
-            "n_distinct_pieces": len(counts),
-        },
+        "corpus": corpus,
         "ended_early": learned.ended_early,
     }
     name = name if name is not None else f"bpe-{settings.vocab_size}"
-    return Tokenizer.from_vocabulary(name, counts.pattern, vocabulary, provenance=provenance)
+    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance)
 
 
 def _texts(special_tokens: Iterable[str]) -> Iterable[str]:

@@ -47,7 +47,7 @@ lines = st.lists(
 
 @given(
     counts=tables,
-    tie_break=st.sampled_from(["bytes", "huggingface"]),
+    tie_break=st.sampled_from(["bytes", "huggingface", "rustbpe"]),
     n=st.integers(0, 60),
     least=st.integers(0, 3),
     longest=st.one_of(st.none(), st.integers(1, 12)),

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tie-break",
-    type=click.Choice(["bytes", "huggingface"]),
+    type=click.Choice(["bytes", "huggingface", "rustbpe"]),
     default="bytes",
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
@@ -71,7 +71,7 @@ def command(
     pattern: str,
     specials: tuple[str, ...],
     file_format: str,
-    tie_break: Literal["bytes", "huggingface"],
+    tie_break: Literal["bytes", "huggingface", "rustbpe"],
     min_frequency: int,
     max_token_length: int | None,
     threads: int | None,
