@@ -27,6 +27,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
+    {"editing"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},

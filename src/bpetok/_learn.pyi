@@ -1,6 +1,6 @@
 """Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from bpetok._count import PieceCounts
@@ -54,6 +54,18 @@ class MergeLearner:
     @property
     def rebuilds(self) -> int:
         """How often the pairs were counted afresh; the first time included."""
+
+    def begin_with(self, tokens: dict[bytes, int], encode: Callable[[bytes], Sequence[int]]) -> None:
+        """Take the pieces as a tokenizer encodes them, in place of single bytes. Before `learn`.
+
+        Args:
+            tokens: the bytes of every token to its id, below the `next_id` given before. No merge makes one
+                of them again.
+            encode: a piece to its ids, which are among these.
+
+        Raises:
+            ValueError: the ids of a piece do not have its bytes, or an id is not below the first new one.
+        """
 
     def learn(self, limit: int) -> bool:
         """Make up to `limit` more merges, without the GIL; returns whether more may follow.

@@ -193,6 +193,7 @@ cdef class MergeLearner:
     cdef uint32_t* merge_ids
     cdef uint64_t* merge_counts
     cdef bint exhausted             # no pair is left that may merge
+    cdef object taken               # a set of the tokens that no merge may make, or None
     cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
     cdef readonly uint64_t rebuilds
@@ -383,7 +384,7 @@ cdef class MergeLearner:
         """Count all pairs of the arena, and keep those at or above the threshold."""
         cdef PairEntry** by_bytes = NULL
         cdef int failed
-        if self.n_merges == 0:
+        if self.n_merges == 0 and self.taken is None:
             by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
             if by_bytes == NULL:
                 return NO_MEMORY
@@ -712,6 +713,8 @@ cdef class MergeLearner:
                     self.sink(top)
                 continue
             self.drop_top()
+            if self.is_taken(entry):
+                continue
             failed = self.join(entry)
             if failed:
                 return failed
@@ -720,6 +723,17 @@ cdef class MergeLearner:
                 self.look_ahead(top.count)
         self.exhausted = limit > 0 and self.new_tokens > 0
         return OK
+
+    cdef bint is_taken(self, const PairEntry* entry) noexcept nogil:
+        """Whether the token that a pair makes is there already."""
+        cdef const uint8_t* data
+        cdef Py_ssize_t size
+        if self.taken is None:
+            return False
+        data = self.text + entry.postings[0]    # a stale place has the same bytes
+        size = <Py_ssize_t>self.tokens[left_of(entry.key)].length + self.tokens[right_of(entry.key)].length
+        with gil:
+            return PyBytes_FromStringAndSize(<const char*>data, size) in self.taken
 
     cdef void look_ahead(self, uint64_t count) noexcept nogil:
         """Raise the threshold to a safe part of the count that the last merge will have.
@@ -904,7 +918,6 @@ cdef class MergeLearner:
         cdef const uint8_t* data = self.text + start
         cdef uint64_t i, begin = 0
         cdef uint32_t found = self.next_id
-        cdef Token* token
         for i in range(self.n_reserved):
             if self.reserved_ends[i] - begin == length and memcmp(self.reserved + begin, data, length) == 0:
                 found = self.reserved_ids[i]
@@ -913,15 +926,56 @@ cdef class MergeLearner:
         if found == self.next_id:
             self.next_id += 1
             self.new_tokens -= 1
-        token = &self.tokens[found]
-        token.start = start
-        token.length = length
-        token.prefix = 0
-        for i in range(8):
-            token.prefix = token.prefix << 8 | (data[i] if i < length else 0)
+        self.describe(found, data, length)
+        self.tokens[found].start = start
         return found
 
+    cdef void describe(self, uint32_t token, const uint8_t* data, uint32_t length) noexcept nogil:
+        cdef uint64_t i, prefix = 0
+        for i in range(8):
+            prefix = prefix << 8 | (data[i] if i < length else 0)
+        self.tokens[token].prefix = prefix
+        self.tokens[token].length = length
+
     # -- for Python --------------------------------------------------------------------------------
+
+    def begin_with(self, dict tokens not None, encode not None):
+        """Take the pieces as a tokenizer encodes them, in place of single bytes. Before `learn`.
+
+        Args:
+            tokens: the bytes of every token to its id, below the `next_id` given before. No merge makes one
+                of them again.
+            encode: a piece to its ids, which are among these.
+        """
+        cdef uint64_t at = 0, end, i
+        cdef uint32_t token, length
+        cdef bytes piece
+        if self.n_merges or self.rebuilds or self.failed:
+            raise RuntimeError("a learner takes pieces as encoded before it learns, or not at all")
+        for data, token in tokens.items():
+            if token >= self.next_id:
+                raise ValueError(f"the id {token} is not below the first new one, {self.next_id}")
+            self.describe(token, <const uint8_t*>PyBytes_AS_STRING(data), <uint32_t>len(data))
+        while at < self.n_positions:
+            if self.symbols[at] == SEPARATOR:
+                at += 1
+                continue
+            end = at
+            while self.symbols[end] != SEPARATOR:
+                end += 1
+            piece = PyBytes_FromStringAndSize(<const char*>(self.text + at), <Py_ssize_t>(end - at))
+            for token in encode(piece):
+                length = self.tokens[token].length if token < self.next_id else 0
+                if length == 0 or at + length > end:
+                    raise ValueError(f"the ids of {piece!r} do not have its bytes")
+                for i in range(at, at + length):
+                    self.symbols[i] = INSIDE
+                self.symbols[at] = self.symbols[at + length - 1] = token
+                self.tokens[token].start = <uint32_t>at
+                at += length
+            if at != end:
+                raise ValueError(f"the ids of {piece!r} do not have its bytes")
+        self.taken = tokens.keys()
 
     def learn(self, uint64_t limit):
         """Make up to `limit` more merges, without the GIL; returns whether more may follow."""

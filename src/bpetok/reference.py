@@ -286,6 +286,8 @@ def train(
     tie_break: Literal["bytes", "huggingface", "rustbpe"] = "bytes",
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    start: Mapping[bytes, Iterable[bytes]] | None = None,
+    taken: Collection[bytes] = (),
 ) -> list[tuple[bytes, bytes]]:
     """Learn merges: count all pairs of neighbours, join the most frequent one everywhere, and again.
 
@@ -300,11 +302,16 @@ def train(
             are; these two differ in the ids of bytes.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
+        start: the tokens of each piece at the beginning; None for single bytes.
+        taken: tokens that no merge may make.
 
     >>> train({b"aaab": 2, b"ab": 1}, 2)
     [(b'a', b'a'), (b'a', b'b')]
     """
-    words = {piece: [piece[at : at + 1] for at in range(len(piece))] for piece in counts}
+    words = {
+        piece: list(start[piece]) if start else [piece[at : at + 1] for at in range(len(piece))]
+        for piece in counts
+    }
     byte_order = BYTE_ORDER if tie_break == "huggingface" else range(256)
     ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
     merges: list[tuple[bytes, bytes]] = []
@@ -316,7 +323,8 @@ def train(
         pairs: Counter[tuple[bytes, bytes]] = Counter()
         for piece, parts in words.items():
             for left, right in itertools.pairwise(parts):
-                if max_token_length is None or len(left) + len(right) <= max_token_length:
+                short = max_token_length is None or len(left) + len(right) <= max_token_length
+                if short and left + right not in taken:
                     pairs[left, right] += counts[piece]
         if not pairs:
             break
