@@ -14,6 +14,7 @@ import click
 from bpetok.errors import VocabularyError
 
 if TYPE_CHECKING:
+    from bpetok.editing import Edited
     from bpetok.tokenizer import Tokenizer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,6 +69,61 @@ def text_options(*, special: str) -> Callable[[F], F]:
         )(function)
 
     return decorate
+
+
+def edited_options(function: F) -> F:
+    """`-o`, `--format`, `--map` and `--threads`: a tokenizer made from another one."""
+    function = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Threads that count  [default: all processors]",
+    )(function)
+    function = click.option(
+        "--map",
+        "map_path",
+        metavar="FILE",
+        help="Write the new id of each old one, -1 for none: a JSON list, or an array if FILE ends in .npy.",
+    )(function)
+    function = click.option(
+        "--format",
+        "file_format",
+        type=click.Choice(["native", "tiktoken", "huggingface"]),
+        default="native",
+        show_default=True,
+        help="Format of OUT.",
+    )(function)
+    return click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")(function)
+
+
+def check_edited(output: str, file_format: str, map_path: str | None, *, force: bool) -> None:
+    """See before any work begins that all files may be written.
+
+    Raises:
+        click.UsageError: one may not.
+    """
+    paths = [output] + ([f"{output}.json"] if file_format == "tiktoken" else [])
+    if map_path is not None:
+        paths.append(map_path)
+    if "-" in paths:
+        raise click.UsageError("OUT and the file of --map must be files: - is none")
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise click.UsageError(f"--map {map_path} is a file of OUT: name another")
+    for path in paths:
+        check_output(path, force=force)
+
+
+def save_edited(edited: "Edited", output: str, file_format: str, map_path: str | None) -> None:
+    """Write a tokenizer, and before it the map of ids."""
+    import numpy as np
+
+    if map_path is not None:
+        with open_output(map_path) as file:
+            if map_path.endswith(".npy"):
+                np.save(file, edited.id_map)
+            else:
+                file.write(json.dumps(edited.id_map.tolist()).encode() + b"\n")
+    edited.tokenizer.save(output, file_format)
 
 
 def load_tokenizer(name: str) -> "Tokenizer":

@@ -12,7 +12,7 @@ import click
 
 from bpetok.errors import BpetokError
 
-COMMANDS = ("train", "encode", "decode", "count", "inspect", "explain", "demo", "bench")
+COMMANDS = ("train", "extend", "prune", "encode", "decode", "count", "inspect", "explain", "demo", "bench")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
