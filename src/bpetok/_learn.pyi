@@ -18,6 +18,8 @@ class MergeLearner:
             one of them takes that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
+        order: all pieces, in the order in which the corpus first has them. Given that, take of equally
+            frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
 
@@ -38,6 +40,7 @@ class MergeLearner:
         ties_by_bytes: bool,
         min_frequency: int,
         max_token_length: int = 0,
+        order: list[bytes] | None = None,
     ) -> None: ...
     @property
     def n_merges(self) -> int:

@@ -64,7 +64,8 @@ cdef struct PairEntry:
     uint64_t key                # left << 32 | right; NO_KEY: empty
     uint64_t count
     uint32_t* postings          # ascending
-    uint64_t n_postings
+    uint32_t n_postings
+    uint32_t first              # with ties by place: the first good posting, as it was when queued
 
 cdef struct Candidate:
     uint64_t count              # as it was when queued; the pair's count may have fallen since
@@ -138,6 +139,8 @@ cdef class MergeLearner:
             that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
+        order: all pieces, in the order in which the corpus first has them. Given that, take of equally
+            frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
 
@@ -155,6 +158,7 @@ cdef class MergeLearner:
     cdef uint32_t next_id
     cdef readonly uint64_t new_tokens   # ids still to give
     cdef bint ties_by_bytes
+    cdef bint ties_by_place
     cdef uint64_t min_frequency
     cdef uint64_t max_length
 
@@ -187,6 +191,7 @@ cdef class MergeLearner:
     cdef Born* born
     cdef uint64_t born_room
 
+    cdef uint64_t pairs_in_all      # the sum of the counts of all pairs at the beginning
     cdef uint64_t capacity          # merges there is room for
     cdef readonly uint64_t n_merges
     cdef uint32_t* merge_pairs
@@ -199,7 +204,8 @@ cdef class MergeLearner:
     cdef readonly uint64_t rebuilds
 
     def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
-                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0):
+                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0,
+                 list order=None):
         cdef uint32_t[256] ids
         cdef uint64_t i, end = 0
         if self.reserved_ends != NULL:
@@ -227,8 +233,12 @@ cdef class MergeLearner:
             self.reserved_ends[i] = end
             self.reserved_ids[i] = token_id
         self.threshold = 0xFFFFFFFFFFFFFFFFULL      # no pair is kept yet
-        with nogil:
-            self.failed = self.place_words(counts, ids)
+        if order is not None:
+            self.ties_by_place = True
+            self.failed = self.place_in_order(counts, order, ids)
+        else:
+            with nogil:
+                self.failed = self.place_words(counts, ids)
         self.check()
 
     def __dealloc__(self):
@@ -280,7 +290,7 @@ cdef class MergeLearner:
 
     cdef int place_sorted(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t* at,
                           Word** words) noexcept nogil:
-        cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, total = 0, symbols = 0, before = 0
+        cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, before = 0
         cdef const Entry* entry
         cdef const uint8_t* data
         cdef int failed
@@ -292,10 +302,8 @@ cdef class MergeLearner:
                     at[entry.count] += size + 1 if size > 1 else 0
                 else:
                     n_words += size > 1
-                if size > 1 and entry.count > (MAX_COUNT - total) // (size - 1):
+                if self.add_up(entry.count, size) != OK:
                     return COUNT_OVERFLOW
-                total += entry.count * (size - 1)
-                symbols += size - 1
         words[0] = <Word*>malloc((n_words + 1) * sizeof(Word))
         if words[0] == NULL:
             return NO_MEMORY
@@ -322,21 +330,9 @@ cdef class MergeLearner:
                 size = at[count]
                 at[count] = slots
                 slots += size
-        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        if slots > MAX_POSITIONS:
-            return TOO_MANY_POSITIONS
-
-        # A merge shortens at least one word by one symbol, so no more merges than that can come.
-        self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
-        if self.next_id + self.capacity > MAX_POSITIONS:
-            return TOO_MANY_IDS
-        failed = self.allocate(slots, self.next_id + self.capacity)
+        failed = self.allocate(slots, byte_ids)
         if failed:
             return failed
-        for i in range(256):
-            self.tokens[byte_ids[i]].length = 1
-            self.tokens[byte_ids[i]].prefix = i << 56
-        memset(self.symbols, 0xFF, slots * 4)
         for i in range(n_words):
             entry = &counts.entries[words[0][i].slot]
             data = counts.piece(entry, &size)
@@ -360,7 +356,47 @@ cdef class MergeLearner:
         for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
             self.weights[i] = weight
 
-    cdef int allocate(self, uint64_t slots, uint64_t n_ids) noexcept nogil:
+    cdef int place_in_order(self, PieceCounts counts, list order, const uint32_t* byte_ids):
+        """Lay the words out as they are given, each in classes of its own."""
+        cdef uint64_t slots = CLASS_SLOTS, size
+        cdef bytes piece
+        cdef int failed
+        for piece in order:
+            size = <uint64_t>len(piece)
+            if self.add_up(counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), size) != OK:
+                return COUNT_OVERFLOW
+            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        failed = self.allocate(slots, byte_ids)
+        if failed:
+            return failed
+        slots = CLASS_SLOTS
+        for piece in order:
+            size = <uint64_t>len(piece)
+            self.place_word(slots, <const uint8_t*>PyBytes_AS_STRING(piece), size,
+                            counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), byte_ids)
+            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        return OK
+
+    cdef inline int add_up(self, uint64_t count, uint64_t size) noexcept nogil:
+        """Note a word that is to be placed: how many pairs it has, and how often they occur in all."""
+        if size > 1:
+            if count > (MAX_COUNT - self.pairs_in_all) // (size - 1):
+                return COUNT_OVERFLOW
+            self.pairs_in_all += count * (size - 1)
+            self.capacity += size - 1
+        return OK
+
+    cdef int allocate(self, uint64_t slots, const uint32_t* byte_ids) noexcept nogil:
+        """Room for what has been noted, in so many slots."""
+        cdef uint64_t n_ids, i
+        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        if slots > MAX_POSITIONS:
+            return TOO_MANY_POSITIONS
+        # A merge shortens at least one word by one symbol, so no more merges than that can come.
+        self.capacity = min(min(self.new_tokens, self.capacity) + self.n_reserved, self.capacity)
+        n_ids = self.next_id + self.capacity
+        if n_ids > MAX_POSITIONS:
+            return TOO_MANY_IDS
         self.n_positions = slots
         self.symbols = <uint32_t*>pages_new(slots * 4)
         self.text = <uint8_t*>pages_new(slots)
@@ -378,6 +414,10 @@ cdef class MergeLearner:
                 or self.right_touched == NULL or self.merge_pairs == NULL or self.merge_ids == NULL
                 or self.merge_counts == NULL):
             return NO_MEMORY
+        for i in range(256):
+            self.tokens[byte_ids[i]].length = 1
+            self.tokens[byte_ids[i]].prefix = i << 56
+        memset(self.symbols, 0xFF, slots * 4)
         return OK
 
     cdef int rebuild(self) noexcept nogil:
@@ -434,6 +474,7 @@ cdef class MergeLearner:
                     entry = self.insert(entry, pair_key(self.symbols[p], self.symbols[next_p]))
                     if entry == NULL:
                         return NO_MEMORY
+                    entry.first = <uint32_t>p
                 entry.count += self.weights[p // CLASS_SLOTS]
                 entry.n_postings += 1
             p = next_p
@@ -463,12 +504,16 @@ cdef class MergeLearner:
             for i in range(old_slots):
                 if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
                     entry = self.insert(self.slot_of(old[i].key), old[i].key)
-                    if entry == NULL or self.push(old[i].count, old[i].key) != OK:
+                    if entry == NULL:
                         failed = NO_MEMORY
                         break
                     entry.count = old[i].count
+                    entry.first = old[i].first
                     entry.postings = place
                     place += whole_room(old[i].n_postings)
+                    if self.push(old[i].count, old[i].key) != OK:
+                        failed = NO_MEMORY
+                        break
         pages_free(old, old_slots * sizeof(PairEntry))
         return failed
 
@@ -617,6 +662,8 @@ cdef class MergeLearner:
         cdef int order
         if one.count != other.count:
             return one.count > other.count
+        if self.ties_by_place:
+            return self.slot_of(one.key).first < self.slot_of(other.key).first
         if not self.ties_by_bytes:
             return one.key < other.key
         order = self.compare(left_of(one.key), left_of(other.key))
@@ -712,6 +759,9 @@ cdef class MergeLearner:
                     top.count = entry.count
                     self.sink(top)
                 continue
+            if self.ties_by_place and self.moved(entry):
+                self.sink(top)
+                continue
             self.drop_top()
             if self.is_taken(entry):
                 continue
@@ -723,6 +773,16 @@ cdef class MergeLearner:
                 self.look_ahead(top.count)
         self.exhausted = limit > 0 and self.new_tokens > 0
         return OK
+
+    cdef bint moved(self, PairEntry* entry) noexcept nogil:
+        """Whether the first place of a pair is another than when it was queued; from now on it is that. Like
+        counts, first places only ever get worse."""
+        cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), before = entry.first
+        cdef uint32_t* posting = entry.postings
+        while self.symbols[posting[0]] != a or self.symbols[posting[0] + self.tokens[a].length] != b:
+            posting += 1
+        entry.first = posting[0]
+        return entry.first != before
 
     cdef bint is_taken(self, const PairEntry* entry) noexcept nogil:
         """Whether the token that a pair makes is there already."""
@@ -910,7 +970,8 @@ cdef class MergeLearner:
             return NO_MEMORY
         entry.count = weight
         entry.postings = self.born[at - 1].postings
-        entry.n_postings = self.born[at - 1].n
+        entry.n_postings = <uint32_t>self.born[at - 1].n
+        entry.first = entry.postings[0]
         return self.push(weight, key)
 
     cdef uint32_t token_for(self, uint32_t start, uint32_t length) noexcept nogil:

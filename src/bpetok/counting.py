@@ -20,9 +20,9 @@ from bpetok._text import as_utf8
 from bpetok.corpus import Document, check, read
 from bpetok.errors import CorpusError
 from bpetok.patterns import Pattern, resolve
-from bpetok.pretokenize import compile_pattern, match_spans
+from bpetok.pretokenize import compile_pattern, match_spans, split
 
-__all__ = ["CountTable", "Progress", "ProgressCallback", "Sources", "count"]
+__all__ = ["CountTable", "Progress", "ProgressCallback", "Sources", "count", "count_in_order"]
 
 CHUNK = 1 << 20  # bytes (characters, for str) that a thread counts at a time
 
@@ -197,6 +197,38 @@ def count(
 
     table = _run(jobs(), num_threads or _processors(), done)
     return CountTable(table, resolved.source, n_texts=n_texts, n_bytes=n_bytes)
+
+
+def count_in_order(
+    sources: Sources, *, pattern: str, progress: ProgressCallback | None = None
+) -> tuple[CountTable, list[bytes]]:
+    """As `count`, with the distinct pieces in the order in which the texts first have them.
+
+    `train_from_counts` needs that order for `tie_break="minbpe"`.
+
+    Slower than `count`, on one thread, and with a Python object for each distinct piece.
+
+    Raises:
+        CorpusError: see `count`; and bytes are not UTF-8.
+    """
+    resolved = resolve(pattern)
+    counts: Counter[bytes] = Counter()
+    n_texts = n_bytes = 0
+    for document in _documents(sources):
+        data = as_utf8(document.text)
+        try:
+            pieces = split(data.decode(), resolved)
+        except UnicodeDecodeError as error:
+            raise CorpusError(f"{document.source}: byte {error.start} is not UTF-8: {error.reason}") from None
+        counts.update(piece.encode() for piece in pieces)
+        n_texts += 1
+        n_bytes += len(data)
+        if progress is not None:
+            progress(Progress("count", n_bytes, None, "bytes", "counting pieces"))
+    table = PieceCounts()
+    for piece, n in counts.items():
+        table.add(piece, n)
+    return CountTable(table, resolved.source, n_texts=n_texts, n_bytes=n_bytes), list(counts)
 
 
 def _rebuild(items: list[tuple[bytes, int]], pattern: str, n_texts: int, n_bytes: int) -> CountTable:

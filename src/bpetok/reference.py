@@ -283,7 +283,7 @@ def train(
     counts: Mapping[bytes, int],
     n_merges: int,
     *,
-    tie_break: Literal["bytes", "huggingface", "rustbpe"] = "bytes",
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"] = "bytes",
     min_frequency: int = 1,
     max_token_length: int | None = None,
     start: Mapping[bytes, Iterable[bytes]] | None = None,
@@ -299,7 +299,8 @@ def train(
         n_merges: how many merges to learn; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
             bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
-            are; these two differ in the ids of bytes.
+            are (these two differ in the ids of bytes), with "minbpe" the one that stands first in the
+            pieces, in the order of `counts`.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
         start: the tokens of each piece at the beginning; None for single bytes.
@@ -316,7 +317,9 @@ def train(
     ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
     merges: list[tuple[bytes, bytes]] = []
 
-    def order(pair: tuple[bytes, bytes]) -> tuple[Any, Any]:
+    def order(pair: tuple[bytes, bytes]) -> tuple[Any, ...]:
+        if tie_break == "minbpe":
+            return ()  # of equals, `min` takes the first in `pairs`, where they are in order of sight
         return pair if tie_break == "bytes" else (ids[pair[0]], ids[pair[1]])
 
     while len(merges) < n_merges:

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
 from bpetok.bytelevel import BYTE_OF, spell, unspell
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count
+from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count, count_in_order
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
-TieBreak = Literal["bytes", "huggingface", "rustbpe"]
+TieBreak = Literal["bytes", "huggingface", "rustbpe", "minbpe"]
 
 MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
 STEP = 256  # merges between two looks at the signals and the progress callback
@@ -77,7 +77,8 @@ def train(
             pair that comes first by (left bytes, right bytes); a byte's id is its value, then come the
             merges, then the special tokens. "huggingface": merges and ids of `tokenizers`' `BpeTrainer`.
             "rustbpe": merges and ids of `rustbpe`: as "bytes", but the pair that comes first by (left id,
-            right id).
+            right id). "minbpe": as "bytes", but the pair that comes first in the texts, the merges made so
+            far applied. This one depends on the order of the texts, and counts in one thread.
         min_frequency: the least number of times a pair must occur to be merged.
         max_token_length: the most bytes a token may have; None for any number.
         num_threads: how many threads count; None for as many as there are processors.
@@ -100,8 +101,14 @@ def train(
     settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
     # No name for the counts here, so that `_train` can let them go.
+    if tie_break == "minbpe":
+        return _train(*count_in_order(sources, pattern=pattern, progress=progress), settings, progress, name)
     return _train(
-        count(sources, pattern=pattern, num_threads=num_threads, progress=progress), settings, progress, name
+        count(sources, pattern=pattern, num_threads=num_threads, progress=progress),
+        None,
+        settings,
+        progress,
+        name,
     )
 
 
@@ -113,6 +120,7 @@ def train_from_counts(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
+    order: list[bytes] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
@@ -125,6 +133,8 @@ def train_from_counts(
         tie_break: see `train`.
         min_frequency: see `train`.
         max_token_length: see `train`.
+        order: for `tie_break="minbpe"`, which needs it: all pieces, in the order in which the texts first
+            have them (see `bpetok.counting.count_in_order`).
         progress: see `train`.
         name: see `train`.
 
@@ -134,7 +144,7 @@ def train_from_counts(
     """
     settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    return _train(counts, settings, progress, name)
+    return _train(counts, order, settings, progress, name)
 
 
 def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback | None = None) -> Learned:
@@ -146,19 +156,26 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
         progress: called every 256 merges.
 
     Raises:
-        TrainingError: the counts are too large together, or a special token gets in the way of a learned
-            one (see `Settings.reserved`).
+        TrainingError: the counts are too large together, a special token gets in the way of a learned one
+            (see `Settings.reserved`), or ties go by the order of the texts.
         CorpusError: there are no counts.
     """
-    return _learned(_learner(counts, settings), settings, progress)
+    return _learned(_learner(counts, None, settings), settings, progress)
 
 
-def _learner(counts: CountTable, settings: "Settings") -> MergeLearner:
+def _learner(counts: CountTable, order: list[bytes] | None, settings: "Settings") -> MergeLearner:
     """A learner that has taken in the counts, and does not need them any more."""
     if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
+    if (settings.tie_break == "minbpe") != (order is not None):
+        raise TrainingError(
+            'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: train '
+            "from the texts, or give `order`"
+        )
+    if order is not None and not len(order) == len(set(order)) == len(counts.keys() & order):
+        raise TrainingError("order must hold each piece of the counts once")
     byte_ids, next_id = settings.byte_ids()
     return MergeLearner(
         counts.table,
@@ -169,6 +186,7 @@ def _learner(counts: CountTable, settings: "Settings") -> MergeLearner:
         ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
+        order=order,
     )
 
 
@@ -285,7 +303,11 @@ class Settings:
 
 
 def _train(
-    counts: CountTable, settings: Settings, progress: ProgressCallback | None, name: str | None
+    counts: CountTable,
+    order: list[bytes] | None,
+    settings: Settings,
+    progress: ProgressCallback | None,
+    name: str | None,
 ) -> Tokenizer:
     from bpetok import __version__
 
@@ -296,8 +318,8 @@ def _train(
         "n_pieces": counts.n_pieces,
         "n_distinct_pieces": len(counts),
     }
-    learner = _learner(counts, settings)
-    del counts  # as large as what learning needs
+    learner = _learner(counts, order, settings)
+    del counts, order  # as large as what learning needs
     learned = _learned(learner, settings, progress)
     del learner
     vocabulary = Vocabulary.from_merges(

@@ -64,6 +64,26 @@ def test_merges_are_those_of_the_specification(counts, tie_break, n, least, long
     assert (learned.ended_early is None) == (len(expected) == n)
 
 
+@given(
+    counts=tables,
+    n=st.integers(0, 60),
+    least=st.integers(0, 3),
+    longest=st.one_of(st.none(), st.integers(1, 12)),
+)
+def test_ties_by_place_are_those_of_the_specification(counts, n, least, longest):
+    trained = train_from_counts(
+        CountTable.from_mapping(counts, "gpt2"),
+        order=list(counts),
+        vocab_size=256 + n,
+        tie_break="minbpe",
+        min_frequency=least,
+        max_token_length=longest,
+    )
+    expected = reference.train(counts, n, tie_break="minbpe", min_frequency=least, max_token_length=longest)
+    tokens = trained.vocabulary.tokens()
+    assert [(tokens[a], tokens[b]) for a, b in trained.vocabulary.merges().tolist()] == expected
+
+
 @given(counts=tables)
 def test_no_two_merges_make_the_same_token(counts):
     learned = learn(CountTable.from_mapping(counts, "gpt2"), Settings(356, min_frequency=1))

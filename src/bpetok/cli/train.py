@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tie-break",
-    type=click.Choice(["bytes", "huggingface", "rustbpe"]),
+    type=click.Choice(["bytes", "huggingface", "rustbpe", "minbpe"]),
     default="bytes",
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
@@ -71,7 +71,7 @@ def command(
     pattern: str,
     specials: tuple[str, ...],
     file_format: str,
-    tie_break: Literal["bytes", "huggingface", "rustbpe"],
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"],
     min_frequency: int,
     max_token_length: int | None,
     threads: int | None,
@@ -88,6 +88,7 @@ def command(
     import bpetok
     from bpetok import corpus
     from bpetok.cli import progress
+    from bpetok.counting import count_in_order
     from bpetok.training import Settings
 
     if as_json and output == "-":
@@ -101,7 +102,11 @@ def command(
     documents = corpus.read(files, field=field)
     began = time.perf_counter()
     with progress.bar(_plain_size(files)) as callback:
-        counts = bpetok.count(documents, pattern=pattern, num_threads=threads, progress=callback)
+        order = None
+        if tie_break == "minbpe":
+            counts, order = count_in_order(documents, pattern=pattern, progress=callback)
+        else:
+            counts = bpetok.count(documents, pattern=pattern, num_threads=threads, progress=callback)
         tokenizer = bpetok.train_from_counts(
             counts,
             vocab_size=vocab_size,
@@ -109,6 +114,7 @@ def command(
             tie_break=tie_break,
             min_frequency=min_frequency,
             max_token_length=max_token_length,
+            order=order,
             progress=callback,
             name=name or (Path(output).stem if output != "-" else None),
         )
