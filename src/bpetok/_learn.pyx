@@ -637,15 +637,15 @@ cdef class MergeLearner:
 
     cdef void give_back(self, uint32_t* place, uint64_t n) noexcept nogil:
         """Let the room of n postings be used again."""
-        cdef Free* free = <Free*>place
+        cdef Free* left = <Free*>place
         cdef uint64_t size = 0
         n = whole_room(n)
         if n:
             while n >> size > 1:
                 size += 1
-            free.before = self.unused[size]
-            free.room = n
-            self.unused[size] = free
+            left.before = self.unused[size]
+            left.room = n
+            self.unused[size] = left
 
     cdef void free_postings(self) noexcept nogil:
         cdef Block* block = self.blocks

@@ -841,13 +841,13 @@ cdef struct Made:
 
 
 cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t right, uint32_t rank) noexcept:
-    """Whether merging the bytes of two tokens brings them to stand side by side before `rank`; false, too, where
-    that is not plain to see.
+    """Whether merging the bytes of two tokens brings them to stand side by side before `rank`; false, too,
+    where that is not plain to see.
 
-    Both must be bytes or reached, by merges before `rank`. Then whatever is merged on either side is merged in
-    the order of ranks, so at each rank the tokens at the border are known: the last one of the left side is
-    `left`, or its right part as long as `left` is not made, and so on; likewise on the other side. They come to
-    stand there unless two of them merge before that. Of equal ranks, the leftmost is first. O(depth).
+    Both must be bytes, or reached, by merges before `rank`. Then whatever is merged on either side is merged
+    in the order of ranks, so at each rank the tokens at the border are known: the last one of the left side
+    is `left`, or its right part as long as `left` is not made, and so on; likewise on the other side. They
+    come to stand there unless two of them merge before that. Of equal ranks, the leftmost is first. O(depth).
     """
     cdef uint32_t x = left, y = right, found
     cdef uint32_t x_until = rank, y_until = rank    # the rank at which x and y are gone

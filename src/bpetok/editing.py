@@ -55,8 +55,8 @@ def extend(
     missing = sum(bytes([byte]) not in ids for byte in range(256))
     if missing:
         raise VocabularyError(
-            f"{tokenizer.name!r} has no token for {missing} of the 256 bytes, and text that holds them cannot be "
-            "learned from: only a byte-level vocabulary can be extended"
+            f"{tokenizer.name!r} has no token for {missing} of the 256 bytes, and text that holds them cannot "
+            "be learned from: only a byte-level vocabulary can be extended"
         )
     if n < 0 or vocabulary.n_vocab + n > MAX_VOCAB_SIZE:
         raise TrainingError(
@@ -65,8 +65,8 @@ def extend(
         )
     if min_frequency < 0 or (max_token_length is not None and max_token_length < 1):
         raise TrainingError(
-            f"min_frequency is {min_frequency} and max_token_length {max_token_length}: the first must not be "
-            "negative, the second at least 1, or None"
+            f"min_frequency is {min_frequency} and max_token_length {max_token_length}: the first must not "
+            "be negative, the second at least 1, or None"
         )
     counts = _counts(tokenizer, sources, num_threads, progress)
     learner = MergeLearner(
@@ -132,9 +132,7 @@ def prune(
         raise VocabularyError("give either a corpus, to see which tokens it needs, or the ids to remove")
     if ids is not None:
         if vocab_size is not None:
-            raise VocabularyError(
-                "vocab_size says how far to prune by a corpus: leave it out when ids are given"
-            )
+            raise VocabularyError("vocab_size is for pruning by a corpus: leave it out when ids are given")
         gone = _with_dependants(tokenizer.vocabulary, _removable(tokenizer, ids))
     else:
         assert sources is not None
@@ -197,8 +195,8 @@ def _least_used(tokenizer: Tokenizer, usage: list[int], vocab_size: int | None) 
     least = n_ids - sum(len(data) > 1 and token not in specials for token, data in tokens.items())
     if vocab_size is not None and not least <= vocab_size <= n_ids:
         raise VocabularyError(
-            f"vocab_size is {vocab_size}: it must be from {least} (single bytes and special tokens, which stay) "
-            f"to {n_ids}, the ids that are in use"
+            f"vocab_size is {vocab_size}: it must be from {least} (single bytes and special tokens, which "
+            f"stay) to {n_ids}, the ids that are in use"
         )
     parts: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     needed = [0] * vocabulary.n_vocab  # by how many merges of tokens that are left
@@ -230,8 +228,8 @@ def _least_used(tokenizer: Tokenizer, usage: list[int], vocab_size: int | None) 
                 heapq.heappush(queue, (usage[part], -part))
     if vocab_size is not None and n_ids - len(gone) > vocab_size:
         raise VocabularyError(
-            f"vocab_size is {vocab_size}, and {n_ids - len(gone)} tokens are needed: the special tokens are made "
-            "of some of them"
+            f"vocab_size is {vocab_size}, and {n_ids - len(gone)} tokens are needed: the special tokens are "
+            "made of some of them"
         )
     return gone
 

@@ -583,7 +583,7 @@ class Tokenizer(Encoder):
 
         >>> from bpetok import get_encoding
         >>> edited = get_encoding("gpt2").extend(["tokenizer tokenizers"] * 2, 5)
-        >>> [edited.tokenizer.vocabulary.token_bytes(token) for token in range(50257, edited.tokenizer.n_vocab)]
+        >>> [edited.tokenizer.decode_single_token_bytes(token) for token in (50257, 50258)]
         [b' tokenizers', b'tokenizer']
         """
         from bpetok.editing import extend

@@ -171,8 +171,8 @@ def _learner(counts: CountTable, order: list[bytes] | None, settings: "Settings"
         )
     if (settings.tie_break == "minbpe") != (order is not None):
         raise TrainingError(
-            'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: train '
-            "from the texts, or give `order`"
+            'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: '
+            "train from the texts, or give `order`"
         )
     if order is not None and not len(order) == len(set(order)) == len(counts.keys() & order):
         raise TrainingError("order must hold each piece of the counts once")
