@@ -55,8 +55,8 @@ def extend(
     missing = sum(bytes([byte]) not in ids for byte in range(256))
     if missing:
         raise VocabularyError(
-            f"{tokenizer.name!r} has no token for {missing} of the 256 bytes, and text that holds them cannot "
-            "be learned from: only a byte-level vocabulary can be extended"
+            f"{tokenizer.name!r} has no token for {missing} of the 256 bytes, and text that holds them "
+            "cannot be learned from: only a byte-level vocabulary can be extended"
         )
     if n < 0 or vocabulary.n_vocab + n > MAX_VOCAB_SIZE:
         raise TrainingError(
@@ -153,8 +153,8 @@ def _removable(tokenizer: Tokenizer, ids: Iterable[int]) -> set[int]:
             raise VocabularyError(f"id {token} is no token of {tokenizer.name!r}")
         if len(tokens[token]) == 1:
             raise VocabularyError(
-                f"id {token} is the single byte {tokens[token]!r}, which pruning keeps so that any text can be "
-                "encoded"
+                f"id {token} is the single byte {tokens[token]!r}, which pruning keeps so that any text can "
+                "be encoded"
             )
     return chosen
 
@@ -272,8 +272,8 @@ def _counts(
         sources = count(sources, pattern=source, num_threads=num_threads, progress=progress)
     elif sources.pattern != source:
         raise CorpusError(
-            f"the counts were made with the pattern {sources.pattern!r}, and {tokenizer.name!r} has {source!r}: "
-            "count the corpus with the tokenizer's own"
+            f"the counts were made with the pattern {sources.pattern!r}, and {tokenizer.name!r} has "
+            f"{source!r}: count the corpus with the tokenizer's own"
         )
     if not sources:
         raise CorpusError(

@@ -174,7 +174,7 @@ def _learner(counts: CountTable, order: list[bytes] | None, settings: "Settings"
             'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: '
             "train from the texts, or give `order`"
         )
-    if order is not None and not len(order) == len(set(order)) == len(counts.keys() & order):
+    if order is not None and not len(order) == len(counts) == len(counts.keys() & order):
         raise TrainingError("order must hold each piece of the counts once")
     byte_ids, next_id = settings.byte_ids()
     return MergeLearner(
