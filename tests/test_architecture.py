@@ -30,7 +30,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"parity", "scaffolds", "superwords"},
+    {"editing", "parity", "scaffolds", "superwords"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},

@@ -1,6 +1,6 @@
 """Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from bpetok._count import PieceCounts
@@ -18,13 +18,16 @@ class MergeLearner:
             one of them takes that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
+        order: all pieces, in the order in which the corpus first has them. Given that, take of equally
+            frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
         shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
             `learn` must wait for `own`.
 
     Raises:
-        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
+        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id, or `shared`
+            and `order` are given together.
         TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
             2**63 - 1, or ids would exceed 32 bits.
     """
@@ -41,6 +44,7 @@ class MergeLearner:
         min_frequency: int,
         max_token_length: int = 0,
         shared: bool = False,
+        order: list[bytes] | None = None,
     ) -> None: ...
     @property
     def n_merges(self) -> int:
@@ -57,6 +61,18 @@ class MergeLearner:
     @property
     def rebuilds(self) -> int:
         """How often the pairs were counted afresh; the first time included."""
+
+    def begin_with(self, tokens: dict[bytes, int], encode: Callable[[bytes], Sequence[int]]) -> None:
+        """Take the pieces as a tokenizer encodes them, in place of single bytes. Before `learn`.
+
+        Args:
+            tokens: the bytes of every token to its id, below the `next_id` given before. No merge makes one
+                of them again.
+            encode: a piece to its ids, which are among these.
+
+        Raises:
+            ValueError: the ids of a piece do not have its bytes, or an id is not below the first new one.
+        """
 
     def learn(self, limit: int) -> bool:
         """Make up to `limit` more merges, without the GIL; returns whether more may follow.

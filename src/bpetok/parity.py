@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from bpetok.corpus import Document
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count, documents
+from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, documents
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.tokenizer import Tokenizer
 from bpetok.training import (
@@ -133,7 +133,7 @@ def train_parity(
     """
     settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    _check(sources, dev, global_merges, window, alpha)
+    _check(sources, dev, settings, global_merges, window, alpha)
     corpora = {
         language: each
         if isinstance(each, CountTable)
@@ -160,12 +160,13 @@ def train_parity(
     if empty:
         raise CorpusError(f"{empty[0]}: the corpus or its development text holds no text")
     together = functools.reduce(CountTable.merge, corpora.values())
+    totals = Totals.of(together)
     classical = learn(together, settings, progress)
     languages = _Languages(corpora, dev_counts, settings)
     learned = _learn(languages, classical, settings, global_merges, window, alpha, progress)
     balances = {}
     for variant, result in (("classical", classical), ("parity", learned)):
-        encode = tokenizer_of(result, together, settings, variant)._encode_single_piece
+        encode = tokenizer_of(result, totals, settings, variant)._encode_single_piece
         balances[variant] = Balance.of(
             {
                 language: sum(n * len(encode(piece)) for piece, n in counts.items())
@@ -180,11 +181,16 @@ def train_parity(
         "corpora": {language: counts.n_bytes for language, counts in corpora.items()},
         "dev": {variant: asdict(balance) for variant, balance in balances.items()},
     }
-    return tokenizer_of(learned, together, settings, name, parity=parity)
+    return tokenizer_of(learned, totals, settings, name, parity=parity)
 
 
 def _check(
-    sources: Mapping[str, object], dev: Mapping[str, object], global_merges: int, window: int, alpha: float
+    sources: Mapping[str, object],
+    dev: Mapping[str, object],
+    settings: Settings,
+    global_merges: int,
+    window: int,
+    alpha: float,
 ) -> None:
     if not sources:
         raise CorpusError("parity needs the corpus of at least one language, better of two and more")
@@ -195,6 +201,11 @@ def _check(
                     f"language {language!r} has no {'development text' if missing is dev else 'corpus'}: "
                     "give one of each for every language"
                 )
+    if settings.tie_break == "minbpe":
+        raise TrainingError(
+            'tie_break="minbpe" does not go together with parity: it goes by the order of the texts, and the '
+            "corpora of several languages have none"
+        )
     if global_merges < 0 or window < 0:
         raise TrainingError("global_merges and window must not be negative")
     if not alpha >= 1:

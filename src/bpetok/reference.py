@@ -285,10 +285,12 @@ def train(
     counts: Mapping[bytes, int],
     n_merges: int,
     *,
-    tie_break: Literal["bytes", "huggingface"] = "bytes",
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"] = "bytes",
     min_frequency: int = 1,
     max_token_length: int | None = None,
-    start: Iterable[tuple[bytes, bytes]] = (),
+    start: Mapping[bytes, Iterable[bytes]] | None = None,
+    first: Iterable[tuple[bytes, bytes]] = (),
+    taken: Collection[bytes] = (),
 ) -> list[tuple[bytes, bytes]]:
     """Learn merges: count all pairs of neighbours, join the most frequent one everywhere, and again.
 
@@ -299,30 +301,41 @@ def train(
         counts: pieces with how often each occurs.
         n_merges: how many merges there shall be; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
-            bytes) are first in order, with "huggingface" the one whose (left id, right id) are.
+            bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
+            are (these two differ in the ids of bytes), with "minbpe" the one that stands first in the
+            pieces, in the order of `counts`.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
-        start: merges that are made before any is learned; they come back first.
+        start: the tokens of each piece at the beginning; None for single bytes.
+        first: merges that are made before any is learned; they come back first.
+        taken: tokens that no merge may make.
 
     >>> train({b"aaab": 2, b"ab": 1}, 2)
     [(b'a', b'a'), (b'a', b'b')]
     """
-    words = {piece: [piece[at : at + 1] for at in range(len(piece))] for piece in counts}
-    ids = {bytes([byte]): at for at, byte in enumerate(BYTE_ORDER)}
-    merges = list(start)
+    words = {
+        piece: list(start[piece]) if start else [piece[at : at + 1] for at in range(len(piece))]
+        for piece in counts
+    }
+    byte_order = BYTE_ORDER if tie_break == "huggingface" else range(256)
+    ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
+    merges = list(first)
     for left, right in merges:
         ids.setdefault(left + right, len(ids))
         for parts in words.values():
             join(parts, (left, right))
 
-    def order(pair: tuple[bytes, bytes]) -> tuple[Any, Any]:
+    def order(pair: tuple[bytes, bytes]) -> tuple[Any, ...]:
+        if tie_break == "minbpe":
+            return ()  # of equals, `min` takes the first in `pairs`, where they are in order of sight
         return pair if tie_break == "bytes" else (ids[pair[0]], ids[pair[1]])
 
     while len(merges) < n_merges:
         pairs: Counter[tuple[bytes, bytes]] = Counter()
         for piece, parts in words.items():
             for left, right in itertools.pairwise(parts):
-                if max_token_length is None or len(left) + len(right) <= max_token_length:
+                short = max_token_length is None or len(left) + len(right) <= max_token_length
+                if short and left + right not in taken:
                     pairs[left, right] += counts[piece]
         if not pairs:
             break
@@ -389,7 +402,7 @@ def train_parity(
             key=lambda each: (last.count(each) * len(corpora) > alpha * window, -tokens[each]),
         )
         for language in order:
-            found = train(corpora[language], len(merges) + 1, start=merges, **options)
+            found = train(corpora[language], len(merges) + 1, first=merges, **options)
             if len(found) > len(merges):
                 merges = found
                 chosen.append(language)

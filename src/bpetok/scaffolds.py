@@ -7,7 +7,7 @@ That such tokens waste ids is the idea of Scaffold-BPE (Lian et al. 2024) and Pi
 
 import dataclasses
 
-from bpetok.counting import CountTable, ProgressCallback
+from bpetok.counting import CountTable, ProgressCallback, Totals
 from bpetok.tokenizer import Tokenizer
 from bpetok.training import MAX_VOCAB_SIZE, Learned, Settings, learn, tokenizer_of
 from bpetok.vocabulary import Vocabulary
@@ -84,7 +84,7 @@ def train_without(
         dataclasses.replace(
             best, ended_early=exhausted if vocabulary.n_vocab < settings.vocab_size else None
         ),
-        counts,
+        Totals.of(counts),
         settings,
         name,
         vocabulary=vocabulary,

@@ -11,7 +11,7 @@ from bpetok._count import PieceCounts
 from bpetok.counting import CountTable, ProgressCallback
 from bpetok.errors import TrainingError
 from bpetok.patterns import recognise, words_of
-from bpetok.training import Learned, Settings, advance, collect, ended_early, make_learner, merges_of
+from bpetok.training import Learned, Settings, advance, finish, make_learner, merges_of
 
 __all__ = ["learn_superwords", "word_counts"]
 
@@ -39,10 +39,7 @@ def learn_superwords(
     for (left, right), token in zip(pairs.tolist(), ids.tolist(), strict=True):
         superwords.apply(left, right, token)
     superwords.own()
-    advance(superwords, progress)
-    return collect(
-        settings, *merges_of(superwords), superwords.tokens_made(), ended_early(superwords, settings)
-    )
+    return finish(superwords, settings, progress)
 
 
 def word_counts(counts: CountTable) -> CountTable:

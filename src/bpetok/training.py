@@ -5,16 +5,17 @@ and a `Tokenizer` behind it. `docs/training.md` states every rule; `bpetok.refer
 specification of the merges.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
 from bpetok.bytelevel import BYTE_OF, spell, unspell
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count
+from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, count_in_order
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.patterns import superwords
 from bpetok.tokenizer import Tokenizer
@@ -22,7 +23,7 @@ from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
-TieBreak = Literal["bytes", "huggingface"]
+TieBreak = Literal["bytes", "huggingface", "rustbpe", "minbpe"]
 
 MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
 STEP = 256  # merges between two looks at the signals and the progress callback
@@ -62,6 +63,8 @@ def train(
     superword_words: int = 4,
     drop_scaffolds: float | None = None,
     num_threads: int | None = None,
+    memory: int | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
@@ -71,15 +74,16 @@ def train(
     of the texts.
 
     Args:
-        sources: where the texts are. A str or a path on its own names a file (see `bpetok.corpus.read` for
-            the formats; "-" is standard input). In an iterable, str and bytes are texts, a `pathlib.Path`
-            names a file, and a `Document` is taken as it is.
+        sources: where the texts are: see `bpetok.count`.
         vocab_size: how many tokens to make, the 256 single bytes and the special tokens included.
         pattern: the split pattern: a name or a regular expression.
         special_tokens: texts that get an id of their own and take part in no merge.
         tie_break: which of equally frequent pairs is merged first, and how ids are laid out. "bytes": the
             pair that comes first by (left bytes, right bytes); a byte's id is its value, then come the
             merges, then the special tokens. "huggingface": merges and ids of `tokenizers`' `BpeTrainer`.
+            "rustbpe": merges and ids of `rustbpe`: as "bytes", but the pair that comes first by (left id,
+            right id). "minbpe": as "bytes", but the pair that comes first in the texts, the merges made so
+            far applied. This one depends on the order of the texts, and counts in one thread.
         min_frequency: the least number of times a pair must occur to be merged.
         max_token_length: the most bytes a token may have; None for any number.
         superword_from: when the vocabulary has so many tokens, go on with pieces of several words, so that
@@ -90,6 +94,8 @@ def train(
             this share of their places, as 0.9. None for no such thing. The vocabulary then has tiktoken's
             semantics, *ranks*. With the tie break "bytes" only, and not together with superwords.
         num_threads: how many threads count; None for as many as there are processors.
+        memory: the bytes that the process may take while it counts; see `bpetok.count`.
+        executor: count in its workers; see `bpetok.count`.
         progress: called now and then from the calling thread.
         name: what to call the tokenizer.
 
@@ -111,8 +117,32 @@ def train(
     check_variants(superword_from, drop_scaffolds, settings)
     if superword_from is not None:
         pattern = superwords(pattern, superword_words)
-    counts = count(sources, pattern=pattern, num_threads=num_threads, progress=progress)
-    return _train(counts, settings, superword_from, drop_scaffolds, progress, name)
+    # No name for the counts here, so that `_train` can let them go.
+    if tie_break == "minbpe":
+        if memory is not None or executor is not None:
+            raise TrainingError(
+                'tie_break="minbpe" goes by the order of the texts, which are counted one after the other: '
+                "it takes neither memory nor executor"
+            )
+        return _train(
+            *count_in_order(sources, pattern=pattern, progress=progress), settings, None, None, progress, name
+        )
+    return _train(
+        count(
+            sources,
+            pattern=pattern,
+            num_threads=num_threads,
+            memory=memory,
+            progress=progress,
+            executor=executor,
+        ),
+        None,
+        settings,
+        superword_from,
+        drop_scaffolds,
+        progress,
+        name,
+    )
 
 
 def train_from_counts(
@@ -125,6 +155,7 @@ def train_from_counts(
     max_token_length: int | None = None,
     superword_from: int | None = None,
     drop_scaffolds: float | None = None,
+    order: list[bytes] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
@@ -139,6 +170,8 @@ def train_from_counts(
         max_token_length: see `train`.
         superword_from: see `train`; the pieces must be those of `patterns.superwords`.
         drop_scaffolds: see `train`.
+        order: for `tie_break="minbpe"`, which needs it: all pieces, in the order in which the texts first
+            have them (see `bpetok.counting.count_in_order`).
         progress: see `train`.
         name: see `train`.
 
@@ -149,7 +182,7 @@ def train_from_counts(
     settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
     check_variants(superword_from, drop_scaffolds, settings)
-    return _train(counts, settings, superword_from, drop_scaffolds, progress, name)
+    return _train(counts, order, settings, superword_from, drop_scaffolds, progress, name)
 
 
 def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback | None = None) -> Learned:
@@ -161,26 +194,40 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
         progress: called every 256 merges.
 
     Raises:
-        TrainingError: the counts are too large together, or a special token gets in the way of a learned
-            one (see `Settings.reserved`).
+        TrainingError: the counts are too large together, a special token gets in the way of a learned one
+            (see `Settings.reserved`), or ties go by the order of the texts.
         CorpusError: there are no counts.
     """
-    learner = make_learner(counts, settings)
-    advance(learner, progress)
-    return collect(settings, *merges_of(learner), learner.tokens_made(), ended_early(learner, settings))
+    return finish(make_learner(counts, settings), settings, progress)
 
 
-def make_learner(counts: CountTable, settings: "Settings", *, shared: bool = False) -> MergeLearner:
-    """A learner for some settings, before its first merge.
+def make_learner(
+    counts: CountTable, settings: "Settings", *, order: list[bytes] | None = None, shared: bool = False
+) -> MergeLearner:
+    """A learner that has taken in the counts, and does not need them any more, before its first merge.
+
+    Args:
+        counts: the pieces.
+        settings: what to make of them; checked.
+        order: all pieces in the order in which the texts first have them, for `tie_break="minbpe"`.
+        shared: whether merges are chosen elsewhere: see `MergeLearner`.
 
     Raises:
-        TrainingError: the counts are too large together.
+        TrainingError: the counts are too large together, or there is an order and no need of it, or the
+            other way round.
         CorpusError: there are no counts.
     """
     if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
+    if (settings.tie_break == "minbpe") != (order is not None):
+        raise TrainingError(
+            'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: '
+            "train from the texts, or give `order`"
+        )
+    if order is not None and not len(order) == len(counts) == len(counts.keys() & order):
+        raise TrainingError("order must hold each piece of the counts once")
     layout = settings.layout()
     return MergeLearner(
         counts.table,
@@ -192,7 +239,15 @@ def make_learner(counts: CountTable, settings: "Settings", *, shared: bool = Fal
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
         shared=shared,
+        order=order,
     )
+
+
+def finish(learner: MergeLearner, settings: "Settings", progress: ProgressCallback | None) -> Learned:
+    """Make all merges that a learner has room for, and collect them."""
+    advance(learner, progress)
+    ended_early = settings.why_early(learner.passed_over) if learner.new_tokens else None
+    return collect(settings, *merges_of(learner), learner.tokens_made(), ended_early)
 
 
 def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
@@ -217,11 +272,6 @@ def merges_of(
     )
 
 
-def ended_early(learner: MergeLearner, settings: "Settings") -> str | None:
-    """In words, why a learner that has done its best has made fewer tokens than asked for, or None."""
-    return settings.why_early(learner.passed_over) if learner.new_tokens else None
-
-
 def collect(
     settings: "Settings",
     pairs: npt.NDArray[np.uint32],
@@ -242,7 +292,7 @@ def collect(
     for text, token in specials.items():
         if token in tokens and tokens[token] != text.encode():
             raise _spelling_error(text, tokens[token])
-    if settings.tie_break == "bytes":
+    if settings.tie_break != "huggingface":
         specials = {text: at for at, text in enumerate(settings.special_tokens, layout.next_id + len(ids))}
     return Learned(pairs, ids, counts, tokens, specials, ended_early)
 
@@ -277,8 +327,9 @@ class Settings:
         Raises:
             TrainingError: they cannot.
         """
-        if self.tie_break not in ("bytes", "huggingface"):
-            raise TrainingError(f'tie_break is {self.tie_break!r}: it must be "bytes" or "huggingface"')
+        if self.tie_break not in get_args(TieBreak):
+            known = ", ".join(f'"{name}"' for name in get_args(TieBreak))
+            raise TrainingError(f"tie_break is {self.tie_break!r}: it must be one of {known}")
         seen = set()
         for text in self.special_tokens:
             if not isinstance(text, str) or not text:
@@ -312,7 +363,7 @@ class Settings:
         is the same token. Its text and its bytes agree if it is plain ASCII without a space; otherwise the
         two must not meet.
         """
-        if self.tie_break == "bytes":
+        if self.tie_break != "huggingface":
             return {}
         return {
             data: token
@@ -322,7 +373,7 @@ class Settings:
 
     def layout(self) -> Layout:
         """The ids that are given before the first merge."""
-        if self.tie_break == "bytes":
+        if self.tie_break != "huggingface":
             return Layout(list(range(256)), {}, 256)
         specials = {text: at for at, text in enumerate(self.special_tokens)}
         byte_ids = _alphabet_ids(specials)
@@ -355,6 +406,11 @@ def check_variants(superword_from: int | None, drop_scaffolds: float | None, set
             f"superword_from is {superword_from}: it must be from {settings.least_vocab_size()} (256 single "
             f"bytes and the special tokens) to vocab_size, which is {settings.vocab_size}"
         )
+    if superword_from is not None and settings.tie_break == "minbpe":
+        raise TrainingError(
+            'superword_from does not go together with tie_break="minbpe": superwords are learned from '
+            "counts, which do not have the order of the texts"
+        )
     if drop_scaffolds is None:
         return
     if not 0 < drop_scaffolds <= 1:
@@ -371,6 +427,7 @@ def check_variants(superword_from: int | None, drop_scaffolds: float | None, set
 
 def _train(
     counts: CountTable,
+    order: list[bytes] | None,
     settings: Settings,
     superword_from: int | None,
     drop_scaffolds: float | None,
@@ -381,17 +438,22 @@ def _train(
         from bpetok.superwords import learn_superwords
 
         learned = learn_superwords(counts, superword_from, settings, progress)
-        return tokenizer_of(learned, counts, settings, name, superword_from=superword_from)
+        return tokenizer_of(learned, Totals.of(counts), settings, name, superword_from=superword_from)
     if drop_scaffolds is not None:
         from bpetok.scaffolds import train_without
 
         return train_without(counts, drop_scaffolds, settings, progress, name)
-    return tokenizer_of(learn(counts, settings, progress), counts, settings, name)
+    totals = Totals.of(counts)
+    learner = make_learner(counts, settings, order=order)
+    del counts, order  # as large as what learning needs
+    learned = finish(learner, settings, progress)
+    del learner
+    return tokenizer_of(learned, totals, settings, name)
 
 
 def tokenizer_of(
     learned: Learned,
-    counts: CountTable,
+    totals: Totals,
     settings: Settings,
     name: str | None,
     *,
@@ -402,7 +464,7 @@ def tokenizer_of(
 
     Args:
         learned: the merges.
-        counts: the pieces they were learned from.
+        totals: what the counts hold that they were learned from.
         settings: how.
         name: what to call it; None for a name that tells the size.
         vocabulary: the vocabulary, where it is not simply that of the merges.
@@ -416,7 +478,7 @@ def tokenizer_of(
         )
     provenance: dict[str, Any] = {
         "trained_by": f"bpetok {__version__}",
-        "pattern": counts.pattern,
+        "pattern": totals.pattern,
         "tie_break": settings.tie_break,
         "vocab_size_requested": settings.vocab_size,
         "vocab_size": vocabulary.n_vocab,
@@ -424,16 +486,16 @@ def tokenizer_of(
         "min_frequency": settings.min_frequency,
         "max_token_length": settings.max_token_length,
         "corpus": {
-            "n_texts": counts.n_texts,
-            "n_bytes": counts.n_bytes,
-            "n_pieces": counts.n_pieces,
-            "n_distinct_pieces": len(counts),
+            "n_texts": totals.n_texts,
+            "n_bytes": totals.n_bytes,
+            "n_pieces": totals.n_pieces,
+            "n_distinct_pieces": totals.n_distinct,
         },
         "ended_early": learned.ended_early,
         **more,
     }
     name = name if name is not None else f"bpe-{settings.vocab_size}"
-    return Tokenizer.from_vocabulary(name, counts.pattern, vocabulary, provenance=provenance)
+    return Tokenizer.from_vocabulary(name, totals.pattern, vocabulary, provenance=provenance)
 
 
 def texts(special_tokens: Iterable[str]) -> Iterable[str]:

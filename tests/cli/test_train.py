@@ -259,7 +259,7 @@ class TestVariants:
             (("--parity", str(words), "--dev", f"x={words}"), "write LANG=FILE"),
             (
                 ("--parity", f"x={words}", "--dev", f"x={words}", "--drop-scaffolds", "1"),
-                "do not go together",
+                "--drop-scaffolds does not go together with --parity",
             ),
             ((words, "--superword-from", "9"), "superword_from is 9"),
             ((words, "--drop-scaffolds", "2"), "drop_scaffolds is 2"),

@@ -84,7 +84,7 @@ def test_merges_are_those_of_the_specification(counts, first, more, tie_break, l
     settings = Settings(256 + first + more, (), tie_break, least, longest)
     learned = learn_superwords(table, 256 + first, settings)
     start = reference.train(word_counts(table), first, **rules)
-    expected = reference.train(counts, first + more, start=start, **rules)
+    expected = reference.train(counts, first + more, first=start, **rules)
     assert [(learned.tokens[a], learned.tokens[b]) for a, b in learned.pairs.tolist()] == expected
     assert learned.ids.tolist() == list(range(256, 256 + len(expected)))
     assert (learned.ended_early is None) == (len(expected) == first + more)

@@ -426,3 +426,39 @@ def test_a_shared_learner_has_room_for_all_ids_or_says_so():
         assert made.apply(1, 2, token) == 0
     assert made.apply(97, 98, 1255) == 1
     assert made.best() is None
+
+
+# ---- merges after an encoding ---------------------------------------------------------------------
+
+
+def encoded(tokens, encode, counts, n=10):
+    made = MergeLearner(
+        table(counts),
+        byte_ids=range(256),
+        next_id=300,
+        new_tokens=n,
+        reserved={},
+        ties_by_bytes=True,
+        min_frequency=1,
+    )
+    made.begin_with({bytes([byte]): byte for byte in range(256)} | tokens, encode)
+    return made
+
+
+def test_pieces_may_begin_encoded():
+    made = encoded(
+        {b"ab": 256, b"cde": 299}, lambda piece: [256, 299, 120][: len(piece) // 2], {b"abcdex": 2}
+    )
+    assert not made.learn(10)
+    assert made.tokens_made() == [b"abcde", b"abcdex"]
+    assert np.frombuffer(made.results()[0], np.uint32).tolist() == [256, 299, 300, 120]
+    with pytest.raises(RuntimeError, match="before it learns"):
+        made.begin_with({}, list)
+
+
+@pytest.mark.parametrize("ids", [[256], [256, 99, 99], [256, 298], [97, 257], [300], [2**32 - 1]])
+def test_ids_that_are_not_those_of_the_piece(ids):
+    with pytest.raises(ValueError, match="do not have its bytes"):
+        encoded({b"ab": 256, b"bcd": 257}, lambda piece: ids, {b"abc": 1})
+    with pytest.raises(ValueError, match="not below the first new one"):
+        encoded({b"ab": 300}, list, {b"abc": 1})

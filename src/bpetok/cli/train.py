@@ -26,17 +26,10 @@ if TYPE_CHECKING:
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
-@click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(["native", "tiktoken", "huggingface"]),
-    default="native",
-    show_default=True,
-    help="Format of OUT.",
-)
+@common.format_option
 @click.option(
     "--tie-break",
-    type=click.Choice(["bytes", "huggingface"]),
+    type=click.Choice(["bytes", "huggingface", "rustbpe", "minbpe"]),
     default="bytes",
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
@@ -112,7 +105,7 @@ def command(
     from_counts: bool,
     specials: tuple[str, ...],
     file_format: str,
-    tie_break: Literal["bytes", "huggingface"],
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"],
     min_frequency: int,
     max_token_length: int | None,
     superword_from: int | None,
@@ -146,6 +139,7 @@ def command(
     from bpetok.cli import counts as count_files
     from bpetok.cli import progress
     from bpetok.corpus import Corpus
+    from bpetok.counting import count_in_order
     from bpetok.patterns import superwords
     from bpetok.training import Settings, check_variants
 
@@ -160,7 +154,15 @@ def command(
     settings.check()
     check_variants(superword_from, drop_scaffolds, settings)
     corpora, dev_files = _by_language("--parity", parity), _by_language("--dev", dev)
-    _check_usage(files, corpora, dev_files, superword_from, drop_scaffolds, global_merges or window)
+    _check_usage(files, corpora, dev_files, global_merges or window)
+    if from_counts:
+        sources.exclude_with_counts()
+    if tie_break == "minbpe":
+        common.exclude(
+            "--tie-break minbpe",
+            ("parity", "from_counts", "memory", "temp", "dask", "checkpoint"),
+            "it goes by the order of the texts, which are counted one after the other",
+        )
     if superword_from is not None and not (from_counts and pattern is None):
         pattern = superwords(pattern or "cl100k", superword_words)
     options: dict[str, Any] = {
@@ -171,9 +173,12 @@ def command(
         "max_token_length": max_token_length,
         "name": name or (Path(output).stem if output != "-" else None),
     }
+    parallel = {language: Corpus.find(paths, field=field) for language, paths in dev_files.items()}
+    every = corpora or {"": files}
+    tables: dict[str, CountTable] = {}
     began = time.perf_counter()
     with progress.bar() as callback:
-        every = corpora or {"": files}
+        order = None
         if from_counts:
             tables = {language: count_files.load(paths, pattern) for language, paths in every.items()}
         else:
@@ -181,25 +186,28 @@ def command(
                 language: sources.find(paths, field=field, sample=sample, seed=seed, unique=unique)
                 for language, paths in every.items()
             }
-            with sources.workers(dask, checkpoint) as executor:
-                tables = {
-                    language: bpetok.count(
-                        corpus,
-                        pattern=pattern or "cl100k",
-                        num_threads=threads,
-                        memory=memory,
-                        temp=temp,
-                        progress=None if corpora else callback,  # which knows of one corpus
-                        executor=executor,
-                        checkpoint=checkpoint,
-                    )
-                    for language, corpus in found.items()
-                }
+            if tie_break == "minbpe":
+                tables[""], order = count_in_order(found[""], pattern=pattern or "cl100k", progress=callback)
+            else:
+                with sources.workers(dask, checkpoint) as executor:
+                    tables = {
+                        language: bpetok.count(
+                            corpus,
+                            pattern=pattern or "cl100k",
+                            num_threads=threads,
+                            memory=memory,
+                            temp=temp,
+                            progress=None if corpora else callback,  # which knows of one corpus
+                            executor=executor,
+                            checkpoint=checkpoint,
+                        )
+                        for language, corpus in found.items()
+                    }
         counts = functools.reduce(bpetok.CountTable.merge, tables.values())
         if corpora:
             tokenizer = bpetok.train_parity(
                 tables,
-                dev={language: Corpus.find(paths, field=field) for language, paths in dev_files.items()},
+                dev=parallel,
                 global_merges=global_merges,
                 window=window,
                 pattern=counts.pattern,
@@ -212,6 +220,7 @@ def command(
                 counts,
                 superword_from=superword_from,
                 drop_scaffolds=drop_scaffolds,
+                order=order,
                 progress=callback,
                 **options,
             )
@@ -238,8 +247,6 @@ def _check_usage(
     files: tuple[str, ...],
     corpora: dict[str, tuple[str, ...]],
     dev: dict[str, tuple[str, ...]],
-    superword_from: int | None,
-    drop_scaffolds: float | None,
     other: int,
 ) -> None:
     """See that the options go together."""
@@ -249,8 +256,9 @@ def _check_usage(
         )
     if not corpora and (dev or other):
         raise click.UsageError("--dev, --global-merges and --window belong to --parity")
-    if corpora and (superword_from is not None or drop_scaffolds is not None):
-        raise click.UsageError("--superword-from and --drop-scaffolds do not go together with --parity")
+    if corpora:
+        common.exclude("--parity", ("superword_from", "drop_scaffolds"), "each chooses merges its own way")
+        common.exclude("--parity", ("checkpoint",), "tally each language, and add --counts")
     missing = sorted(corpora.keys() ^ dev.keys())
     if missing:
         raise click.UsageError(
