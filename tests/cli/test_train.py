@@ -248,6 +248,32 @@ class TestVariants:
         assert table[6].split()[0] == "total"
         assert table[7].startswith("Gini coefficient 0.")
 
+    def test_parity_of_counts(self, write, tmp_path):
+        arguments, counted = [], ["--counts"]
+        for language, text in (("x", "low lower lowest " * 9), ("y", "slow slower " * 3)):
+            file, counts = write(f"{language}.txt", text), tmp_path / f"{language}.counts"
+            assert run("tally", file, "-o", counts, "--pattern", "gpt2").exit_code == 0
+            dev = write(f"{language}.dev", text.split()[-1])
+            arguments += ["--parity", f"{language}={file}", "--dev", f"{language}={dev}"]
+            counted += ["--parity", f"{language}={counts}", "--dev", f"{language}={dev}"]
+        results = []
+        for options in ([*arguments, "--pattern", "gpt2", "--memory", "200MB"], counted):
+            out = tmp_path / "out.bpe"
+            result = run("train", *options, "-o", out, *SMALL, "--force", "--name", "same")
+            assert result.exit_code == 0, result.output
+            results.append(out.read_bytes())
+        assert results[0] == results[1]
+
+    @pytest.mark.parametrize("tie_break", ["huggingface", "rustbpe", "minbpe"])
+    def test_ties(self, words, tmp_path, tie_break):
+        out = tmp_path / "out.bpe"
+        result = run("train", words, "-o", out, *SMALL, "--tie-break", tie_break)
+        assert result.exit_code == 0, result.output
+        same = bpetok.train(words, vocab_size=265, tie_break=tie_break)
+        loaded = bpetok.Tokenizer.load(out)
+        assert loaded.vocabulary.tokens() == same.vocabulary.tokens()
+        assert loaded.vocabulary.merges().tolist() == same.vocabulary.merges().tolist()
+
     def test_options_that_do_not_go_together(self, words, tmp_path):
         out = tmp_path / "out.bpe"
         for arguments, message in (
@@ -261,6 +287,20 @@ class TestVariants:
                 ("--parity", f"x={words}", "--dev", f"x={words}", "--drop-scaffolds", "1"),
                 "--drop-scaffolds does not go together with --parity",
             ),
+            (
+                ("--parity", f"x={words}", "--dev", f"x={words}", "--checkpoint", tmp_path),
+                "--checkpoint does not go together with --parity: tally each language",
+            ),
+            (
+                (words, "--tie-break", "minbpe", "--memory", "1GB"),
+                "--memory does not go together with --tie-break minbpe",
+            ),
+            ((words, "--tie-break", "minbpe", "--counts"), "--counts does not go together"),
+            (
+                ("--parity", f"x={words}", "--dev", f"x={words}", "--tie-break", "minbpe"),
+                "--parity does not go together with --tie-break minbpe",
+            ),
+            ((words, "--tie-break", "minbpe", "--superword-from", "260"), "does not go together"),
             ((words, "--superword-from", "9"), "superword_from is 9"),
             ((words, "--drop-scaffolds", "2"), "drop_scaffolds is 2"),
         ):

@@ -32,7 +32,7 @@ def learn_parity(corpora, dev, settings, *, global_merges=0, window=0, alpha=2):
     global_merges=st.integers(0, 8),
     window=st.integers(0, 6),
     alpha=st.sampled_from([1, 1.5, 2]),
-    tie_break=st.sampled_from(["bytes", "huggingface"]),
+    tie_break=st.sampled_from(["bytes", "huggingface", "rustbpe"]),
     least=st.integers(1, 3),
     longest=st.one_of(st.none(), st.integers(2, 6)),
 )

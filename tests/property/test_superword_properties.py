@@ -74,7 +74,7 @@ def test_words_are_counted_from_the_pieces_that_hold_them(pattern, text, n):
     counts=tables,
     first=st.integers(0, 12),
     more=st.integers(0, 12),
-    tie_break=st.sampled_from(["bytes", "huggingface"]),
+    tie_break=st.sampled_from(["bytes", "huggingface", "rustbpe"]),
     least=st.integers(1, 3),
     longest=st.one_of(st.none(), st.integers(2, 8)),
 )

@@ -418,6 +418,11 @@ def test_a_shared_learner_keeps_reserved_ids():
     assert made.best() is None
 
 
+def test_a_shared_learner_has_no_order():
+    with pytest.raises(ValueError, match="order of the pieces"):
+        learner({b"ab": 1}, 1, shared=True, order=[b"ab"])
+
+
 def test_a_shared_learner_has_room_for_all_ids_or_says_so():
     with pytest.raises(TrainingError, match="32 bits"):
         learner({b"ab": 1}, 2**64 - 1, shared=True)

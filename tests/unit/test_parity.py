@@ -91,6 +91,20 @@ def test_counted_corpora_are_taken_as_they_are():
         train_parity(counted, dev=DEV, vocab_size=270, pattern="gpt2")
 
 
+def test_corpora_of_files_with_weights(tmp_path):
+    for language in CORPORA:
+        (tmp_path / f"{language}.txt").write_text(CORPORA[language][0], "utf-8")
+        (tmp_path / f"{language}.dev").write_text("\n".join(DEV[language]), "utf-8")
+    files = train_parity(
+        {language: {str(tmp_path / f"{language}.txt"): len(texts)} for language, texts in CORPORA.items()},
+        dev={language: tmp_path / f"{language}.dev" for language in DEV},
+        vocab_size=270,
+    )
+    texts = train_parity(CORPORA, dev={each: ["\n".join(DEV[each])] for each in DEV}, vocab_size=270)
+    assert files.vocabulary.merges().tolist() == texts.vocabulary.merges().tolist()
+    assert files.provenance == texts.provenance
+
+
 def test_the_order_of_texts_does_not_matter():
     turned = {language: texts[::-1] for language, texts in CORPORA.items()}
     one, other = (train_parity(each, dev=DEV, vocab_size=280, num_threads=2) for each in (CORPORA, turned))
@@ -112,6 +126,7 @@ def test_the_order_of_texts_does_not_matter():
         ({"alpha": 0.5}, TrainingError, "alpha is 0.5"),
         ({"alpha": float("nan")}, TrainingError, "alpha is nan"),
         ({"vocab_size": 255}, TrainingError, "vocab_size"),
+        ({"tie_break": "minbpe"}, TrainingError, "does not go together with parity"),
         ({"special_tokens": "<a>"}, TrainingError, "give a list"),
         ({"pattern": "nope"}, PatternError, "unknown pattern"),
     ],

@@ -65,6 +65,7 @@ def test_files_keep_the_ids(pattern, file_format, tmp_path):
         ({"superword_words": 1}, PatternError, "a superword of 1 words"),
         ({"pattern": r"\w+|\W"}, PatternError, "one of the named patterns"),
         ({"drop_scaffolds": 0.9}, TrainingError, "exclude each other"),
+        ({"tie_break": "minbpe"}, TrainingError, "does not go together"),
     ],
 )
 def test_errors(change, error, message):
@@ -75,3 +76,12 @@ def test_errors(change, error, message):
 def test_counts_of_another_pattern():
     with pytest.raises(TrainingError, match=r"patterns\.superwords"):
         train_from_counts(bpetok.count(TEXTS), vocab_size=300, superword_from=270)
+
+
+@pytest.mark.parametrize("tie_break", ["huggingface", "rustbpe"])
+def test_other_ties(tie_break):
+    tokenizer = train(TEXTS, vocab_size=290, superword_from=280, pattern="gpt2", tie_break=tie_break)
+    words = train(TEXTS, vocab_size=280, pattern="gpt2", tie_break=tie_break)
+    n = len(words.vocabulary.merges())
+    assert tokenizer.vocabulary.merges()[:n].tolist() == words.vocabulary.merges().tolist()
+    assert len(tokenizer.vocabulary.merges()) == n + 10

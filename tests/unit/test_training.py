@@ -1,6 +1,7 @@
 """Training: settings, ids, special tokens, early ends, and what the tokenizer says of itself."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -260,3 +261,16 @@ def test_an_order_where_it_is_needed_and_nowhere_else():
     for order in ([b"ab"], [b"ab", b"ab"], [b"ab", b"ef"], [b"ab", b"cd", b"ef"]):
         with pytest.raises(TrainingError, match="each piece"):
             train_from_counts(counts, vocab_size=257, tie_break="minbpe", order=order)
+
+
+def test_what_counts_may_be_limited_or_elsewhere(tmp_path):
+    paths = [tmp_path / f"{n}.txt" for n in range(len(TEXTS))]
+    for path, text in zip(paths, TEXTS, strict=True):
+        path.write_text(text, "utf-8", newline="")
+    same = merges_of(train(paths, vocab_size=300))
+    assert merges_of(train(paths, vocab_size=300, memory=1 << 28)) == same
+    with ThreadPoolExecutor(2) as executor:
+        assert merges_of(train(paths, vocab_size=300, executor=executor)) == same
+        for settings in ({"memory": 1 << 28}, {"executor": executor}):
+            with pytest.raises(TrainingError, match="neither memory nor executor"):
+                train(paths, vocab_size=300, tie_break="minbpe", **settings)
