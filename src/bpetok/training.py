@@ -71,7 +71,7 @@ def train(
     """Train a byte-level BPE tokenizer on a corpus.
 
     The result depends on the texts and the settings alone: not on the number of threads, nor on the order
-    of the texts.
+    of the texts (but for `tie_break="minbpe"`).
 
     Args:
         sources: where the texts are: see `bpetok.count`.
