@@ -30,6 +30,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
+    {"editing", "parity", "scaffolds", "superwords"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bpetok.encodings import get_encoding as get_encoding
     from bpetok.encodings import list_encoding_names as list_encoding_names
     from bpetok.errors import BpetokError as BpetokError
+    from bpetok.parity import train_parity as train_parity
     from bpetok.protocols import TokenizerLike as TokenizerLike
     from bpetok.tokenizer import Encoding as Encoding
     from bpetok.tokenizer import Tokenizer as Tokenizer
@@ -47,6 +48,7 @@ _HOME = {
     "list_encoding_names": "encodings",
     "train": "training",
     "train_from_counts": "training",
+    "train_parity": "parity",
 }
 _MODULES = {"corpus", "distributed", "encodings", "errors", "formats", "patterns"}
 

@@ -197,7 +197,7 @@ cdef class Encoder:
             if taken < view.length:
                 cut = size - min(size - start, longest)
                 least = max(start, cut - min(cut, <size_t>CUT_WITHIN))
-                cut = last_cut(text, least, cut, size)
+                cut = last_cut(text, least, cut, size, self.scanner.spec.words > 1)
                 if cut == least:
                     units *= 2
                     continue

@@ -1,6 +1,6 @@
 """Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from bpetok._count import PieceCounts
@@ -18,11 +18,16 @@ class MergeLearner:
             one of them takes that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
+        order: all pieces, in the order in which the corpus first has them. Given that, take of equally
+            frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
+        shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
+            `learn` must wait for `own`.
 
     Raises:
-        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
+        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id, or `shared`
+            and `order` are given together.
         TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
             2**63 - 1, or ids would exceed 32 bits.
     """
@@ -38,6 +43,8 @@ class MergeLearner:
         ties_by_bytes: bool,
         min_frequency: int,
         max_token_length: int = 0,
+        shared: bool = False,
+        order: list[bytes] | None = None,
     ) -> None: ...
     @property
     def n_merges(self) -> int:
@@ -55,10 +62,23 @@ class MergeLearner:
     def rebuilds(self) -> int:
         """How often the pairs were counted afresh; the first time included."""
 
+    def begin_with(self, tokens: dict[bytes, int], encode: Callable[[bytes], Sequence[int]]) -> None:
+        """Take the pieces as a tokenizer encodes them, in place of single bytes. Before `learn`.
+
+        Args:
+            tokens: the bytes of every token to its id, below the `next_id` given before. No merge makes one
+                of them again.
+            encode: a piece to its ids, which are among these.
+
+        Raises:
+            ValueError: the ids of a piece do not have its bytes, or an id is not below the first new one.
+        """
+
     def learn(self, limit: int) -> bool:
         """Make up to `limit` more merges, without the GIL; returns whether more may follow.
 
         Raises:
+            ValueError: the learner is shared.
             MemoryError: memory is short. The learner is of no use any more, and says so again.
         """
 
@@ -67,3 +87,33 @@ class MergeLearner:
 
     def tokens_made(self) -> list[bytes]:
         """The bytes of the token that each merge made, in order."""
+
+    def best(self) -> tuple[int, int, int] | None:
+        """(left id, right id, count) of the pair to be joined next, or None when there is none.
+
+        Raises:
+            ValueError: the learner is not shared.
+        """
+
+    def apply(self, left: int, right: int, token: int) -> int:
+        """Join a pair wherever it occurs, be it nowhere, as a token whose id was chosen elsewhere.
+
+        Args:
+            left: the id of the left token.
+            right: the id of the right one.
+            token: the id of the two together: the next one, or a reserved one.
+
+        Returns:
+            How many tokens fewer the counted pieces have.
+
+        Raises:
+            ValueError: the learner is not shared, or has no room for the token.
+            MemoryError: memory is short. The learner is of no use any more, and says so again.
+        """
+
+    def own(self) -> None:
+        """End the sharing: rare pairs are let go, and `learn` may follow.
+
+        Raises:
+            MemoryError: memory is short.
+        """

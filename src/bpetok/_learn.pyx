@@ -7,13 +7,28 @@ not depend on the order in which pieces were counted. `bpetok.reference.train` i
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, PieceCounts
+from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts
 
 from bpetok.errors import TrainingError
+
+cdef extern from "_native/pages.h" nogil:
+    void* pages_new "bpetok_pages_new"(size_t size)
+    void pages_free "bpetok_pages_free"(void* start, size_t size)
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define bpetok_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define bpetok_prefetch(address) ((void)(address))
+    #endif
+    """
+    void prefetch "bpetok_prefetch"(const void* address) noexcept nogil
 
 cdef enum:
     TOO_MANY_POSITIONS = -3     # beside the codes of `_count`
@@ -21,6 +36,10 @@ cdef enum:
 
 cdef enum:
     CLASS_SLOTS = 16            # arena slots that share one weight
+    USUAL_COUNTS = 1 << 12      # words that occur less often are sorted by counting, the few others by qsort
+    AHEAD = 16                  # what is prefetched: so many steps before its turn
+    BLOCK_ROOM = (1 << 19) - 8  # postings in a block: 2 MiB with its head
+    LEAST_ROOM = 4              # postings that a `Free` takes the place of
     MAX_POSITIONS = 0xFFFFFF00  # of slots, and of ids
     SEPARATOR = 0xFFFFFFFF
     INSIDE = 0xFFFFFFFE
@@ -45,7 +64,8 @@ cdef struct PairEntry:
     uint64_t key                # left << 32 | right; NO_KEY: empty
     uint64_t count
     uint32_t* postings          # ascending
-    uint64_t n_postings
+    uint32_t n_postings
+    uint32_t first              # with ties by place: the first good posting, as it was when queued
 
 cdef struct Candidate:
     uint64_t count              # as it was when queued; the pair's count may have fallen since
@@ -72,13 +92,21 @@ cdef struct Word:
 
 cdef struct Block:
     Block* before
-    uint64_t used
-    uint64_t room               # 32-bit values that follow
+    uint64_t room               # postings that follow
+
+# Where a list of postings lay that is not needed any more.
+cdef struct Free:
+    Free* before
+    uint64_t room
 
 
 cdef int more_frequent(const void* a, const void* b) noexcept nogil:
     cdef uint64_t left = (<const Word*>a).count, right = (<const Word*>b).count
     return (left < right) - (left > right)
+
+
+cdef inline uint64_t whole_room(uint64_t n) noexcept nogil:
+    return (n + LEAST_ROOM - 1) // LEAST_ROOM * LEAST_ROOM
 
 
 cdef inline uint64_t pair_key(uint32_t left, uint32_t right) noexcept nogil:
@@ -111,11 +139,15 @@ cdef class MergeLearner:
             that id.
         ties_by_bytes: among equally frequent pairs take the first by (left bytes, right bytes); if
             false, by (left id, right id).
+        order: all pieces, in the order in which the corpus first has them. Given that, take of equally
+            frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
         max_token_length: the most bytes of a token; 0 for any number.
+        shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
 
     Raises:
-        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id.
+        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id, or `shared`
+            and `order` are given together.
         TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
             2**63 - 1, or ids would exceed 32 bits.
     """
@@ -128,6 +160,7 @@ cdef class MergeLearner:
     cdef uint32_t next_id
     cdef readonly uint64_t new_tokens   # ids still to give
     cdef bint ties_by_bytes
+    cdef bint ties_by_place
     cdef uint64_t min_frequency
     cdef uint64_t max_length
 
@@ -142,6 +175,9 @@ cdef class MergeLearner:
     cdef int shift
     cdef uint64_t used
     cdef Block* blocks              # postings
+    cdef uint32_t* place            # where the next postings go
+    cdef uint64_t room              # for so many
+    cdef Free* unused[33]           # other places, by the binary logarithm of their room
 
     cdef Candidate* queue           # a heap with four children a node, the best first
     cdef uint64_t queued
@@ -157,22 +193,28 @@ cdef class MergeLearner:
     cdef Born* born
     cdef uint64_t born_room
 
+    cdef uint64_t pairs_in_all      # the sum of the counts of all pairs at the beginning
     cdef uint64_t capacity          # merges there is room for
     cdef readonly uint64_t n_merges
     cdef uint32_t* merge_pairs
     cdef uint32_t* merge_ids
     cdef uint64_t* merge_counts
     cdef bint exhausted             # no pair is left that may merge
+    cdef object taken               # a set of the tokens that no merge may make, or None
     cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
     cdef readonly uint64_t rebuilds
+    cdef bint shared
 
     def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
-                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0):
+                 dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0,
+                 bint shared=False, list order=None):
         cdef uint32_t[256] ids
         cdef uint64_t i, end = 0
         if self.reserved_ends != NULL:
             raise RuntimeError("a MergeLearner is initialised once")
+        if shared and order is not None:
+            raise ValueError("a shared learner does not go by the order of the pieces")
         for i in range(256):
             ids[i] = byte_ids[i]
         given = {ids[i] for i in range(256)}.union(reserved.values())
@@ -180,8 +222,9 @@ cdef class MergeLearner:
             raise ValueError(f"the ids of bytes and reserved tokens must be distinct and below {next_id}")
         self.next_id = next_id
         self.new_tokens = new_tokens
+        self.shared = shared
         self.ties_by_bytes = ties_by_bytes
-        self.milestone = 64
+        self.milestone = 512
         self.min_frequency = min_frequency if min_frequency else 1
         self.max_length = max_token_length if max_token_length else MAX_POSITIONS
         self.n_reserved = <uint64_t>len(reserved)
@@ -195,21 +238,26 @@ cdef class MergeLearner:
             end += <uint64_t>len(token)
             self.reserved_ends[i] = end
             self.reserved_ids[i] = token_id
-        with nogil:
-            self.failed = self.place_words(counts, ids)
-            if self.failed == OK:
-                self.failed = self.rebuild()
+        self.threshold = 0xFFFFFFFFFFFFFFFFULL      # no pair is kept yet
+        if order is not None:
+            self.ties_by_place = True
+            self.failed = self.place_in_order(counts, order, ids)
+        else:
+            with nogil:
+                self.failed = self.place_words(counts, ids)
+                if shared and self.failed == OK:
+                    self.failed = self.rebuild()
         self.check()
 
     def __dealloc__(self):
         self.free_postings()
-        free(self.symbols)
-        free(self.text)
-        free(self.weights)
+        pages_free(self.symbols, self.n_positions * 4)
+        pages_free(self.text, self.n_positions)
+        pages_free(self.weights, self.n_positions // CLASS_SLOTS * 8 + 8)
         free(self.tokens)
         free(self.reserved_ends)
         free(self.reserved_ids)
-        free(self.pairs)
+        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
         free(self.queue)
         free(self.left_side)
         free(self.right_side)
@@ -239,60 +287,71 @@ cdef class MergeLearner:
 
     cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids) noexcept nogil:
         """Lay the words out by falling count, and make room for what learning needs."""
-        cdef uint64_t n_words = 0, i, size, slots = CLASS_SLOTS, total = 0, symbols = 0, at, before
-        cdef Word* words = <Word*>malloc((counts.used + 1) * sizeof(Word))
+        cdef uint64_t* at = <uint64_t*>calloc(USUAL_COUNTS, 8)      # slots, then the next one, by count
+        cdef Word* words = NULL
+        cdef int failed = NO_MEMORY
+        if at != NULL:
+            failed = self.place_sorted(counts, byte_ids, at, &words)
+        free(at)
+        free(words)
+        return failed
+
+    cdef int place_sorted(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t* at,
+                          Word** words) noexcept nogil:
+        cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, before = 0
+        cdef const Entry* entry
         cdef const uint8_t* data
         cdef int failed
-        if words == NULL:
-            return NO_MEMORY
         for i in range(counts.n_slots):
-            if counts.entries[i].count:
-                counts.piece(&counts.entries[i], &size)
+            entry = &counts.entries[i]
+            if entry.count:
+                counts.piece(entry, &size)
+                if entry.count < USUAL_COUNTS:
+                    at[entry.count] += size + 1 if size > 1 else 0
+                else:
+                    n_words += size > 1
+                if self.add_up(entry.count, size) != OK:
+                    return COUNT_OVERFLOW
+        words[0] = <Word*>malloc((n_words + 1) * sizeof(Word))
+        if words[0] == NULL:
+            return NO_MEMORY
+        n_words = 0
+        for i in range(counts.n_slots):
+            entry = &counts.entries[i]
+            if entry.count >= USUAL_COUNTS:
+                counts.piece(entry, &size)
                 if size > 1:
-                    words[n_words].count = counts.entries[i].count
-                    words[n_words].slot = i
+                    words[0][n_words].count = entry.count
+                    words[0][n_words].slot = i
                     n_words += 1
-                    if words[n_words - 1].count > (MAX_COUNT - total) // (size - 1):
-                        free(words)
-                        return COUNT_OVERFLOW
-                    total += words[n_words - 1].count * (size - 1)
-                    symbols += size - 1
-        qsort(words, n_words, sizeof(Word), &more_frequent)
-        before = 0
+        qsort(words[0], n_words, sizeof(Word), &more_frequent)
         for i in range(n_words):
-            if words[i].count != before:
+            if words[0][i].count != before:
                 slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                before = words[i].count
-            counts.piece(&counts.entries[words[i].slot], &size)
+                before = words[0][i].count
+            counts.piece(&counts.entries[words[0][i].slot], &size)
+            words[0][i].count = slots
             slots += size + 1
-        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        if slots > MAX_POSITIONS:
-            free(words)
-            return TOO_MANY_POSITIONS
-
-        # A merge shortens at least one word by one symbol, so no more merges than that can come.
-        self.capacity = min(min(self.new_tokens, symbols) + self.n_reserved, symbols)
-        if self.next_id + self.capacity > MAX_POSITIONS:
-            free(words)
-            return TOO_MANY_IDS
-        failed = self.allocate(slots, self.next_id + self.capacity)
+        for count in range(USUAL_COUNTS - 1, 0, -1):
+            if at[count]:
+                slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
+                size = at[count]
+                at[count] = slots
+                slots += size
+        failed = self.allocate(slots, byte_ids)
         if failed:
-            free(words)
             return failed
-        for i in range(256):
-            self.tokens[byte_ids[i]].length = 1
-            self.tokens[byte_ids[i]].prefix = i << 56
-        memset(self.symbols, 0xFF, slots * 4)
-        at = CLASS_SLOTS
-        before = 0
         for i in range(n_words):
-            if words[i].count != before:
-                at = (at + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                before = words[i].count
-            data = counts.piece(&counts.entries[words[i].slot], &size)
-            self.place_word(at, data, size, before, byte_ids)
-            at += size + 1
-        free(words)
+            entry = &counts.entries[words[0][i].slot]
+            data = counts.piece(entry, &size)
+            self.place_word(words[0][i].count, data, size, entry.count, byte_ids)
+        for i in range(counts.n_slots):
+            entry = &counts.entries[i]
+            if 0 < entry.count < USUAL_COUNTS:
+                data = counts.piece(entry, &size)
+                if size > 1:
+                    self.place_word(at[entry.count], data, size, entry.count, byte_ids)
+                    at[entry.count] += size + 1
         return OK
 
     cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size, uint64_t weight,
@@ -305,11 +364,53 @@ cdef class MergeLearner:
         for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
             self.weights[i] = weight
 
-    cdef int allocate(self, uint64_t slots, uint64_t n_ids) noexcept nogil:
+    cdef int place_in_order(self, PieceCounts counts, list order, const uint32_t* byte_ids):
+        """Lay the words out as they are given, each in classes of its own."""
+        cdef uint64_t slots = CLASS_SLOTS, size
+        cdef bytes piece
+        cdef int failed
+        for piece in order:
+            size = <uint64_t>len(piece)
+            if self.add_up(counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), size) != OK:
+                return COUNT_OVERFLOW
+            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        failed = self.allocate(slots, byte_ids)
+        if failed:
+            return failed
+        slots = CLASS_SLOTS
+        for piece in order:
+            size = <uint64_t>len(piece)
+            self.place_word(slots, <const uint8_t*>PyBytes_AS_STRING(piece), size,
+                            counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), byte_ids)
+            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        return OK
+
+    cdef inline int add_up(self, uint64_t count, uint64_t size) noexcept nogil:
+        """Note a word that is to be placed: how many pairs it has, and how often they occur in all."""
+        if size > 1:
+            if count > (MAX_COUNT - self.pairs_in_all) // (size - 1):
+                return COUNT_OVERFLOW
+            self.pairs_in_all += count * (size - 1)
+            self.capacity += size - 1
+        return OK
+
+    cdef int allocate(self, uint64_t slots, const uint32_t* byte_ids) noexcept nogil:
+        """Room for what has been noted, in so many slots."""
+        cdef uint64_t n_ids, i
+        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
+        if slots > MAX_POSITIONS:
+            return TOO_MANY_POSITIONS
+        # A merge shortens at least one word by one symbol, so no more merges than that can come.
+        self.capacity = min(min(self.new_tokens, self.capacity) + self.n_reserved, self.capacity)
+        if self.shared:                             # but ids are given to tokens that do not occur here
+            self.capacity = min(self.new_tokens, <uint64_t>MAX_POSITIONS) + self.n_reserved
+        n_ids = self.next_id + self.capacity
+        if n_ids > MAX_POSITIONS:
+            return TOO_MANY_IDS
         self.n_positions = slots
-        self.symbols = <uint32_t*>malloc(slots * 4)
-        self.text = <uint8_t*>malloc(slots)
-        self.weights = <uint64_t*>calloc(slots // CLASS_SLOTS + 1, 8)
+        self.symbols = <uint32_t*>pages_new(slots * 4)
+        self.text = <uint8_t*>pages_new(slots)
+        self.weights = <uint64_t*>pages_new(slots // CLASS_SLOTS * 8 + 8)
         self.tokens = <Token*>calloc(n_ids, sizeof(Token))
         self.left_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
         self.right_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
@@ -323,85 +424,123 @@ cdef class MergeLearner:
                 or self.right_touched == NULL or self.merge_pairs == NULL or self.merge_ids == NULL
                 or self.merge_counts == NULL):
             return NO_MEMORY
+        for i in range(256):
+            self.tokens[byte_ids[i]].length = 1
+            self.tokens[byte_ids[i]].prefix = i << 56
+        memset(self.symbols, 0xFF, slots * 4)
         return OK
 
     cdef int rebuild(self) noexcept nogil:
         """Count all pairs of the arena, and keep those at or above the threshold."""
-        cdef uint64_t p, i, key, kept = 0, postings = 0
-        cdef uint32_t left, right
+        cdef PairEntry** by_bytes = NULL
+        cdef int failed
+        if self.n_merges == 0 and self.taken is None:
+            by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
+            if by_bytes == NULL:
+                return NO_MEMORY
+        failed = self.count_pairs(by_bytes)
+        if failed == OK:
+            failed = self.keep_pairs()
+        if failed == OK:
+            if by_bytes != NULL:
+                memset(by_bytes, 0, (1 << 16) * sizeof(PairEntry*))
+            self.post_pairs(by_bytes)
+        free(by_bytes)
+        return failed
+
+    cdef inline PairEntry* entry_at(self, PairEntry** by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
+        """The entry of the pair at a slot, or the empty one where it would go; as long as all tokens are
+        single bytes, it is looked up once and noted by its bytes."""
+        cdef uint64_t at
+        if by_bytes == NULL:
+            return self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
+        at = <uint64_t>self.text[p] << 8 | self.text[next_p]
+        if by_bytes[at] == NULL:
+            by_bytes[at] = self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
+        return by_bytes[at]
+
+    cdef inline uint64_t behind(self, PairEntry** by_bytes, uint64_t p) noexcept nogil:
+        """The slot behind the token at a slot."""
+        return p + (1 if by_bytes != NULL else self.tokens[self.symbols[p]].length)
+
+    cdef int count_pairs(self, PairEntry** by_bytes) noexcept nogil:
+        cdef uint64_t p = 0, next_p
         cdef PairEntry* entry
-        cdef PairEntry* old
-        cdef uint64_t old_slots
-        cdef uint32_t* place
-        cdef uint64_t best = 0
         self.free_postings()
         self.queued = 0
         self.passed_over = False
-        if self.reset_pairs(1 << 16) != OK:
+        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
+        self.pairs = NULL
+        if self.reset_pairs(1 << 17) != OK:     # room for all pairs of bytes, so that none is moved
             return NO_MEMORY
-        p = 0
         while p < self.n_positions:
-            left = self.symbols[p]
-            if left == SEPARATOR:
+            if self.symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            i = p + self.tokens[left].length
-            right = self.symbols[i]
-            if right != SEPARATOR:
-                entry = self.slot_of(pair_key(left, right))
+            next_p = self.behind(by_bytes, p)
+            if self.symbols[next_p] != SEPARATOR:
+                entry = self.entry_at(by_bytes, p, next_p)
                 if entry.key == NO_KEY:
-                    entry = self.insert(entry, pair_key(left, right))
+                    entry = self.insert(entry, pair_key(self.symbols[p], self.symbols[next_p]))
                     if entry == NULL:
                         return NO_MEMORY
+                    entry.first = <uint32_t>p
                 entry.count += self.weights[p // CLASS_SLOTS]
                 entry.n_postings += 1
-            p = i
-        for i in range(self.n_slots):
-            entry = &self.pairs[i]
-            if entry.key != NO_KEY and entry.count > best and self.allowed(entry.key):
-                best = entry.count
+            p = next_p
+        return OK
+
+    cdef int keep_pairs(self) noexcept nogil:
+        """Set the threshold, and move the pairs that may be wanted to a table of their own."""
+        cdef uint64_t i, kept = 0, postings = 0, best = 0, old_slots = self.n_slots
+        cdef PairEntry* old = self.pairs
+        cdef PairEntry* entry
+        cdef uint32_t* place
+        cdef int failed = NO_MEMORY
+        for i in range(old_slots):
+            if old[i].key != NO_KEY and old[i].count > best and self.allowed(old[i].key):
+                best = old[i].count
         self.set_threshold(best)
-        # Keep what may be wanted, in a table of its own.
-        old = self.pairs
-        old_slots = self.n_slots
-        self.pairs = NULL
         for i in range(old_slots):
             if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
                 kept += 1
-                postings += old[i].n_postings
-        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) != OK:
-            free(old)
-            return NO_MEMORY
-        place = self.room_for(postings)
-        if place == NULL:
-            free(old)
-            return NO_MEMORY
-        for i in range(old_slots):
-            if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
-                entry = self.insert(self.slot_of(old[i].key), old[i].key)
-                if entry == NULL or self.push(old[i].count, old[i].key) != OK:
-                    free(old)
-                    return NO_MEMORY
-                entry.count = old[i].count
-                entry.postings = place
-                place += old[i].n_postings
-        free(old)
-        p = 0
+                postings += whole_room(old[i].n_postings)
+        self.pairs = NULL
+        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) == OK:
+            place = self.room_for(postings)
+            if place != NULL:
+                failed = OK
+        if failed == OK:
+            for i in range(old_slots):
+                if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
+                    entry = self.insert(self.slot_of(old[i].key), old[i].key)
+                    if entry == NULL:
+                        failed = NO_MEMORY
+                        break
+                    entry.count = old[i].count
+                    entry.first = old[i].first
+                    entry.postings = place
+                    place += whole_room(old[i].n_postings)
+                    if self.push(old[i].count, old[i].key) != OK:
+                        failed = NO_MEMORY
+                        break
+        pages_free(old, old_slots * sizeof(PairEntry))
+        return failed
+
+    cdef void post_pairs(self, PairEntry** by_bytes) noexcept nogil:
+        cdef uint64_t p = 0, next_p
+        cdef PairEntry* entry
         while p < self.n_positions:
-            left = self.symbols[p]
-            if left == SEPARATOR:
+            if self.symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            i = p + self.tokens[left].length
-            right = self.symbols[i]
-            if right != SEPARATOR:
-                key = pair_key(left, right)
-                entry = self.slot_of(key)
-                if entry.key == key:
+            next_p = self.behind(by_bytes, p)
+            if self.symbols[next_p] != SEPARATOR:
+                entry = self.entry_at(by_bytes, p, next_p)
+                if entry.key != NO_KEY:
                     entry.postings[entry.n_postings] = <uint32_t>p
                     entry.n_postings += 1
-            p = i
-        return OK
+            p = next_p
 
     cdef void set_threshold(self, uint64_t best) noexcept nogil:
         """A threshold for now, from the count of the best pair."""
@@ -410,7 +549,7 @@ cdef class MergeLearner:
         if self.rebuilds:
             guess = min(guess, self.threshold // 4)
         self.rebuilds += 1
-        self.threshold = max(guess, self.min_frequency)
+        self.threshold = 1 if self.shared else max(guess, self.min_frequency)
 
     cdef inline bint allowed(self, uint64_t key) noexcept nogil:
         """Whether a pair makes a token that is short enough."""
@@ -434,9 +573,8 @@ cdef class MergeLearner:
         while self.n_slots < at_least:
             self.n_slots *= 2
             self.shift -= 1
-        free(self.pairs)
         self.used = 0
-        self.pairs = <PairEntry*>malloc(self.n_slots * sizeof(PairEntry))
+        self.pairs = <PairEntry*>pages_new(self.n_slots * sizeof(PairEntry))
         if self.pairs == NULL:
             return NO_MEMORY
         for i in range(self.n_slots):
@@ -460,13 +598,13 @@ cdef class MergeLearner:
             i = self.used
             self.pairs = NULL
             if self.reset_pairs(n * 2) != OK:
-                free(old)
+                pages_free(old, n * sizeof(PairEntry))
                 return NULL
             self.used = i
             for i in range(n):
                 if old[i].key != NO_KEY:
                     self.slot_of(old[i].key)[0] = old[i]
-            free(old)
+            pages_free(old, n * sizeof(PairEntry))
             entry = self.slot_of(key)
         self.used += 1
         entry.key = key
@@ -476,27 +614,57 @@ cdef class MergeLearner:
         return entry
 
     cdef uint32_t* room_for(self, uint64_t n) noexcept nogil:
-        """Room for n postings, kept until the next rebuild."""
-        cdef Block* block = self.blocks
-        cdef uint64_t room
-        if block == NULL or block.room - block.used < n:
-            room = n if n > 1 << 18 else 1 << 18
-            block = <Block*>malloc(sizeof(Block) + room * 4)
-            if block == NULL:
-                return NULL
-            block.before = self.blocks
-            block.used = 0
-            block.room = room
-            self.blocks = block
-        block.used += n
-        return <uint32_t*>(block + 1) + (block.used - n)
+        """Room for n postings, kept until it is given back or until the next rebuild; NULL when memory is
+        short."""
+        cdef Block* block
+        cdef Free* found = NULL
+        cdef uint64_t size = 0, room
+        n = whole_room(n) if n else LEAST_ROOM
+        if self.room < n:
+            self.give_back(self.place, self.room)
+            self.room = 0
+            while size < 33 and found == NULL:
+                if <uint64_t>1 << size >= n:
+                    found = self.unused[size]
+                size += 1
+            if found != NULL:
+                self.unused[size - 1] = found.before
+                self.place = <uint32_t*>found
+                self.room = found.room
+            else:
+                room = n if n > BLOCK_ROOM else BLOCK_ROOM
+                block = <Block*>pages_new(sizeof(Block) + room * 4)
+                if block == NULL:
+                    return NULL
+                block.before = self.blocks
+                block.room = room
+                self.blocks = block
+                self.place = <uint32_t*>(block + 1)
+                self.room = room
+        self.place += n
+        self.room -= n
+        return self.place - n
+
+    cdef void give_back(self, uint32_t* place, uint64_t n) noexcept nogil:
+        """Let the room of n postings be used again."""
+        cdef Free* left = <Free*>place
+        cdef uint64_t size = 0
+        n = whole_room(n)
+        if n:
+            while n >> size > 1:
+                size += 1
+            left.before = self.unused[size]
+            left.room = n
+            self.unused[size] = left
 
     cdef void free_postings(self) noexcept nogil:
         cdef Block* block = self.blocks
         while block != NULL:
             self.blocks = block.before
-            free(block)
+            pages_free(block, sizeof(Block) + block.room * 4)
             block = self.blocks
+        memset(self.unused, 0, sizeof(self.unused))
+        self.room = 0
 
     # -- the queue ---------------------------------------------------------------------------------
 
@@ -504,6 +672,8 @@ cdef class MergeLearner:
         cdef int order
         if one.count != other.count:
             return one.count > other.count
+        if self.ties_by_place:
+            return self.slot_of(one.key).first < self.slot_of(other.key).first
         if not self.ties_by_bytes:
             return one.key < other.key
         order = self.compare(left_of(one.key), left_of(other.key))
@@ -592,11 +762,19 @@ cdef class MergeLearner:
             if entry.count != top.count:
                 if entry.count < self.threshold:
                     self.drop_top()
+                    self.give_back(entry.postings, entry.n_postings)
+                    entry.postings = NULL
+                    entry.n_postings = 0
                 else:
                     top.count = entry.count
                     self.sink(top)
                 continue
+            if self.ties_by_place and self.moved(entry):
+                self.sink(top)
+                continue
             self.drop_top()
+            if self.is_taken(entry):
+                continue
             failed = self.join(entry)
             if failed:
                 return failed
@@ -606,21 +784,44 @@ cdef class MergeLearner:
         self.exhausted = limit > 0 and self.new_tokens > 0
         return OK
 
+    cdef bint moved(self, PairEntry* entry) noexcept nogil:
+        """Whether the first place of a pair is another than when it was queued; from now on it is that. Like
+        counts, first places only ever get worse."""
+        cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), before = entry.first
+        cdef uint32_t* posting = entry.postings
+        while self.symbols[posting[0]] != a or self.symbols[posting[0] + self.tokens[a].length] != b:
+            posting += 1
+        entry.first = posting[0]
+        return entry.first != before
+
+    cdef bint is_taken(self, const PairEntry* entry) noexcept nogil:
+        """Whether the token that a pair makes is there already."""
+        cdef const uint8_t* data
+        cdef Py_ssize_t size
+        if self.taken is None:
+            return False
+        data = self.text + entry.postings[0]    # a stale place has the same bytes
+        size = <Py_ssize_t>self.tokens[left_of(entry.key)].length + self.tokens[right_of(entry.key)].length
+        with gil:
+            return PyBytes_FromStringAndSize(<const char*>data, size) in self.taken
+
     cdef void look_ahead(self, uint64_t count) noexcept nogil:
         """Raise the threshold to a safe part of the count that the last merge will have.
 
-        Counts fall by nearly the same factor whenever the number of merges doubles, a little more each
-        time. A threshold too high costs a rebuild, one too low some memory.
+        Whenever the number of merges doubles, counts fall by a factor that is itself a little smaller than
+        the one before: by 0.03 to 0.08 of it in all corpora tried. A threshold too high costs a rebuild,
+        one too low some memory.
         """
         cdef double expected = <double>count, factor
         cdef uint64_t merges = self.n_merges
         if self.milestone_count:
             factor = <double>count / <double>self.milestone_count
             while merges < self.capacity:
+                factor *= 0.92
                 expected *= factor
                 merges *= 2
-            if <uint64_t>(expected * 0.5) > self.threshold:
-                self.threshold = <uint64_t>(expected * 0.5)
+            if <uint64_t>(expected * 0.7) > self.threshold:
+                self.threshold = <uint64_t>(expected * 0.7)
         self.milestone_count = count
         self.milestone *= 2
 
@@ -632,6 +833,9 @@ cdef class MergeLearner:
         cdef uint64_t n = entry.n_postings, i, live = 0, n_left = 0, n_right = 0, weight, n_born
         cdef uint32_t p, x, y, made
         cdef uint32_t* symbols = self.symbols
+        cdef const uint64_t* weights = self.weights
+        cdef Neighbour* left_side = self.left_side
+        cdef Neighbour* right_side = self.right_side
         cdef int failed
         self.merge_pairs[2 * self.n_merges] = a
         self.merge_pairs[2 * self.n_merges + 1] = b
@@ -644,6 +848,9 @@ cdef class MergeLearner:
         self.n_merges += 1
 
         for i in range(n):
+            if i + AHEAD < n:
+                prefetch(&symbols[postings[i + AHEAD]])
+                prefetch(&weights[postings[i + AHEAD] // CLASS_SLOTS])
             p = postings[i]
             if symbols[p] != a or symbols[p + la] != b:
                 continue
@@ -654,28 +861,32 @@ cdef class MergeLearner:
             symbols[p + la] = INSIDE
             symbols[p] = made
             symbols[p + la + lb - 1] = made
-            weight = self.weights[p // CLASS_SLOTS]
+            weight = weights[p // CLASS_SLOTS]
             if x != SEPARATOR:
-                if self.left_side[x].n == 0:
+                if left_side[x].n == 0:
                     self.left_touched[n_left] = x
                     n_left += 1
-                self.left_side[x].n += 1
-                self.left_side[x].weight += weight
+                left_side[x].n += 1
+                left_side[x].weight += weight
             if y != SEPARATOR:
-                if self.right_side[y].n == 0:
+                if right_side[y].n == 0:
                     self.right_touched[n_right] = y
                     n_right += 1
-                self.right_side[y].n += 1
-                self.right_side[y].weight += weight
+                right_side[y].n += 1
+                right_side[y].weight += weight
 
         # The pairs that are gone. Where two joined pairs touch, the pair between them is (b, a) before
         # both, and was noted to the right of the first; to the left of the second stood `made` already,
         # so that (made, a) came and went within the step.
         for i in range(n_left):
+            if i + AHEAD < n_left:
+                self.fetch(pair_key(self.left_touched[i + AHEAD], a))
             x = self.left_touched[i]
             if x != made:
                 self.less(pair_key(x, a), self.left_side[x].weight)
         for i in range(n_right):
+            if i + AHEAD < n_right:
+                self.fetch(pair_key(b, self.right_touched[i + AHEAD]))
             y = self.right_touched[i]
             self.less(pair_key(b, y), self.right_side[y].weight)
         if self.left_side[made].n:
@@ -699,6 +910,8 @@ cdef class MergeLearner:
                 n_born += 1
         if n_born:
             for i in range(live):
+                if i + AHEAD < live:
+                    prefetch(&symbols[postings[i + AHEAD]])
                 p = postings[i]
                 x = symbols[p - 1]
                 y = symbols[p + la + lb]
@@ -717,7 +930,11 @@ cdef class MergeLearner:
             failed = self.settle(&self.right_side[y], pair_key(made, y))
             if failed:
                 return failed
+        self.give_back(postings, n)
         return OK
+
+    cdef inline void fetch(self, uint64_t key) noexcept nogil:
+        prefetch(&self.pairs[mix_key(key) >> self.shift])
 
     cdef inline void less(self, uint64_t key, uint64_t weight) noexcept nogil:
         cdef PairEntry* entry = self.slot_of(key)
@@ -763,7 +980,8 @@ cdef class MergeLearner:
             return NO_MEMORY
         entry.count = weight
         entry.postings = self.born[at - 1].postings
-        entry.n_postings = self.born[at - 1].n
+        entry.n_postings = <uint32_t>self.born[at - 1].n
+        entry.first = entry.postings[0]
         return self.push(weight, key)
 
     cdef uint32_t token_for(self, uint32_t start, uint32_t length) noexcept nogil:
@@ -771,7 +989,6 @@ cdef class MergeLearner:
         cdef const uint8_t* data = self.text + start
         cdef uint64_t i, begin = 0
         cdef uint32_t found = self.next_id
-        cdef Token* token
         for i in range(self.n_reserved):
             if self.reserved_ends[i] - begin == length and memcmp(self.reserved + begin, data, length) == 0:
                 found = self.reserved_ids[i]
@@ -780,18 +997,61 @@ cdef class MergeLearner:
         if found == self.next_id:
             self.next_id += 1
             self.new_tokens -= 1
-        token = &self.tokens[found]
-        token.start = start
-        token.length = length
-        token.prefix = 0
-        for i in range(8):
-            token.prefix = token.prefix << 8 | (data[i] if i < length else 0)
+        self.describe(found, data, length)
+        self.tokens[found].start = start
         return found
+
+    cdef void describe(self, uint32_t token, const uint8_t* data, uint32_t length) noexcept nogil:
+        cdef uint64_t i, prefix = 0
+        for i in range(8):
+            prefix = prefix << 8 | (data[i] if i < length else 0)
+        self.tokens[token].prefix = prefix
+        self.tokens[token].length = length
 
     # -- for Python --------------------------------------------------------------------------------
 
+    def begin_with(self, dict tokens not None, encode not None):
+        """Take the pieces as a tokenizer encodes them, in place of single bytes. Before `learn`.
+
+        Args:
+            tokens: the bytes of every token to its id, below the `next_id` given before. No merge makes one
+                of them again.
+            encode: a piece to its ids, which are among these.
+        """
+        cdef uint64_t at = 0, end, i
+        cdef uint32_t token, length
+        cdef bytes piece
+        if self.n_merges or self.rebuilds or self.failed:
+            raise RuntimeError("a learner takes pieces as encoded before it learns, or not at all")
+        for data, token in tokens.items():
+            if token >= self.next_id:
+                raise ValueError(f"the id {token} is not below the first new one, {self.next_id}")
+            self.describe(token, <const uint8_t*>PyBytes_AS_STRING(data), <uint32_t>len(data))
+        while at < self.n_positions:
+            if self.symbols[at] == SEPARATOR:
+                at += 1
+                continue
+            end = at
+            while self.symbols[end] != SEPARATOR:
+                end += 1
+            piece = PyBytes_FromStringAndSize(<const char*>(self.text + at), <Py_ssize_t>(end - at))
+            for token in encode(piece):
+                length = self.tokens[token].length if token < self.next_id else 0
+                if length == 0 or at + length > end:
+                    raise ValueError(f"the ids of {piece!r} do not have its bytes")
+                for i in range(at, at + length):
+                    self.symbols[i] = INSIDE
+                self.symbols[at] = self.symbols[at + length - 1] = token
+                self.tokens[token].start = <uint32_t>at
+                at += length
+            if at != end:
+                raise ValueError(f"the ids of {piece!r} do not have its bytes")
+        self.taken = tokens.keys()
+
     def learn(self, uint64_t limit):
         """Make up to `limit` more merges, without the GIL; returns whether more may follow."""
+        if self.shared:
+            raise ValueError("a shared learner leaves the choice to others: call own() first")
         if self.failed == OK:
             with nogil:
                 self.failed = self.steps(limit)
@@ -814,3 +1074,81 @@ cdef class MergeLearner:
             made.append(PyBytes_FromStringAndSize(<const char*>(self.text + token.start),
                                                   <Py_ssize_t>token.length))
         return made
+
+    # -- merges chosen elsewhere -------------------------------------------------------------------
+
+    cdef PairEntry* most_frequent(self) noexcept nogil:
+        """The pair to be joined next, which stays at the top of the queue; NULL when none may be."""
+        cdef Candidate top
+        cdef PairEntry* entry
+        while self.queued:
+            top = self.queue[0]
+            entry = self.slot_of(top.key)
+            if entry.count == top.count:
+                return entry if entry.count >= self.min_frequency else NULL
+            if entry.count:
+                top.count = entry.count
+                self.sink(top)
+            else:
+                self.drop_top()
+        return NULL
+
+    cdef uint64_t occurrences(self, const PairEntry* entry) noexcept nogil:
+        """How many tokens fewer there are when a pair is joined: its places that do not overlap."""
+        cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), p
+        cdef uint32_t la = self.tokens[a].length, lb = self.tokens[b].length
+        cdef uint64_t i, end = 0, n = 0
+        for i in range(entry.n_postings):
+            p = entry.postings[i]
+            if p >= end and self.symbols[p] == a and self.symbols[p + la] == b:
+                n += self.weights[p // CLASS_SLOTS]
+                end = <uint64_t>p + la + lb
+        return n
+
+    def best(self):
+        """(left id, right id, count) of the pair to be joined next, or None when there is none.
+
+        Raises:
+            ValueError: the learner is not shared.
+        """
+        cdef PairEntry* entry
+        if not self.shared:
+            raise ValueError("only a shared learner keeps every pair: make it with shared=True")
+        with nogil:
+            entry = self.most_frequent()
+        if entry == NULL:
+            return None
+        return left_of(entry.key), right_of(entry.key), entry.count
+
+    def apply(self, uint32_t left, uint32_t right, uint32_t token):
+        """Join a pair wherever it occurs, be it nowhere, as a token whose id was chosen elsewhere.
+
+        Returns how many tokens fewer the counted pieces have. A reserved token keeps its id.
+        """
+        cdef uint64_t saved = 0
+        cdef PairEntry* entry
+        if not self.shared:
+            raise ValueError("only a shared learner keeps every pair: make it with shared=True")
+        if (token > self.next_id or (token == self.next_id and not self.new_tokens)
+                or self.n_merges == self.capacity):
+            raise ValueError(f"there is no room for a token {token}: the next id is {self.next_id}")
+        self.check()
+        with nogil:
+            entry = self.slot_of(pair_key(left, right))
+            if entry.key != NO_KEY and entry.count:
+                saved = self.occurrences(entry)
+                self.failed = self.join(entry)
+            elif token == self.next_id:
+                self.next_id += 1
+                self.new_tokens -= 1
+        self.check()
+        return saved
+
+    def own(self):
+        """End the sharing: rare pairs are let go, and `learn` may follow."""
+        self.shared = False
+        self.rebuilds = 0
+        self.check()
+        with nogil:
+            self.failed = self.rebuild()
+        self.check()

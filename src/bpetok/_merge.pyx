@@ -11,7 +11,7 @@ anywhere else), and `link_ranks` finds it for every token. The proofs are in `do
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 from bpetok._cpu cimport tier
@@ -364,6 +364,54 @@ def link_ranks(VocabTables tables not None):
         free(ids)
 
 
+# How the merges of a list make a token.
+cdef struct Made:
+    uint32_t n                      # by so many
+    uint32_t rank                   # the last of them
+    uint32_t left
+    uint32_t right
+    bint reached                    # merging the token's bytes is known to give it
+
+
+cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t right, uint32_t rank) noexcept:
+    """Whether merging the bytes of two tokens brings them to stand side by side before `rank`; false, too,
+    where that is not plain to see.
+
+    Both must be bytes, or reached, by merges before `rank`. Then whatever is merged on either side is merged
+    in the order of ranks, so at each rank the tokens at the border are known: the last one of the left side
+    is `left`, or its right part as long as `left` is not made, and so on; likewise on the other side. They
+    come to stand there unless two of them merge before that. Of equal ranks, the leftmost is first. O(depth).
+    """
+    cdef uint32_t x = left, y = right, found
+    cdef uint32_t x_until = rank, y_until = rank    # the rank at which x and y are gone
+    if not plain(t, made, x, rank) or not plain(t, made, y, rank):
+        return False
+    while True:
+        if x != left or y != right:
+            found = find_rank(&t.pairs, x, y)
+            if found < x_until and found <= y_until:
+                return False
+        if made[x].n == 0 and made[y].n == 0:
+            return True
+        # Back in time: undo the later of the two.
+        if made[y].n == 0 or (made[x].n and made[x].rank > made[y].rank):
+            x_until = made[x].rank
+            x = made[x].right
+        elif made[x].n == 0 or made[x].rank < made[y].rank:
+            y_until = made[y].rank
+            y = made[y].left
+        else:
+            # The same token on both sides; that of the left is made first.
+            y_until = made[y].rank
+            y = made[y].left
+
+
+cdef bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank) noexcept:
+    if made[token].n == 0:
+        return t.size[token] == 1
+    return made[token].n == 1 and made[token].reached and made[token].rank < rank
+
+
 def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     """Enter a merge list: the pair at index k has rank k and gives the token of its joined bytes.
 
@@ -378,6 +426,7 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     cdef int64_t found
     cdef Workspace* ws
     cdef uint32_t* ids
+    cdef Made* made
     for rank, (left, right) in enumerate(merges):
         left_bytes, right_bytes = tables.token_bytes(left), tables.token_bytes(right)
         if left_bytes is None or right_bytes is None:
@@ -391,13 +440,21 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     tables.finish()
     ws = workspace_new()
     ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
-    if ws == NULL or ids == NULL:
+    made = <Made*>calloc(<size_t>t.n_ids + 1, sizeof(Made))
+    if ws == NULL or ids == NULL or made == NULL:
         workspace_free(ws)
         free(ids)
+        free(made)
         raise MemoryError()
     try:
+        for rank, (left, right) in enumerate(merges):
+            token = token_of_rank(&t.pairs, rank)
+            made[token] = Made(made[token].n + 1, rank, left, right, False)
+        for rank, (left, right) in enumerate(merges):
+            token = token_of_rank(&t.pairs, rank)
+            made[token].reached = made[token].n == 1 and reached(t, made, left, right, rank)
         for token in range(t.n_ids):
-            if t.flags[token] & WHOLE:
+            if t.flags[token] & WHOLE and not made[token].reached:
                 found = merge(t, ws, t.arena + t.start[token], t.size[token], ids)
                 if found == -NO_MEMORY:
                     raise MemoryError()
@@ -409,3 +466,4 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     finally:
         workspace_free(ws)
         free(ids)
+        free(made)

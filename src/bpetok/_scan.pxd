@@ -25,6 +25,7 @@ cdef extern from "scan_spec.h" nogil:
         bint tail_slashes
         bint newlines
         bint end_space
+        size_t words
 
 cdef class Scanner:
     cdef ScanSpec spec
@@ -39,5 +40,6 @@ cdef size_t next_char(const uint8_t* text, size_t pos, size_t end) noexcept nogi
 
 # ---- cutting a text ------------------------------------------------------------------------------
 # The last position in start < p <= last (p < end) where pieces end in any text that goes on like this
-# one to `end`, whatever the parameters of the scanner and whatever follows; `start` if there is none.
-cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end) noexcept nogil
+# one to `end`, whatever the parameters of the scanner and whatever follows; `start` if there is none. With
+# `spaces`, pieces may hold several words, and a space does not end one.
+cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end, bint spaces) noexcept nogil

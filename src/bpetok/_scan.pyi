@@ -19,6 +19,7 @@ class Scanner:
         end_space: whether white space at the end of a text is one piece, newlines or not.
         word_marks: whether combining marks count as letters of a word.
         punctuation_marks: whether combining marks continue a run of punctuation.
+        words: the most words in a piece, with a space between two; see `bpetok.patterns.superwords`.
 
     Raises:
         ValueError: a parameter is not one of those above, or marks would belong to no piece.
@@ -37,6 +38,7 @@ class Scanner:
         end_space: bool,
         word_marks: bool = False,
         punctuation_marks: bool = True,
+        words: int = 1,
     ) -> None: ...
     @overload
     def split(self, text: str) -> list[str]: ...
@@ -49,5 +51,6 @@ def char_class(code_point: int) -> int:
     """Class bits of a code point: 1 letter, 2 upper-like, 4 lower-like, 8 number, 16 white space,
     32 newline, 64 mark."""
 
-def _last_cut(text: bytes) -> int:
-    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0."""
+def _last_cut(text: bytes, spaces: bool = False) -> int:
+    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0;
+    with `spaces`, also where pieces may hold several words."""

@@ -239,14 +239,47 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
     return white_space(spec, text, pos, end)
 
 
+cdef bint is_word(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end) noexcept nogil:
+    """Whether a piece that starts at `pos` < `end`, and is no contraction, is a word."""
+    cdef int letters = CLASS_UPPER | CLASS_LOWER if spec.word == WORD_CASED else spec.word_mask
+    cdef size_t after, beyond
+    cdef int bits = classify(text, pos, end, &after)
+    if bits & letters:
+        return True
+    if text[pos] == c" " if spec.word == WORD_PLAIN else not bits & (
+            CLASS_NEWLINE | CLASS_LETTER | CLASS_NUMBER):
+        return after < end and classify(text, after, end, &beyond) & letters
+    return False
+
+
+cdef bint goes_on(const ScanSpec* spec, const uint8_t* text, size_t at, size_t* stop, size_t end,
+                  size_t* words) noexcept nogil:
+    """Where pieces hold several words: whether a piece of `words` words so far, to which text[at:stop] is
+    added, goes on behind that. A word takes with it, up to the most, those that follow behind a space each,
+    and contractions behind a word; `stop` moves behind these, and `words` counts."""
+    cdef bint apart = spec.contractions == CONTRACTION_EXACT or spec.contractions == CONTRACTION_ANY_CASE
+    cdef bint fold = spec.contractions == CONTRACTION_ANY_CASE
+    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, fold) > at)):
+        words[0] += 1
+        if apart:
+            stop[0] = contraction(text, stop[0], end, fold)
+        if (words[0] < spec.words and stop[0] < end and text[stop[0]] == c" "
+                and is_word(spec, text, stop[0], end)):
+            return True
+        words[0] = 0
+    return False
+
+
 # ---- text ----------------------------------------------------------------------------------------
 
 cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
                       size_t* ends, size_t capacity) noexcept nogil:
     """`scan` with the instructions of the chosen tier, which the machine must have."""
-    cdef size_t count = 0
+    cdef size_t count = 0, words = 0, at
     while True:
-        if chosen == AVX512:
+        if spec.words > 1:
+            pass
+        elif chosen == AVX512:
             count = scan_avx512(spec, text, &start, end, ends, count, capacity)
         elif chosen == AVX2:
             count = scan_avx2(spec, text, &start, end, ends, count, capacity)
@@ -254,7 +287,10 @@ cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, siz
             count = scan_neon(spec, text, &start, end, ends, count, capacity)
         if count == capacity or start >= end:
             return count
-        start = next_piece(spec, text, start, end)
+        at = start
+        start = next_piece(spec, text, at, end)
+        if spec.words > 1 and goes_on(spec, text, at, &start, end, &words):
+            continue
         ends[count] = start
         count += 1
 
@@ -288,6 +324,7 @@ cdef class Scanner:
         end_space: whether white space at the end of a text is one piece, newlines or not.
         word_marks: whether combining marks count as letters of a word.
         punctuation_marks: whether combining marks continue a run of punctuation.
+        words: the most words in a piece, with a space between two; see `bpetok.patterns.superwords`.
 
     Raises:
         ValueError: a parameter is not one of those above, or the two kinds of marks leave some
@@ -295,16 +332,18 @@ cdef class Scanner:
     """
 
     def __init__(self, *, str word, str contractions, int digits, bint number_space, str tail,
-                 bint newlines, bint end_space, bint word_marks=False, bint punctuation_marks=True):
-        if word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0:
+                 bint newlines, bint end_space, bint word_marks=False, bint punctuation_marks=True,
+                 int words=1):
+        if (word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0
+                or words < 1):
             raise ValueError(f"no such scanner: word={word!r}, contractions={contractions!r}, "
-                             f"tail={tail!r}, digits={digits}")
+                             f"tail={tail!r}, digits={digits}, words={words}")
         if not (word_marks or punctuation_marks or word == "cased"):
             raise ValueError("combining marks would belong to no piece: set word_marks or punctuation_marks")
         self.parameters = dict(word=word, contractions=contractions, digits=digits,
                                number_space=bool(number_space), tail=tail, newlines=bool(newlines),
                                end_space=bool(end_space), word_marks=bool(word_marks),
-                               punctuation_marks=bool(punctuation_marks))
+                               punctuation_marks=bool(punctuation_marks), words=words)
         self.spec.word = WORDS[word]
         self.spec.contractions = CONTRACTIONS[contractions]
         self.spec.word_mask = CLASS_LETTER | (CLASS_MARK if word_marks else 0)
@@ -315,6 +354,7 @@ cdef class Scanner:
         self.spec.tail_newlines, self.spec.tail_slashes = TAILS[tail]
         self.spec.newlines = newlines
         self.spec.end_space = end_space
+        self.spec.words = <size_t>words
 
     def __reduce__(self):
         return _rebuild, (self.parameters,)
@@ -366,7 +406,7 @@ def char_class(int code_point) -> int:
 
 # ---- cutting a text ------------------------------------------------------------------------------
 
-cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end) noexcept nogil:
+cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end, bint spaces) noexcept nogil:
     # A cut lies between a letter and a character X that is no letter, no mark and no apostrophe. For all
     # parameters, the pieces before it are those of the text that ends at the cut, and the last of them
     # ends there. A piece that starts before the cut is, in the order of `next_piece`,
@@ -383,14 +423,15 @@ cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end)
     #   with the newlines and slashes behind punctuation and with what white space looks ahead at.
     #
     # So no piece reaches past the cut or depends on what lies there. The scanner never looks back, so
-    # what follows the cut is cut as a text of its own.
+    # what follows the cut is cut as a text of its own. Only a piece of several words goes on behind a word:
+    # with a space, which X is not then, or with a contraction.
     cdef size_t at = last if last < end else end - 1, before, after
     while start < at < end:
         before = at - 1
         while before > start and text[before] & 0xC0 == 0x80 and at - before < 4:
             before -= 1
         if (classify(text, before, at, &after) & CLASS_LETTER and after == at and text[at] != c"'"
-                and text[at] & 0xC0 != 0x80
+                and text[at] & 0xC0 != 0x80 and not (spaces and text[at] == c" ")
                 and not classify(text, at, end, &after) & (CLASS_LETTER | CLASS_MARK)
                 and (text[at] < 0x80 or after > at + 1)):
             return at
@@ -398,7 +439,8 @@ cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end)
     return start
 
 
-def _last_cut(bytes text not None) -> int:
-    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0."""
+def _last_cut(bytes text not None, bint spaces=False) -> int:
+    """The last position inside a text where pieces end whatever the pattern and whatever follows, or 0; with
+    `spaces`, also where pieces may hold several words."""
     cdef size_t n = <size_t>PyBytes_GET_SIZE(text)
-    return last_cut(<const uint8_t*>PyBytes_AS_STRING(text), 0, n, n)
+    return last_cut(<const uint8_t*>PyBytes_AS_STRING(text), 0, n, n, spaces)

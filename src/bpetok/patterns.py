@@ -152,6 +152,9 @@ def recognise(source: str) -> Scanner | None:
     >>> recognise("a+") is None
     True
     """
+    if (found := words_of(source)) is not None:
+        scanner = recognise(found[0])
+        return scanner and Scanner(**scanner.parameters | {"words": found[1]})
     parts = _alternatives(source)
     settings: dict[str, Any] = {"contractions": "none", "newlines": False, "end_space": False}
 
@@ -195,6 +198,70 @@ def recognise(source: str) -> Scanner | None:
     elif not (settings.get("word_marks") or settings["punctuation_marks"]):
         return None
     return Scanner(**settings)
+
+
+def superwords(pattern: str, words: int) -> str:
+    r"""The expression whose pieces hold up to so many of a named pattern's words.
+
+    A word takes with it the words that follow behind one space each, with a contraction behind a word.
+    Everything else is as in the pattern: numbers, punctuation, newlines and other white space stand between
+    pieces. So every piece is one or more pieces of the pattern.
+
+    Raises:
+        PatternError: the pattern has no name, or the number of words is below 2 or over a million.
+
+    >>> import regex
+    >>> regex.findall(superwords("gpt2", 3), "I don't know the way, 12 of them")
+    ["I don't know", ' the way', ',', ' 12', ' of them']
+    """
+    source = resolve(pattern).source
+    if source not in NAMED.values():
+        raise PatternError(
+            f"superwords need one of the named patterns, {', '.join(NAMED)}: what is a word in {source!r} "
+            "cannot be told"
+        )
+    if not 2 <= words <= 1_000_000:
+        raise PatternError(f"a superword of {words} words is none: it has from 2 to a million")
+    parts = _alternatives(source)
+    at, end = _words_at(parts)
+    return "|".join([*parts[:at], _superword(parts, words), *parts[end:]])
+
+
+def words_of(source: str) -> tuple[str, int] | None:
+    """The pattern whose words an expression made by `superwords` strings together, and the most of them in
+    a piece; None for other expressions.
+
+    >>> words_of(superwords("o200k", 3)) == (O200K, 3)
+    True
+    """
+    parts = _alternatives(source)
+    at, _ = _words_at(parts)
+    found = re.search(r"\{0,(\d{1,6})\}$", parts[at]) if at < len(parts) else None
+    if found is None:
+        return None
+    words = int(found[1]) + 1
+    for named in map(_alternatives, NAMED.values()):
+        start, end = _words_at(named)
+        ours = _superword(named, words)
+        same = parts[at] == ours or (end - start == 1 and _plain(parts[at]) == _plain(ours))
+        if same and words > 1 and parts[:at] == named[:start]:
+            return "|".join([*named[:end], *parts[at + 1 :]]), words
+    return None
+
+
+def _words_at(parts: list[str]) -> tuple[int, int]:
+    """Which alternatives of a named pattern match words."""
+    at = int(parts[0] in _CONTRACTIONS)
+    return at, at + 1 + (_UPPER + "+" in "".join(parts[at + 1 : at + 2]))
+
+
+def _superword(parts: list[str], words: int) -> str:
+    at, end = _words_at(parts)
+    contraction = f"(?:{parts[0]})?" if at else ""
+    cores = [re.sub(r"^(?: |\[\^.*?\])\?\+?", "", word) for word in parts[at:end]]
+    return (
+        f"(?:{'|'.join(parts[at:end])}){contraction}(?: (?:{'|'.join(cores)}){contraction}){{0,{words - 1}}}"
+    )
 
 
 def _alternatives(source: str) -> list[str]:

@@ -12,6 +12,8 @@ Python what its native counterpart computes, and the tests hold the two to equal
 `spans`                  the bytes and the characters that each id covers
 `count_pieces`           texts into piece counts
 `train`                  piece counts into merges
+`train_parity`           piece counts of several languages into merges
+`scaffolds`              which tokens can be dropped
 =======================  ==========================================================
 """
 
@@ -283,9 +285,12 @@ def train(
     counts: Mapping[bytes, int],
     n_merges: int,
     *,
-    tie_break: Literal["bytes", "huggingface"] = "bytes",
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"] = "bytes",
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    start: Mapping[bytes, Iterable[bytes]] | None = None,
+    first: Iterable[tuple[bytes, bytes]] = (),
+    taken: Collection[bytes] = (),
 ) -> list[tuple[bytes, bytes]]:
     """Learn merges: count all pairs of neighbours, join the most frequent one everywhere, and again.
 
@@ -294,27 +299,43 @@ def train(
 
     Args:
         counts: pieces with how often each occurs.
-        n_merges: how many merges to learn; fewer come back when no pair is frequent enough.
+        n_merges: how many merges there shall be; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
-            bytes) are first in order, with "huggingface" the one whose (left id, right id) are.
+            bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
+            are (these two differ in the ids of bytes), with "minbpe" the one that stands first in the
+            pieces, in the order of `counts`.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
+        start: the tokens of each piece at the beginning; None for single bytes.
+        first: merges that are made before any is learned; they come back first.
+        taken: tokens that no merge may make.
 
     >>> train({b"aaab": 2, b"ab": 1}, 2)
     [(b'a', b'a'), (b'a', b'b')]
     """
-    words = {piece: [piece[at : at + 1] for at in range(len(piece))] for piece in counts}
-    ids = {bytes([byte]): at for at, byte in enumerate(BYTE_ORDER)}
-    merges: list[tuple[bytes, bytes]] = []
+    words = {
+        piece: list(start[piece]) if start else [piece[at : at + 1] for at in range(len(piece))]
+        for piece in counts
+    }
+    byte_order = BYTE_ORDER if tie_break == "huggingface" else range(256)
+    ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
+    merges = list(first)
+    for left, right in merges:
+        ids.setdefault(left + right, len(ids))
+        for parts in words.values():
+            join(parts, (left, right))
 
-    def order(pair: tuple[bytes, bytes]) -> tuple[Any, Any]:
+    def order(pair: tuple[bytes, bytes]) -> tuple[Any, ...]:
+        if tie_break == "minbpe":
+            return ()  # of equals, `min` takes the first in `pairs`, where they are in order of sight
         return pair if tie_break == "bytes" else (ids[pair[0]], ids[pair[1]])
 
     while len(merges) < n_merges:
         pairs: Counter[tuple[bytes, bytes]] = Counter()
         for piece, parts in words.items():
             for left, right in itertools.pairwise(parts):
-                if max_token_length is None or len(left) + len(right) <= max_token_length:
+                short = max_token_length is None or len(left) + len(right) <= max_token_length
+                if short and left + right not in taken:
                     pairs[left, right] += counts[piece]
         if not pairs:
             break
@@ -341,3 +362,110 @@ def join(parts: list[bytes], pair: tuple[bytes, bytes]) -> None:
         if (parts[at], parts[at + 1]) == pair:
             parts[at : at + 2] = [pair[0] + pair[1]]
         at += 1
+
+
+def train_parity(
+    corpora: Mapping[str, Mapping[bytes, int]],
+    dev: Mapping[str, Mapping[bytes, int]],
+    n_merges: int,
+    *,
+    global_merges: int = 0,
+    window: int = 0,
+    alpha: float = 2,
+    **options: Any,
+) -> list[tuple[bytes, bytes]]:
+    """Learn merges, each for the language whose development text has the most tokens.
+
+    Args:
+        corpora: per language, pieces with how often each occurs.
+        dev: per language, the same of a text with the same content in every language.
+        n_merges: how many merges to learn; fewer come back when no language has a pair left.
+        global_merges: so many merges are learned first on all corpora together.
+        window: a language that was chosen more than alpha * window / (number of languages) times in the
+            last `window` choices comes after all others; 0 for no such rule.
+        alpha: see `window`.
+        options: those of `train`.
+
+    >>> train_parity({"x": {b"ab": 9}, "y": {b"cde": 1}}, {"x": {b"ab": 1}, "y": {b"cde": 1}}, 2)
+    [(b'c', b'd'), (b'a', b'b')]
+    """
+    together: Counter[bytes] = Counter()
+    for counts in corpora.values():
+        together.update(counts)
+    merges = train(together, min(global_merges, n_merges), **options)
+    chosen: list[str] = []
+    while len(merges) < n_merges:
+        tokens = {language: n_tokens(dev[language], merges) for language in corpora}
+        last = chosen[-window:] if window else []
+        order = sorted(
+            corpora,
+            key=lambda each: (last.count(each) * len(corpora) > alpha * window, -tokens[each]),
+        )
+        for language in order:
+            found = train(corpora[language], len(merges) + 1, first=merges, **options)
+            if len(found) > len(merges):
+                merges = found
+                chosen.append(language)
+                break
+        else:
+            break
+    return merges
+
+
+def n_tokens(counts: Mapping[bytes, int], merges: Iterable[tuple[bytes, bytes]]) -> int:
+    """How many tokens counted pieces have after some merges.
+
+    >>> n_tokens({b"aab": 3}, [(b"a", b"a")])
+    6
+    """
+    total = 0
+    for piece, n in counts.items():
+        parts = [piece[at : at + 1] for at in range(len(piece))]
+        for pair in merges:
+            join(parts, pair)
+        total += n * len(parts)
+    return total
+
+
+def scaffolds(
+    counts: Mapping[bytes, int], merges: list[tuple[bytes, bytes]], share: float, worth: int
+) -> dict[bytes, float]:
+    """The tokens that merges make almost only on the way to whole pieces.
+
+    A token is *passed* where it is joined to others and the piece ends as one token, which is found
+    without the merges that lead to it. A token is a scaffold when it is passed in at least `share` of the
+    places where it is made, and all others are fewer than `worth`; unless a token that stays has to be merged
+    from it: one that is nowhere a whole piece, or from which such a token has to be merged.
+
+    Returns:
+        Scaffolds, with the share of their places where they are passed.
+
+    >>> scaffolds({b"abc": 9, b"abd": 1}, [(b"a", b"b"), (b"ab", b"c")], 0.9, 2)
+    {b'ab': 0.9}
+    """
+    made: Counter[bytes] = Counter()
+    passed: Counter[bytes] = Counter()
+    whole = set()
+    for piece, n in counts.items():
+        parts = [piece[at : at + 1] for at in range(len(piece))]
+        built: list[bytes] = []
+        for pair in merges:
+            before = len(parts)
+            join(parts, pair)
+            built += [pair[0] + pair[1]] * (before - len(parts))
+        for token in built:
+            made[token] += n
+            if len(parts) == 1 and token != piece:
+                passed[token] += n
+        if len(parts) == 1:
+            whole.add(piece)
+    needed: set[bytes] = set()
+    found = {}
+    for left, right in reversed(merges):
+        token = left + right
+        enough = passed[token] >= share * made[token] and made[token] - passed[token] < worth
+        if token not in needed and enough:
+            found[token] = passed[token] / made[token]
+        elif token in needed or token not in whole:
+            needed |= {left, right}
+    return found

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bpetok.counting import CountTable, ProgressCallback, Sources
+    from bpetok.editing import Edited
     from bpetok.explain import Explanation
     from bpetok.streaming import StreamDecoder, StreamEncoder
 
@@ -539,6 +541,117 @@ class Tokenizer(Encoder):
         from bpetok.formats import load
 
         return load(path, pattern=pattern, special_tokens=special_tokens, name=name)
+
+    # ---- a tokenizer from this one ----------------------------------------------------------------
+
+    def extend(
+        self,
+        sources: Sources | CountTable,
+        n: int,
+        *,
+        min_frequency: int = 2,
+        max_token_length: int | None = None,
+        num_threads: int | None = None,
+        progress: ProgressCallback | None = None,
+        name: str | None = None,
+    ) -> Edited:
+        """A tokenizer with up to `n` more tokens, learned from a corpus on top of those there are.
+
+        The corpus is encoded with this tokenizer, and learning goes on from there: the most frequent pair
+        of neighbouring tokens is merged, equals in the order of their bytes. No id changes. New tokens get
+        ids from `n_vocab` on, behind the special ones. In either semantics, a text is encoded as before and
+        then merged on.
+
+        Args:
+            sources: the corpus, as for `bpetok.train`, or its counts.
+            n: how many tokens to add. Where the corpus yields fewer, fewer are added.
+            min_frequency: the least number of times a pair must occur to be merged.
+            max_token_length: the most bytes a new token may have; None for any number.
+            num_threads: how many threads count; None for as many as there are processors.
+            progress: called now and then from the calling thread.
+            name: what to call the new tokenizer.
+
+        Returns:
+            `(tokenizer, id_map)`; here the map is the identity.
+
+        Raises:
+            VocabularyError: a byte has no token.
+            TrainingError: a number is out of range.
+            CorpusError: the corpus cannot be read or holds no text, or its counts were made with another
+                pattern.
+
+        >>> from bpetok import get_encoding
+        >>> edited = get_encoding("gpt2").extend(["tokenizer tokenizers"] * 2, 5)
+        >>> [edited.tokenizer.decode_single_token_bytes(token) for token in (50257, 50258)]
+        [b' tokenizers', b'tokenizer']
+        """
+        from bpetok.editing import extend
+
+        return extend(
+            self,
+            sources,
+            n,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            num_threads=num_threads,
+            progress=progress,
+            name=name,
+        )
+
+    def prune(
+        self,
+        sources: Sources | CountTable | None = None,
+        *,
+        ids: Iterable[int] | None = None,
+        vocab_size: int | None = None,
+        num_threads: int | None = None,
+        progress: ProgressCallback | None = None,
+        name: str | None = None,
+    ) -> Edited:
+        """A tokenizer without some tokens. Single bytes and special tokens stay, so any text that this one
+        encodes is encoded.
+
+        With `ids`, these go, and with them every token that no merge makes any more. With a corpus, a token
+        that another is made of stays: again and again, of those no other is made of, the one that is used
+        least in the encoded corpus goes, and its uses become those of the two it was merged from.
+
+        The ids left are closed up in their order. Texts are encoded as the new vocabulary says, under the
+        semantics of the old one.
+
+        Args:
+            sources: the corpus, as for `bpetok.train`, or its counts.
+            ids: the tokens to remove, in place of a corpus.
+            vocab_size: how many ids to leave, single bytes and special tokens included; None to remove only
+                what the corpus never uses.
+            num_threads: how many threads count; None for as many as there are processors.
+            progress: called now and then from the calling thread.
+            name: what to call the new tokenizer.
+
+        Returns:
+            `(tokenizer, id_map)`; the map has -1 for an id that is gone.
+
+        Raises:
+            VocabularyError: an id is no token, a single byte or a special token, or `vocab_size` cannot be
+                reached.
+            CorpusError: the corpus cannot be read or holds no text, or its counts were made with another
+                pattern.
+
+        >>> from bpetok import get_encoding
+        >>> tokenizer, id_map = get_encoding("gpt2").prune(["the cat"])
+        >>> tokenizer.n_vocab, tokenizer.encode("the cat"), id_map[[1169, 3797, 50256]].tolist()
+        (262, [259, 260], [259, 260, 261])
+        """
+        from bpetok.editing import prune
+
+        return prune(
+            self,
+            sources,
+            ids=ids,
+            vocab_size=vocab_size,
+            num_threads=num_threads,
+            progress=progress,
+            name=name,
+        )
 
     # ---- the rest of tiktoken's surface ----------------------------------------------------------
 

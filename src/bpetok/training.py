@@ -5,23 +5,25 @@ and a `Tokenizer` behind it. `docs/training.md` states every rule; `bpetok.refer
 specification of the merges.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
 from bpetok.bytelevel import BYTE_OF, spell, unspell
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, count
+from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, count_in_order
 from bpetok.errors import CorpusError, TrainingError
+from bpetok.patterns import superwords
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
-TieBreak = Literal["bytes", "huggingface"]
+TieBreak = Literal["bytes", "huggingface", "rustbpe", "minbpe"]
 
 MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
 STEP = 256  # merges between two looks at the signals and the progress callback
@@ -57,28 +59,43 @@ def train(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
+    superword_from: int | None = None,
+    superword_words: int = 4,
+    drop_scaffolds: float | None = None,
     num_threads: int | None = None,
+    memory: int | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
     """Train a byte-level BPE tokenizer on a corpus.
 
     The result depends on the texts and the settings alone: not on the number of threads, nor on the order
-    of the texts.
+    of the texts (but for `tie_break="minbpe"`).
 
     Args:
-        sources: where the texts are. A str or a path on its own names a file (see `bpetok.corpus.read` for
-            the formats; "-" is standard input). In an iterable, str and bytes are texts, a `pathlib.Path`
-            names a file, and a `Document` is taken as it is.
+        sources: where the texts are: see `bpetok.count`.
         vocab_size: how many tokens to make, the 256 single bytes and the special tokens included.
         pattern: the split pattern: a name or a regular expression.
         special_tokens: texts that get an id of their own and take part in no merge.
         tie_break: which of equally frequent pairs is merged first, and how ids are laid out. "bytes": the
             pair that comes first by (left bytes, right bytes); a byte's id is its value, then come the
             merges, then the special tokens. "huggingface": merges and ids of `tokenizers`' `BpeTrainer`.
+            "rustbpe": merges and ids of `rustbpe`: as "bytes", but the pair that comes first by (left id,
+            right id). "minbpe": as "bytes", but the pair that comes first in the texts, the merges made so
+            far applied. This one depends on the order of the texts, and counts in one thread.
         min_frequency: the least number of times a pair must occur to be merged.
         max_token_length: the most bytes a token may have; None for any number.
+        superword_from: when the vocabulary has so many tokens, go on with pieces of several words, so that
+            tokens may span spaces; None for never. The tokenizer's split pattern is then
+            `patterns.superwords(pattern, superword_words)`, and `pattern` must be a named one.
+        superword_words: the most words in a piece, and so in a token.
+        drop_scaffolds: leave out tokens that are made almost only on the way to whole pieces: in at least
+            this share of their places, as 0.9. None for no such thing. The vocabulary then has tiktoken's
+            semantics, *ranks*. With the tie break "bytes" only, and not together with superwords.
         num_threads: how many threads count; None for as many as there are processors.
+        memory: the bytes that the process may take while it counts; see `bpetok.count`.
+        executor: count in its workers; see `bpetok.count`.
         progress: called now and then from the calling thread.
         name: what to call the tokenizer.
 
@@ -95,10 +112,37 @@ def train(
     >>> [tokenizer.vocabulary.token_bytes(token) for token in range(256, 260)]
     [b'lo', b'low', b'lowe', b' lowe']
     """
-    settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
+    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    counts = count(sources, pattern=pattern, num_threads=num_threads, progress=progress)
-    return _train(counts, settings, progress, name)
+    check_variants(superword_from, drop_scaffolds, settings)
+    if superword_from is not None:
+        pattern = superwords(pattern, superword_words)
+    # No name for the counts here, so that `_train` can let them go.
+    if tie_break == "minbpe":
+        if memory is not None or executor is not None:
+            raise TrainingError(
+                'tie_break="minbpe" goes by the order of the texts, which are counted one after the other: '
+                "it takes neither memory nor executor"
+            )
+        return _train(
+            *count_in_order(sources, pattern=pattern, progress=progress), settings, None, None, progress, name
+        )
+    return _train(
+        count(
+            sources,
+            pattern=pattern,
+            num_threads=num_threads,
+            memory=memory,
+            progress=progress,
+            executor=executor,
+        ),
+        None,
+        settings,
+        superword_from,
+        drop_scaffolds,
+        progress,
+        name,
+    )
 
 
 def train_from_counts(
@@ -109,6 +153,9 @@ def train_from_counts(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
+    superword_from: int | None = None,
+    drop_scaffolds: float | None = None,
+    order: list[bytes] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
 ) -> Tokenizer:
@@ -121,6 +168,10 @@ def train_from_counts(
         tie_break: see `train`.
         min_frequency: see `train`.
         max_token_length: see `train`.
+        superword_from: see `train`; the pieces must be those of `patterns.superwords`.
+        drop_scaffolds: see `train`.
+        order: for `tie_break="minbpe"`, which needs it: all pieces, in the order in which the texts first
+            have them (see `bpetok.counting.count_in_order`).
         progress: see `train`.
         name: see `train`.
 
@@ -128,9 +179,10 @@ def train_from_counts(
         TrainingError: the settings contradict each other, or the counts are too large together.
         CorpusError: there are no counts.
     """
-    settings = Settings(vocab_size, tuple(_texts(special_tokens)), tie_break, min_frequency, max_token_length)
+    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
-    return _train(counts, settings, progress, name)
+    check_variants(superword_from, drop_scaffolds, settings)
+    return _train(counts, order, settings, superword_from, drop_scaffolds, progress, name)
 
 
 def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback | None = None) -> Learned:
@@ -142,29 +194,64 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
         progress: called every 256 merges.
 
     Raises:
-        TrainingError: the counts are too large together, or a special token gets in the way of a learned
-            one (see `Settings.reserved`).
+        TrainingError: the counts are too large together, a special token gets in the way of a learned one
+            (see `Settings.reserved`), or ties go by the order of the texts.
+        CorpusError: there are no counts.
+    """
+    return finish(make_learner(counts, settings), settings, progress)
+
+
+def make_learner(
+    counts: CountTable, settings: "Settings", *, order: list[bytes] | None = None, shared: bool = False
+) -> MergeLearner:
+    """A learner that has taken in the counts, and does not need them any more, before its first merge.
+
+    Args:
+        counts: the pieces.
+        settings: what to make of them; checked.
+        order: all pieces in the order in which the texts first have them, for `tie_break="minbpe"`.
+        shared: whether merges are chosen elsewhere: see `MergeLearner`.
+
+    Raises:
+        TrainingError: the counts are too large together, or there is an order and no need of it, or the
+            other way round.
         CorpusError: there are no counts.
     """
     if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
-    by_bytes = settings.tie_break == "bytes"
-    specials = {} if by_bytes else {text: at for at, text in enumerate(settings.special_tokens)}
-    byte_ids = list(range(256)) if by_bytes else _alphabet_ids(specials)
-    next_id = max(*byte_ids, len(specials) - 1) + 1
-    reserved = {data: token for data, token in settings.reserved().items() if len(data) > 1}
-    learner = MergeLearner(
+    if (settings.tie_break == "minbpe") != (order is not None):
+        raise TrainingError(
+            'tie_break="minbpe", and no other, goes by the order of the texts, which counts do not have: '
+            "train from the texts, or give `order`"
+        )
+    if order is not None and not len(order) == len(counts) == len(counts.keys() & order):
+        raise TrainingError("order must hold each piece of the counts once")
+    layout = settings.layout()
+    return MergeLearner(
         counts.table,
-        byte_ids=byte_ids,
-        next_id=next_id,
+        byte_ids=layout.byte_ids,
+        next_id=layout.next_id,
         new_tokens=settings.vocab_size - settings.least_vocab_size(),
-        reserved=reserved,
-        ties_by_bytes=by_bytes,
+        reserved={data: token for data, token in settings.reserved().items() if len(data) > 1},
+        ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
+        shared=shared,
+        order=order,
     )
+
+
+def finish(learner: MergeLearner, settings: "Settings", progress: ProgressCallback | None) -> Learned:
+    """Make all merges that a learner has room for, and collect them."""
+    advance(learner, progress)
+    ended_early = settings.why_early(learner.passed_over) if learner.new_tokens else None
+    return collect(settings, *merges_of(learner), learner.tokens_made(), ended_early)
+
+
+def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
+    """Make all merges that a learner has room for."""
     total = learner.new_tokens
     more = True
     while more:
@@ -172,25 +259,56 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
         if progress is not None:
             progress(Progress("learn", total - learner.new_tokens, total, "merges", "learning merges"))
 
-    pairs, ids, pair_counts = (
-        np.frombuffer(data, kind)
-        for data, kind in zip(learner.results(), (np.uint32, np.uint32, np.uint64), strict=True)
+
+def merges_of(
+    learner: MergeLearner,
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    """Pairs, ids and counts, as in `Learned`."""
+    pairs, ids, counts = learner.results()
+    return (
+        np.frombuffer(pairs, np.uint32).reshape(-1, 2),
+        np.frombuffer(ids, np.uint32),
+        np.frombuffer(counts, np.uint64).astype(np.int64),
     )
-    tokens = {token: bytes([byte]) for byte, token in enumerate(byte_ids)}
-    tokens.update(zip(ids.tolist(), learner.tokens_made(), strict=True))
+
+
+def collect(
+    settings: "Settings",
+    pairs: npt.NDArray[np.uint32],
+    ids: npt.NDArray[np.uint32],
+    counts: npt.NDArray[np.int64],
+    made: Iterable[bytes],
+    ended_early: str | None,
+) -> Learned:
+    """Merges with the tokens they make, the single bytes and the special tokens.
+
+    Raises:
+        TrainingError: a special token gets in the way of a learned one.
+    """
+    layout = settings.layout()
+    tokens = {token: bytes([byte]) for byte, token in enumerate(layout.byte_ids)}
+    tokens.update(zip(ids.tolist(), made, strict=True))
+    specials = layout.specials
     for text, token in specials.items():
         if token in tokens and tokens[token] != text.encode():
             raise _spelling_error(text, tokens[token])
-    if by_bytes:
-        specials = {text: at for at, text in enumerate(settings.special_tokens, next_id + len(ids))}
-    return Learned(
-        pairs.reshape(-1, 2),
-        ids,
-        pair_counts.astype(np.int64),
-        tokens,
-        specials,
-        settings.why_early(learner.passed_over) if learner.new_tokens else None,
-    )
+    if settings.tie_break != "huggingface":
+        specials = {text: at for at, text in enumerate(settings.special_tokens, layout.next_id + len(ids))}
+    return Learned(pairs, ids, counts, tokens, specials, ended_early)
+
+
+class Layout(NamedTuple):
+    """Ids that are given before the first merge.
+
+    Attributes:
+        byte_ids: the id of each byte.
+        specials: text to id of the special tokens that come first; empty where they come last.
+        next_id: the id of the first token that a merge makes.
+    """
+
+    byte_ids: list[int]
+    specials: dict[str, int]
+    next_id: int
 
 
 @dataclass(frozen=True)
@@ -209,8 +327,9 @@ class Settings:
         Raises:
             TrainingError: they cannot.
         """
-        if self.tie_break not in ("bytes", "huggingface"):
-            raise TrainingError(f'tie_break is {self.tie_break!r}: it must be "bytes" or "huggingface"')
+        if self.tie_break not in get_args(TieBreak):
+            known = ", ".join(f'"{name}"' for name in get_args(TieBreak))
+            raise TrainingError(f"tie_break is {self.tie_break!r}: it must be one of {known}")
         seen = set()
         for text in self.special_tokens:
             if not isinstance(text, str) or not text:
@@ -244,13 +363,21 @@ class Settings:
         is the same token. Its text and its bytes agree if it is plain ASCII without a space; otherwise the
         two must not meet.
         """
-        if self.tie_break == "bytes":
+        if self.tie_break != "huggingface":
             return {}
         return {
             data: token
             for token, text in enumerate(self.special_tokens)
             if (data := unspell(text)) is not None
         }
+
+    def layout(self) -> Layout:
+        """The ids that are given before the first merge."""
+        if self.tie_break != "huggingface":
+            return Layout(list(range(256)), {}, 256)
+        specials = {text: at for at, text in enumerate(self.special_tokens)}
+        byte_ids = _alphabet_ids(specials)
+        return Layout(byte_ids, specials, max(*byte_ids, len(specials) - 1) + 1)
 
     def least_vocab_size(self) -> int:
         """The number of ids that are given without a merge."""
@@ -265,18 +392,93 @@ class Settings:
         return reason
 
 
+def check_variants(superword_from: int | None, drop_scaffolds: float | None, settings: Settings) -> None:
+    """See that what `train` calls so can be done.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    if (
+        superword_from is not None
+        and not settings.least_vocab_size() <= superword_from <= settings.vocab_size
+    ):
+        raise TrainingError(
+            f"superword_from is {superword_from}: it must be from {settings.least_vocab_size()} (256 single "
+            f"bytes and the special tokens) to vocab_size, which is {settings.vocab_size}"
+        )
+    if superword_from is not None and settings.tie_break == "minbpe":
+        raise TrainingError(
+            'superword_from does not go together with tie_break="minbpe": superwords are learned from '
+            "counts, which do not have the order of the texts"
+        )
+    if drop_scaffolds is None:
+        return
+    if not 0 < drop_scaffolds <= 1:
+        raise TrainingError(f"drop_scaffolds is {drop_scaffolds}: it is a share, above 0 and at most 1")
+    if superword_from is not None:
+        raise TrainingError(
+            "drop_scaffolds and superword_from exclude each other: few superwords are whole pieces"
+        )
+    if settings.tie_break != "bytes":
+        raise TrainingError(
+            'drop_scaffolds needs tie_break="bytes": the ids must be the ranks of the tokens, in order'
+        )
+
+
 def _train(
-    counts: CountTable, settings: Settings, progress: ProgressCallback | None, name: str | None
+    counts: CountTable,
+    order: list[bytes] | None,
+    settings: Settings,
+    superword_from: int | None,
+    drop_scaffolds: float | None,
+    progress: ProgressCallback | None,
+    name: str | None,
 ) -> Tokenizer:
+    if superword_from is not None:
+        from bpetok.superwords import learn_superwords
+
+        learned = learn_superwords(counts, superword_from, settings, progress)
+        return tokenizer_of(learned, Totals.of(counts), settings, name, superword_from=superword_from)
+    if drop_scaffolds is not None:
+        from bpetok.scaffolds import train_without
+
+        return train_without(counts, drop_scaffolds, settings, progress, name)
+    totals = Totals.of(counts)
+    learner = make_learner(counts, settings, order=order)
+    del counts, order  # as large as what learning needs
+    learned = finish(learner, settings, progress)
+    del learner
+    return tokenizer_of(learned, totals, settings, name)
+
+
+def tokenizer_of(
+    learned: Learned,
+    totals: Totals,
+    settings: Settings,
+    name: str | None,
+    *,
+    vocabulary: Vocabulary | None = None,
+    **more: Any,
+) -> Tokenizer:
+    """The tokenizer of what was learned.
+
+    Args:
+        learned: the merges.
+        totals: what the counts hold that they were learned from.
+        settings: how.
+        name: what to call it; None for a name that tells the size.
+        vocabulary: the vocabulary, where it is not simply that of the merges.
+        more: what else its provenance shall hold.
+    """
     from bpetok import __version__
 
-    learned = learn(counts, settings, progress)
-    vocabulary = Vocabulary.from_merges(
-        learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
-    )
+    if vocabulary is None:
+        vocabulary = Vocabulary.from_merges(
+            learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
+        )
     provenance: dict[str, Any] = {
         "trained_by": f"bpetok {__version__}",
-        "pattern": counts.pattern,
+        "pattern": totals.pattern,
         "tie_break": settings.tie_break,
         "vocab_size_requested": settings.vocab_size,
         "vocab_size": vocabulary.n_vocab,
@@ -284,18 +486,20 @@ def _train(
         "min_frequency": settings.min_frequency,
         "max_token_length": settings.max_token_length,
         "corpus": {
-            "n_texts": counts.n_texts,
-            "n_bytes": counts.n_bytes,
-            "n_pieces": counts.n_pieces,
-            "n_distinct_pieces": len(counts),
+            "n_texts": totals.n_texts,
+            "n_bytes": totals.n_bytes,
+            "n_pieces": totals.n_pieces,
+            "n_distinct_pieces": totals.n_distinct,
         },
         "ended_early": learned.ended_early,
+        **more,
     }
     name = name if name is not None else f"bpe-{settings.vocab_size}"
-    return Tokenizer.from_vocabulary(name, counts.pattern, vocabulary, provenance=provenance)
+    return Tokenizer.from_vocabulary(name, totals.pattern, vocabulary, provenance=provenance)
 
 
-def _texts(special_tokens: Iterable[str]) -> Iterable[str]:
+def texts(special_tokens: Iterable[str]) -> Iterable[str]:
+    """Special tokens as they were given, if that is not a single str."""
     if isinstance(special_tokens, str):
         raise TrainingError(f"special_tokens is the str {special_tokens!r}: give a list, even of one")
     return special_tokens

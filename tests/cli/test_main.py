@@ -115,7 +115,7 @@ def test_completion_knows_commands_and_options():
     env = {"_BPETOK_COMPLETE": "bash_complete", "COMP_WORDS": "bpetok enc", "COMP_CWORD": "1"}
     assert run_process(env=env).stdout == b"plain,encode\n"
     env |= {"COMP_WORDS": "bpetok train --tie-break ", "COMP_CWORD": "3"}
-    assert run_process(env=env).stdout == b"plain,bytes\nplain,huggingface\n"
+    assert run_process(env=env).stdout == b"plain,bytes\nplain,huggingface\nplain,rustbpe\nplain,minbpe\n"
 
 
 def _modern_bash() -> bool:

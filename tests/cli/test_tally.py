@@ -102,6 +102,12 @@ def test_what_is_refused(words, write, tmp_path):
     assert run("tally", "--counts", out, "-o", other, "--pattern", "gpt2").exit_code == 0
     assert run("tally", words, "-o", other, "--force").exit_code == 0
     refused(run("tally", "--counts", out, other, "-o", tmp_path / "c"), "different patterns")
+    for option in (("--memory", "200MB"), ("--dask", "local:1"), ("--sample", "0.5"), ("--unique",)):
+        for command in (("tally",), ("train", *SMALL)):
+            refused(
+                run(*command, "--counts", out, "-o", tmp_path / "c", *option),
+                f"{option[0]} does not go together with --counts: these FILES are counted already",
+            )
     damaged = write("damaged.counts", out.read_bytes()[:-1])
     refused(run("train", "--counts", damaged, "-o", tmp_path / "c", *SMALL), "damaged.counts is damaged")
     assert not (tmp_path / "c").exists()

@@ -193,3 +193,116 @@ def _wait_until_reading(pid: int) -> None:
             return
         time.sleep(0.05)
     pytest.fail("the process did not come to wait for its input")
+
+
+class TestVariants:
+    def test_superwords(self, words, tmp_path):
+        out = tmp_path / "out.json"
+        options = ("--superword-from", "262", "--superword-words", "3", "--pattern", "gpt2")
+        result = run("train", words, "-o", out, *SMALL, *options, "--format", "huggingface")
+        assert result.exit_code == 0, result.output
+        same = bpetok.train(words, vocab_size=265, superword_from=262, superword_words=3, pattern="gpt2")
+        loaded = bpetok.Tokenizer.load(out)
+        assert loaded.vocabulary.tokens() == same.vocabulary.tokens()
+        assert loaded.encode(words.read_text()) == same.encode(words.read_text())
+
+    def test_scaffolds(self, words, tmp_path):
+        out = tmp_path / "out.bpe"
+        result = run("train", words, "-o", out, *SMALL, "--drop-scaffolds", "0.9", "--json")
+        assert result.exit_code == 0, result.output
+        summary = json.loads(result.stdout)
+        same = bpetok.train(words, vocab_size=265, drop_scaffolds=0.9)
+        assert bpetok.Tokenizer.load(out).vocabulary.ranks() == same.vocabulary.ranks()
+        assert summary["scaffolds"] == same.provenance["scaffolds"]
+        assert f"{summary['scaffolds']['dropped']} scaffolds left out" in result.stderr
+
+    def test_parity(self, write, tmp_path):
+        out = tmp_path / "out.bpe"
+        corpora = {"x": "low lower lowest " * 9, "y": "slow slower " * 3, "z": "neu neuer " * 2}
+        dev = {"x": "low\nlower\n", "y": "slow\nslower\n", "z": "neu\nneuer\n"}
+        arguments = []
+        for language in corpora:
+            arguments += ["--parity", f"{language}={write(f'{language}.txt', corpora[language])}"]
+            arguments += ["--dev", f"{language}={write(f'{language}.dev', dev[language])}"]
+        result = run(
+            "train", *arguments, "-o", out, *SMALL, "--global-merges", "2", "--window", "5", "--json"
+        )
+        assert result.exit_code == 0, result.output
+        same = bpetok.train_parity(
+            {language: [text] for language, text in corpora.items()},
+            dev={language: [text] for language, text in dev.items()},
+            vocab_size=265, global_merges=2, window=5,
+        )  # fmt: skip
+        assert bpetok.Tokenizer.load(out).vocabulary.merges().tolist() == same.vocabulary.merges().tolist()
+        report = same.provenance["parity"]
+        assert json.loads(result.stdout)["parity"] == report
+        table = result.stderr.splitlines()
+        assert table[2] == "language  classical  premium     parity  premium"
+        for line, language in zip(table[3:6], corpora, strict=True):
+            before, after = report["dev"]["classical"], report["dev"]["parity"]
+            assert line.split() == [
+                language,
+                f"{before['tokens'][language]}", f"{before['premiums'][language]:.2f}",
+                f"{after['tokens'][language]}", f"{after['premiums'][language]:.2f}",
+            ]  # fmt: skip
+        assert table[6].split()[0] == "total"
+        assert table[7].startswith("Gini coefficient 0.")
+
+    def test_parity_of_counts(self, write, tmp_path):
+        arguments, counted = [], ["--counts"]
+        for language, text in (("x", "low lower lowest " * 9), ("y", "slow slower " * 3)):
+            file, counts = write(f"{language}.txt", text), tmp_path / f"{language}.counts"
+            assert run("tally", file, "-o", counts, "--pattern", "gpt2").exit_code == 0
+            dev = write(f"{language}.dev", text.split()[-1])
+            arguments += ["--parity", f"{language}={file}", "--dev", f"{language}={dev}"]
+            counted += ["--parity", f"{language}={counts}", "--dev", f"{language}={dev}"]
+        results = []
+        for options in ([*arguments, "--pattern", "gpt2", "--memory", "200MB"], counted):
+            out = tmp_path / "out.bpe"
+            result = run("train", *options, "-o", out, *SMALL, "--force", "--name", "same")
+            assert result.exit_code == 0, result.output
+            results.append(out.read_bytes())
+        assert results[0] == results[1]
+
+    @pytest.mark.parametrize("tie_break", ["huggingface", "rustbpe", "minbpe"])
+    def test_ties(self, words, tmp_path, tie_break):
+        out = tmp_path / "out.bpe"
+        result = run("train", words, "-o", out, *SMALL, "--tie-break", tie_break)
+        assert result.exit_code == 0, result.output
+        same = bpetok.train(words, vocab_size=265, tie_break=tie_break)
+        loaded = bpetok.Tokenizer.load(out)
+        assert loaded.vocabulary.tokens() == same.vocabulary.tokens()
+        assert loaded.vocabulary.merges().tolist() == same.vocabulary.merges().tolist()
+
+    def test_options_that_do_not_go_together(self, words, tmp_path):
+        out = tmp_path / "out.bpe"
+        for arguments, message in (
+            ((), "name the files to train on"),
+            ((words, "--parity", f"x={words}"), "name the files to train on"),
+            ((words, "--dev", f"x={words}"), "belong to --parity"),
+            ((words, "--window", "5"), "belong to --parity"),
+            (("--parity", f"x={words}"), "only one of --parity and --dev"),
+            (("--parity", str(words), "--dev", f"x={words}"), "write LANG=FILE"),
+            (
+                ("--parity", f"x={words}", "--dev", f"x={words}", "--drop-scaffolds", "1"),
+                "--drop-scaffolds does not go together with --parity",
+            ),
+            (
+                ("--parity", f"x={words}", "--dev", f"x={words}", "--checkpoint", tmp_path),
+                "--checkpoint does not go together with --parity: tally each language",
+            ),
+            (
+                (words, "--tie-break", "minbpe", "--memory", "1GB"),
+                "--memory does not go together with --tie-break minbpe",
+            ),
+            ((words, "--tie-break", "minbpe", "--counts"), "--counts does not go together"),
+            (
+                ("--parity", f"x={words}", "--dev", f"x={words}", "--tie-break", "minbpe"),
+                "--parity does not go together with --tie-break minbpe",
+            ),
+            ((words, "--tie-break", "minbpe", "--superword-from", "260"), "does not go together"),
+            ((words, "--superword-from", "9"), "superword_from is 9"),
+            ((words, "--drop-scaffolds", "2"), "drop_scaffolds is 2"),
+        ):
+            refused(run("train", *arguments, "-o", out, *SMALL), message)
+            assert not out.exists()

@@ -14,7 +14,7 @@ from bpetok._scan import char_class
 from bpetok.errors import FormatError
 from bpetok.formats import load, save
 from bpetok.formats.huggingface import _portable
-from bpetok.patterns import NAMED, recognise
+from bpetok.patterns import NAMED, recognise, superwords
 from bpetok.pretokenize import split
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
@@ -31,7 +31,9 @@ RELATED = {
     "end of text and newlines": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]+[\r\n/]*"
     r"|\s+$|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
-SOURCES = {name: NAMED[name] for name in ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")} | RELATED
+FAMILIES = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")
+SOURCES = {name: NAMED[name] for name in FAMILIES} | RELATED
+SOURCES |= {f"superwords of {name}": superwords(name, 3) for name in FAMILIES}
 
 
 @pytest.fixture(scope="module")

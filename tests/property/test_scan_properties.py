@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 import strategies
 from bpetok import _cpu, reference
 from bpetok._scan import Scanner, as_utf8
-from bpetok.patterns import NAMED, recognise, resolve
+from bpetok.patterns import NAMED, recognise, resolve, superwords
 
+FAMILIES = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")
 SOURCES = {
-    **{name: NAMED[name] for name in ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken")},
+    **{name: NAMED[name] for name in FAMILIES},
     "gpt2-original": r"""'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""",
     "qwen3.5": (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
         r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
     "nanochat": NAMED["llama3"].replace("{1,3}", "{1,2}"),
+    **{f"superwords of {name}": superwords(name, 3) for name in ("gpt2", "cl100k", "o200k")},
 }
 
 every_pattern = pytest.mark.parametrize("name", sorted(SOURCES))

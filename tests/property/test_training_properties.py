@@ -47,7 +47,7 @@ lines = st.lists(
 
 @given(
     counts=tables,
-    tie_break=st.sampled_from(["bytes", "huggingface"]),
+    tie_break=st.sampled_from(["bytes", "huggingface", "rustbpe"]),
     n=st.integers(0, 60),
     least=st.integers(0, 3),
     longest=st.one_of(st.none(), st.integers(1, 12)),
@@ -62,6 +62,26 @@ def test_merges_are_those_of_the_specification(counts, tie_break, n, least, long
     assert [learned.tokens[token] for token in learned.ids.tolist()] == [a + b for a, b in expected]
     assert learned.ids.tolist() == list(range(256, 256 + len(expected)))
     assert (learned.ended_early is None) == (len(expected) == n)
+
+
+@given(
+    counts=tables,
+    n=st.integers(0, 60),
+    least=st.integers(0, 3),
+    longest=st.one_of(st.none(), st.integers(1, 12)),
+)
+def test_ties_by_place_are_those_of_the_specification(counts, n, least, longest):
+    trained = train_from_counts(
+        CountTable.from_mapping(counts, "gpt2"),
+        order=list(counts),
+        vocab_size=256 + n,
+        tie_break="minbpe",
+        min_frequency=least,
+        max_token_length=longest,
+    )
+    expected = reference.train(counts, n, tie_break="minbpe", min_frequency=least, max_token_length=longest)
+    tokens = trained.vocabulary.tokens()
+    assert [(tokens[a], tokens[b]) for a, b in trained.vocabulary.merges().tolist()] == expected
 
 
 @given(counts=tables)

@@ -45,6 +45,7 @@ def scanners():
             "word": st.sampled_from(["plain", "prefixed", "cased"]),
             "contractions": st.sampled_from(["none", "exact", "any-case", "attached"]),
             "digits": st.integers(0, 4),
+            "words": st.integers(1, 3),
             "tail": st.sampled_from(["none", "newlines", "newlines-slashes"]),
             **flags,
         }
@@ -72,7 +73,7 @@ def test_a_text_is_cut_where_pieces_end(parameters, data):
     scanner = Scanner(**parameters)
     ends = list(itertools.accumulate(map(len, scanner.split(data))))
     for stop in range(len(data) + 1):
-        cut = _last_cut(data[:stop])
+        cut = _last_cut(data[:stop], parameters.get("words", 1) > 1)
         if cut and not 0x80 <= data[cut] < 0xC0:
             assert cut in ends
             assert scanner.split(data[:cut]) + scanner.split(data[cut:]) == scanner.split(data)
@@ -90,6 +91,8 @@ def test_the_last_cut_is_found(text):
         and text[at] != "'"
     ]
     assert _last_cut(text.encode()) == max(cuts, default=0)
+    behind_words = [cut for cut in cuts if text.encode()[cut : cut + 1] != b" "]
+    assert _last_cut(text.encode(), True) == max(behind_words, default=0)
 
 
 @given(text=TEXTS, units=WINDOWS)
@@ -105,10 +108,12 @@ def test_ids_do_not_depend_on_windows(encodings, text, units):
         assert ours.encode_ordinary_batch([text, "", text]) == [expected, [], expected]
 
 
-@pytest.mark.parametrize("pattern", ["llama3", "qwen2", "tekken"])
+@pytest.mark.parametrize(
+    "pattern", ["llama3", "qwen2", "tekken", patterns.superwords("gpt2", 2), patterns.superwords("o200k", 4)]
+)
 @given(text=TEXTS, units=WINDOWS)
 def test_ids_of_other_patterns(pattern, text, units):
-    ours = Tokenizer.from_vocabulary(pattern, patterns.NAMED[pattern], get_encoding("gpt2").vocabulary)
+    ours = Tokenizer.from_vocabulary("windows", pattern, get_encoding("gpt2").vocabulary)
     expected = ours.encode_ordinary(text)
     with windows_of(units):
         assert ours.encode_ordinary(text) == expected

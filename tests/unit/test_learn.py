@@ -371,3 +371,99 @@ def test_a_long_word():
     first = merges({text: 1}, 300)
     assert first[:2] == reference.train({text: 1}, 2)
     assert len(set(first)) == 300
+
+
+# ---- merges chosen elsewhere ---------------------------------------------------------------------
+
+
+def test_a_shared_learner_makes_the_merges_it_is_told():
+    counts = {b"aaa": 2, b"bc": 3, b"abc": 1}
+    made = learner(counts, 4, shared=True, min_frequency=2)
+    assert made.best() == (97, 97, 4)
+    assert made.best() == (97, 97, 4)  # looking changes nothing
+    assert made.apply(97, 98, 256) == 1  # below min_frequency, and joined all the same
+    assert made.apply(120, 121, 257) == 0  # occurs nowhere
+    assert made.apply(97, 97, 258) == 2  # twice in each aaa, joined once
+    assert made.best() == (98, 99, 3)
+    assert made.apply(98, 99, 259) == 3
+    assert made.best() == (258, 97, 2)
+    assert made.new_tokens == 0
+    assert made.tokens_made() == [b"ab", b"aa", b"bc"]
+    assert np.frombuffer(made.results()[1], np.uint32).tolist() == [256, 258, 259]
+    with pytest.raises(ValueError, match="no room for a token 260"):
+        made.apply(258, 97, 260)
+
+
+def test_a_shared_learner_goes_on_alone():
+    counts = {b"abcabc": 5, b"abd": 3, b"xyz": 1}
+    made = learner(counts, 20, shared=True, min_frequency=2)
+    made.apply(97, 98, 256)
+    with pytest.raises(ValueError, match="call own"):
+        made.learn(1)
+    made.own()
+    while made.learn(1):
+        pass
+    assert made.tokens_made() == [b"ab", b"abc", b"abcabc", b"abd"]
+    for call in (made.best, lambda: made.apply(97, 98, 300)):
+        with pytest.raises(ValueError, match="shared=True"):
+            call()
+
+
+def test_a_shared_learner_keeps_reserved_ids():
+    made = learner({b"abc": 1}, 2, reserved={b"ab": 256, b"zz": 257}, shared=True)
+    assert made.apply(97, 98, 256) == 1
+    assert made.apply(122, 122, 257) == 0
+    assert made.new_tokens == 2
+    assert made.apply(256, 99, 258) == 1
+    assert made.best() is None
+
+
+def test_a_shared_learner_has_no_order():
+    with pytest.raises(ValueError, match="order of the pieces"):
+        learner({b"ab": 1}, 1, shared=True, order=[b"ab"])
+
+
+def test_a_shared_learner_has_room_for_all_ids_or_says_so():
+    with pytest.raises(TrainingError, match="32 bits"):
+        learner({b"ab": 1}, 2**64 - 1, shared=True)
+    made = learner({b"ab": 1}, 1000, shared=True)
+    for token in range(256, 1255):
+        assert made.apply(1, 2, token) == 0
+    assert made.apply(97, 98, 1255) == 1
+    assert made.best() is None
+
+
+# ---- merges after an encoding ---------------------------------------------------------------------
+
+
+def encoded(tokens, encode, counts, n=10):
+    made = MergeLearner(
+        table(counts),
+        byte_ids=range(256),
+        next_id=300,
+        new_tokens=n,
+        reserved={},
+        ties_by_bytes=True,
+        min_frequency=1,
+    )
+    made.begin_with({bytes([byte]): byte for byte in range(256)} | tokens, encode)
+    return made
+
+
+def test_pieces_may_begin_encoded():
+    made = encoded(
+        {b"ab": 256, b"cde": 299}, lambda piece: [256, 299, 120][: len(piece) // 2], {b"abcdex": 2}
+    )
+    assert not made.learn(10)
+    assert made.tokens_made() == [b"abcde", b"abcdex"]
+    assert np.frombuffer(made.results()[0], np.uint32).tolist() == [256, 299, 300, 120]
+    with pytest.raises(RuntimeError, match="before it learns"):
+        made.begin_with({}, list)
+
+
+@pytest.mark.parametrize("ids", [[256], [256, 99, 99], [256, 298], [97, 257], [300], [2**32 - 1]])
+def test_ids_that_are_not_those_of_the_piece(ids):
+    with pytest.raises(ValueError, match="do not have its bytes"):
+        encoded({b"ab": 256, b"bcd": 257}, lambda piece: ids, {b"abc": 1})
+    with pytest.raises(ValueError, match="not below the first new one"):
+        encoded({b"ab": 300}, list, {b"abc": 1})

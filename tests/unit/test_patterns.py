@@ -8,7 +8,19 @@ import pytest
 from bpetok import patterns, reference
 from bpetok._scan import Scanner
 from bpetok.errors import PatternError
-from bpetok.patterns import CL100K, GPT2, LLAMA3, NAMED, O200K, QWEN2, TEKKEN, recognise, resolve
+from bpetok.patterns import (
+    CL100K,
+    GPT2,
+    LLAMA3,
+    NAMED,
+    O200K,
+    QWEN2,
+    TEKKEN,
+    recognise,
+    resolve,
+    superwords,
+    words_of,
+)
 
 GPT2_ORIGINAL = r"""'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 QWEN35 = (
@@ -90,6 +102,16 @@ NEAR_MISSES = {
     "letters with a tail": LLAMA3.replace(r"?\p{L}+", r"?\p{L}+'?"),
     "ASCII letters": LLAMA3.replace(r"?\p{L}+", r"?[a-zA-Z]+"),
     "cased words the other way round": "|".join([O200K.split("|")[1], O200K.split("|")[0]]),
+    # several words
+    "one word after all": superwords("llama3", 2).replace("{0,1}", "{0,0}"),
+    "any number of words": superwords("llama3", 2).replace("{0,1}", "{0,}"),
+    "a first word that must have another": superwords("llama3", 2).replace("{0,1}", "{1,1}"),
+    "words behind any white space": superwords("llama3", 2).replace("(?: (?:", r"(?:\s(?:"),
+    "contractions of another kind in front": superwords("cl100k", 2).replace("(?i:", "(?:", 1),
+    "contractions behind words only": superwords("cl100k", 2).removeprefix("'(?i:[sdmt]|ll|ve|re)|"),
+    "several words with possessive upper case": superwords("o200k", 2).replace(
+        r"\p{M}]*[\p{Ll}", r"\p{M}]*+[\p{Ll}"
+    ),
     # contractions
     "one contraction missing": LLAMA3.replace("|'ll", ""),
     "one more contraction": LLAMA3.replace("|'ll", "|'ll|'nt"),
@@ -120,10 +142,22 @@ NEAR_MISSES = {
 }
 
 
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_patterns_of_several_words_are_served_natively(name):
+    source = superwords(name, 5)
+    assert words_of(source) == (NAMED[name], 5)
+    words = recognise(NAMED[name]).parameters
+    assert recognise(source).parameters == words | {"words": 5}
+    # As `tokenizers` must be told: without possessive quantifiers.
+    plain = re.sub(r"(\{\d+,\d+\}|[+*?])\+", r"\1", source)
+    assert recognise(plain).parameters == words | {"words": 5}
+
+
 @pytest.mark.parametrize("change", sorted(NEAR_MISSES))
 def test_near_misses_are_refused(change):
     source = NEAR_MISSES[change]
-    assert source not in NAMED.values(), "the change changes nothing"
+    known = {*NAMED.values(), *(superwords(name, 2) for name in NAMED)}
+    assert source not in known, "the change changes nothing"
     assert recognise(source) is None
 
 

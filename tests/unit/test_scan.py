@@ -457,7 +457,14 @@ PARAMETERS = {
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"word": "x"}, {"contractions": "x"}, {"tail": "x"}, {"digits": -1}, {"punctuation_marks": False}],
+    [
+        {"word": "x"},
+        {"contractions": "x"},
+        {"tail": "x"},
+        {"digits": -1},
+        {"words": 0},
+        {"punctuation_marks": False},
+    ],
 )
 def test_a_scanner_refuses_what_it_cannot_do(wrong):
     with pytest.raises(ValueError):

@@ -1,12 +1,13 @@
 """Training: settings, ids, special tokens, early ends, and what the tokenizer says of itself."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from bpetok import reference, train, train_from_counts
-from bpetok.counting import CountTable, Progress, count
+from bpetok.counting import CountTable, Progress, count, count_in_order
 from bpetok.errors import CorpusError, PatternError, TrainingError
 from bpetok.patterns import NAMED
 from bpetok.training import Settings, learn
@@ -229,3 +230,47 @@ def test_training_from_files(tmp_path):
         path.write_text(text, "utf-8", newline="")
     assert merges_of(train(paths, vocab_size=300)) == merges_of(train(TEXTS, vocab_size=300))
     assert merges_of(train(str(paths[0]), vocab_size=300)) == merges_of(train([TEXTS[0]], vocab_size=300))
+
+
+def test_rustbpe_has_the_ids_of_bytes_and_ties_by_id():
+    texts = ["b! b! !b !b"]
+    tokenizer = train(texts, vocab_size=260, special_tokens=["<a>"], tie_break="rustbpe", pattern=r"\S+")
+    assert [tokenizer.vocabulary.token_bytes(byte) for byte in range(256)] == [bytes([b]) for b in range(256)]
+    assert merges_of(tokenizer) == reference.train(count(texts, pattern=r"\S+"), 3, tie_break="rustbpe")[:2]
+    assert merges_of(tokenizer)[0] == (b"!", b"b")
+    assert tokenizer.vocabulary.special_tokens == {"<a>": 258}
+
+
+def test_minbpe_takes_what_comes_first_in_the_texts():
+    settings = {"vocab_size": 257, "tie_break": "minbpe", "pattern": r"\S+"}
+    assert merges_of(train(["zy", "ab zy ab"], **settings)) == [(b"z", b"y")]
+    assert merges_of(train(["ab zy ab", "zy"], **settings)) == [(b"a", b"b")]
+    counts, order = count_in_order(["zy", b"ab zy ab"], pattern=r"\S+")
+    assert (order, counts.n_texts, counts.n_bytes) == ([b"zy", b"ab"], 2, 10)
+    trained = train_from_counts(counts, order=order, vocab_size=257, tie_break="minbpe")
+    assert merges_of(trained) == [(b"z", b"y")]
+    with pytest.raises(CorpusError, match="text 2: byte 1 is not UTF-8"):
+        train(["a", b"a\xff"], **settings)
+
+
+def test_an_order_where_it_is_needed_and_nowhere_else():
+    counts = count(["ab cd"], pattern=r"\S+")
+    for settings in ({"tie_break": "minbpe"}, {"order": [b"ab", b"cd"]}):
+        with pytest.raises(TrainingError, match="order of the texts"):
+            train_from_counts(counts, vocab_size=257, **settings)
+    for order in ([b"ab"], [b"ab", b"ab"], [b"ab", b"ef"], [b"ab", b"cd", b"ef"]):
+        with pytest.raises(TrainingError, match="each piece"):
+            train_from_counts(counts, vocab_size=257, tie_break="minbpe", order=order)
+
+
+def test_what_counts_may_be_limited_or_elsewhere(tmp_path):
+    paths = [tmp_path / f"{n}.txt" for n in range(len(TEXTS))]
+    for path, text in zip(paths, TEXTS, strict=True):
+        path.write_text(text, "utf-8", newline="")
+    same = merges_of(train(paths, vocab_size=300))
+    assert merges_of(train(paths, vocab_size=300, memory=1 << 28)) == same
+    with ThreadPoolExecutor(2) as executor:
+        assert merges_of(train(paths, vocab_size=300, executor=executor)) == same
+        for settings in ({"memory": 1 << 28}, {"executor": executor}):
+            with pytest.raises(TrainingError, match="neither memory nor executor"):
+                train(paths, vocab_size=300, tie_break="minbpe", **settings)

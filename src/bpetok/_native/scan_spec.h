@@ -29,6 +29,7 @@ typedef struct {
     int tail_slashes;     /* and slashes among those */
     int newlines;         /* white space up to its last newline is a piece */
     int end_space;        /* white space at the end of the text is one piece */
+    size_t words;         /* the most words in a piece, a space between two; 0 is 1 */
 } ScanSpec;
 
 #endif

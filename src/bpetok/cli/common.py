@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from bpetok.errors import VocabularyError
 
 if TYPE_CHECKING:
+    from bpetok.editing import Edited
     from bpetok.tokenizer import Tokenizer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +46,19 @@ counts_option = click.option(
     is_flag=True,
     help="FILES are counts: written by `bpetok tally`, or lines of a word, a tab, and its count, or .parquet "
     'with columns "word" and "count".',
+)
+
+
+format_option = click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["native", "tiktoken", "huggingface"]),
+    default="native",
+    show_default=True,
+    help="Format of OUT.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="Threads that count  [default: all processors]"
 )
 
 
@@ -80,12 +95,7 @@ def count_options(function: F) -> F:
             callback=byte_size,
             help="Memory that counting may take, such as 512MiB  [default: any]",
         ),
-        click.option(
-            "--threads",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Threads that count  [default: all processors]",
-        ),
+        threads_option,
     ):
         function = option(function)
     return function
@@ -128,6 +138,67 @@ def text_options(*, special: str) -> Callable[[F], F]:
         )(function)
 
     return decorate
+
+
+def edited_options(function: F) -> F:
+    """`-o`, `--format`, `--map` and `--threads`: a tokenizer made from another one."""
+    function = threads_option(function)
+    function = click.option(
+        "--map",
+        "map_path",
+        metavar="FILE",
+        help="Write the new id of each old one, -1 for none: a JSON list, or an array if FILE ends in .npy.",
+    )(function)
+    function = format_option(function)
+    return click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")(function)
+
+
+def check_edited(output: str, file_format: str, map_path: str | None, *, force: bool) -> None:
+    """See before any work begins that all files may be written.
+
+    Raises:
+        click.UsageError: one may not.
+    """
+    paths = [output] + ([f"{output}.json"] if file_format == "tiktoken" else [])
+    if map_path is not None:
+        paths.append(map_path)
+    if "-" in paths:
+        raise click.UsageError("OUT and the file of --map must be files: - is none")
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise click.UsageError(f"--map {map_path} is a file of OUT: name another")
+    for path in paths:
+        check_output(path, force=force)
+
+
+def save_edited(edited: "Edited", output: str, file_format: str, map_path: str | None) -> None:
+    """Write a tokenizer, and before it the map of ids."""
+    import numpy as np
+
+    if map_path is not None:
+        with open_output(map_path) as file:
+            if map_path.endswith(".npy"):
+                np.save(file, edited.id_map)
+            else:
+                file.write(json.dumps(edited.id_map.tolist()).encode() + b"\n")
+    edited.tokenizer.save(output, file_format)
+
+
+def exclude(option: str, others: tuple[str, ...], why: str) -> None:
+    """See that with an option of the command, none of some others is given.
+
+    Args:
+        option: as it is written.
+        others: the names of their parameters.
+        why: the reason, or what to do instead.
+
+    Raises:
+        click.UsageError: one is given.
+    """
+    context = click.get_current_context()
+    for param in context.command.params:
+        given = context.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE
+        if param.name in others and given:
+            raise click.UsageError(f"{param.opts[-1]} does not go together with {option}: {why}")
 
 
 def load_tokenizer(name: str) -> "Tokenizer":

@@ -12,7 +12,19 @@ import click
 
 from bpetok.errors import BpetokError
 
-COMMANDS = ("train", "tally", "encode", "decode", "count", "inspect", "explain", "demo", "bench")
+COMMANDS = (
+    "train",
+    "tally",
+    "extend",
+    "prune",
+    "encode",
+    "decode",
+    "count",
+    "inspect",
+    "explain",
+    "demo",
+    "bench",
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 

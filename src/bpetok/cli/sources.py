@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bpetok.cli import common
 from bpetok.corpus import Corpus, storage
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,6 +60,16 @@ def find(files: tuple[str, ...], *, field: str, sample: float, seed: int, unique
         MissingExtraError: a package is needed and not installed.
     """
     return Corpus.find(map(_weight, files), field=field, sample=sample, seed=seed, unique=unique)
+
+
+def exclude_with_counts() -> None:
+    """See that no option says how to count what is counted already.
+
+    Raises:
+        click.UsageError: one does.
+    """
+    others = ("memory", "temp", "sample", "seed", "unique", "dask", "checkpoint")
+    common.exclude("--counts", others, "these FILES are counted already")
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def command(
     if output == "-":
         raise click.UsageError("counts cannot be written to standard output: name a file")
     common.check_output(output, force=force)
+    if from_counts:
+        sources.exclude_with_counts()
     began = time.perf_counter()
     if not from_counts:
         corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)

@@ -1,5 +1,6 @@
 """`bpetok train`: files to a tokenizer."""
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("files", nargs=-1, metavar="FILES|-...", required=True)
+@click.argument("files", nargs=-1, metavar="[FILES|-]...")
 @click.option("-o", "--output", required=True, metavar="OUT", help="File to write; - is standard output.")
 @click.option(
     "--vocab-size", type=int, required=True, metavar="N", help="Tokens, bytes and special tokens included."
@@ -25,17 +26,10 @@ if TYPE_CHECKING:
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
-@click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(["native", "tiktoken", "huggingface"]),
-    default="native",
-    show_default=True,
-    help="Format of OUT.",
-)
+@common.format_option
 @click.option(
     "--tie-break",
-    type=click.Choice(["bytes", "huggingface"]),
+    type=click.Choice(["bytes", "huggingface", "rustbpe", "minbpe"]),
     default="bytes",
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
@@ -51,6 +45,52 @@ if TYPE_CHECKING:
 @click.option(
     "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
 )
+@click.option(
+    "--superword-from",
+    type=int,
+    metavar="N",
+    help="With N tokens, go on with pieces of several words, so that tokens may span spaces.",
+)
+@click.option(
+    "--superword-words",
+    type=click.IntRange(min=2),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="The most words in such a piece.",
+)
+@click.option(
+    "--drop-scaffolds",
+    type=float,
+    metavar="SHARE",
+    help="Leave out tokens that in this share of their places (0.9) only lead to whole pieces.",
+)
+@click.option(
+    "--parity",
+    multiple=True,
+    metavar="LANG=FILE",
+    help="Instead of FILES: the corpus of a language. Each merge serves the one compressed worst.",
+)
+@click.option(
+    "--dev",
+    multiple=True,
+    metavar="LANG=FILE",
+    help="A language's development text, parallel to those of the others.",
+)
+@click.option(
+    "--global-merges",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="With --parity: make N merges on all corpora together first.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="With --parity: in N merges in a row, give no language over twice its share.",
+)
 @common.count_options
 @sources.options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
@@ -65,9 +105,16 @@ def command(
     from_counts: bool,
     specials: tuple[str, ...],
     file_format: str,
-    tie_break: Literal["bytes", "huggingface"],
+    tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"],
     min_frequency: int,
     max_token_length: int | None,
+    superword_from: int | None,
+    superword_words: int,
+    drop_scaffolds: float | None,
+    parity: tuple[str, ...],
+    dev: tuple[str, ...],
+    global_merges: int,
+    window: int,
     threads: int | None,
     memory: int | None,
     temp: str | None,
@@ -85,13 +132,16 @@ def command(
 
     FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
     or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
-    files of counts. All are checked before any is read. OUT appears only when it is complete;
-    interrupting leaves nothing.
+    files of counts. With --parity, each language has its own files, and a development text with --dev.
+    All are checked before any is read. OUT appears only when it is complete; interrupting leaves nothing.
     """
     import bpetok
     from bpetok.cli import counts as count_files
     from bpetok.cli import progress
-    from bpetok.training import Settings
+    from bpetok.corpus import Corpus
+    from bpetok.counting import count_in_order
+    from bpetok.patterns import superwords
+    from bpetok.training import Settings, check_variants
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output: name a file")
@@ -100,40 +150,120 @@ def command(
         if output == "-":
             raise click.UsageError("--format tiktoken writes two files, so OUT cannot be -: name a file")
         common.check_output(f"{output}.json", force=force)
-    Settings(vocab_size, specials, tie_break, min_frequency, max_token_length).check()
+    settings = Settings(vocab_size, specials, tie_break, min_frequency, max_token_length)
+    settings.check()
+    check_variants(superword_from, drop_scaffolds, settings)
+    corpora, dev_files = _by_language("--parity", parity), _by_language("--dev", dev)
+    _check_usage(files, corpora, dev_files, global_merges or window)
+    if from_counts:
+        sources.exclude_with_counts()
+    if tie_break == "minbpe":
+        common.exclude(
+            "--tie-break minbpe",
+            ("parity", "from_counts", "memory", "temp", "dask", "checkpoint"),
+            "it goes by the order of the texts, which are counted one after the other",
+        )
+    if superword_from is not None and not (from_counts and pattern is None):
+        pattern = superwords(pattern or "cl100k", superword_words)
+    options: dict[str, Any] = {
+        "vocab_size": vocab_size,
+        "special_tokens": specials,
+        "tie_break": tie_break,
+        "min_frequency": min_frequency,
+        "max_token_length": max_token_length,
+        "name": name or (Path(output).stem if output != "-" else None),
+    }
+    parallel = {language: Corpus.find(paths, field=field) for language, paths in dev_files.items()}
+    every = corpora or {"": files}
+    tables: dict[str, CountTable] = {}
     began = time.perf_counter()
     with progress.bar() as callback:
+        order = None
         if from_counts:
-            counts = count_files.load(files, pattern)
+            tables = {language: count_files.load(paths, pattern) for language, paths in every.items()}
         else:
-            corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)
-            with sources.workers(dask, checkpoint) as executor:
-                counts = bpetok.count(
-                    corpus,
-                    pattern=pattern or "cl100k",
-                    num_threads=threads,
-                    memory=memory,
-                    temp=temp,
-                    progress=callback,
-                    executor=executor,
-                    checkpoint=checkpoint,
-                )
-        tokenizer = bpetok.train_from_counts(
-            counts,
-            vocab_size=vocab_size,
-            special_tokens=specials,
-            tie_break=tie_break,
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            progress=callback,
-            name=name or (Path(output).stem if output != "-" else None),
-        )
+            found = {
+                language: sources.find(paths, field=field, sample=sample, seed=seed, unique=unique)
+                for language, paths in every.items()
+            }
+            if tie_break == "minbpe":
+                tables[""], order = count_in_order(found[""], pattern=pattern or "cl100k", progress=callback)
+            else:
+                with sources.workers(dask, checkpoint) as executor:
+                    tables = {
+                        language: bpetok.count(
+                            corpus,
+                            pattern=pattern or "cl100k",
+                            num_threads=threads,
+                            memory=memory,
+                            temp=temp,
+                            progress=None if corpora else callback,  # which knows of one corpus
+                            executor=executor,
+                            checkpoint=checkpoint,
+                        )
+                        for language, corpus in found.items()
+                    }
+        counts = functools.reduce(bpetok.CountTable.merge, tables.values())
+        if corpora:
+            tokenizer = bpetok.train_parity(
+                tables,
+                dev=parallel,
+                global_merges=global_merges,
+                window=window,
+                pattern=counts.pattern,
+                num_threads=threads,
+                progress=callback,
+                **options,
+            )
+        else:
+            tokenizer = bpetok.train_from_counts(
+                counts,
+                superword_from=superword_from,
+                drop_scaffolds=drop_scaffolds,
+                order=order,
+                progress=callback,
+                **options,
+            )
     seconds = time.perf_counter() - began
     _save(tokenizer, output, file_format)
     summary = _summary(tokenizer, counts, seconds) | {"output": output, "format": file_format}
     _tell(summary)
     if as_json:
         common.echo_json(summary)
+
+
+def _by_language(option: str, given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Language to files."""
+    files: dict[str, tuple[str, ...]] = {}
+    for each in given:
+        language, sign, path = each.partition("=")
+        if not (language and sign and path):
+            raise click.UsageError(f"{option} {each}: write LANG=FILE, as in {option} eng=english.txt")
+        files[language] = (*files.get(language, ()), path)
+    return files
+
+
+def _check_usage(
+    files: tuple[str, ...],
+    corpora: dict[str, tuple[str, ...]],
+    dev: dict[str, tuple[str, ...]],
+    other: int,
+) -> None:
+    """See that the options go together."""
+    if bool(files) == bool(corpora):
+        raise click.UsageError(
+            "name the files to train on: either FILES, or a --parity LANG=FILE for each language"
+        )
+    if not corpora and (dev or other):
+        raise click.UsageError("--dev, --global-merges and --window belong to --parity")
+    if corpora:
+        common.exclude("--parity", ("superword_from", "drop_scaffolds"), "each chooses merges its own way")
+        common.exclude("--parity", ("checkpoint",), "tally each language, and add --counts")
+    missing = sorted(corpora.keys() ^ dev.keys())
+    if missing:
+        raise click.UsageError(
+            f"language {missing[0]!r} has only one of --parity and --dev: give both for every language"
+        )
 
 
 def _save(tokenizer: "Tokenizer", output: str, file_format: str) -> None:
@@ -160,6 +290,7 @@ def _summary(tokenizer: "Tokenizer", counts: "CountTable", seconds: float) -> di
         "bytes_per_token": round(n_bytes / tokens, 4),
         "seconds": round(seconds, 3),
         "ended_early": tokenizer.provenance["ended_early"],
+        **{key: tokenizer.provenance[key] for key in ("scaffolds", "parity") if key in tokenizer.provenance},
     }
 
 
@@ -170,8 +301,36 @@ def _tell(summary: dict[str, Any]) -> None:
         f"{common.megabytes(corpus['bytes'])} in {summary['seconds']:.1f} s",
         f"{summary['bytes_per_token']:.3f} bytes per token on the corpus ({corpus['tokens']:,} tokens)",
     ]
+    if "scaffolds" in summary:
+        report = summary["scaffolds"]
+        lines.append(
+            f"{report['dropped']:,} scaffolds left out; classical merges give "
+            f"{report['corpus_tokens_classical']:,} tokens on the corpus"
+        )
+    if "parity" in summary:
+        lines += _balance(summary["parity"]["dev"])
     if summary["ended_early"]:
         lines.append(f"fewer tokens than asked for: {summary['ended_early']}")
     if summary["output"] != "-":
         lines.append(f"written to {click.format_filename(summary['output'])} ({summary['format']})")
     click.echo("\n".join(lines), err=True)
+
+
+def _balance(dev: dict[str, Any]) -> list[str]:
+    """The tokens of the development texts by language, as the lines of a table."""
+    classical, parity = dev["classical"], dev["parity"]
+    wide = max(len("language"), *map(len, parity["tokens"]))
+    lines = [f"{'language':{wide}}  classical  premium     parity  premium"]
+    lines += [
+        f"{language:{wide}} {classical['tokens'][language]:10,} {classical['premiums'][language]:8.2f} "
+        f"{tokens:10,} {parity['premiums'][language]:8.2f}"
+        for language, tokens in parity["tokens"].items()
+    ]
+    lines.append(
+        f"{'total':{wide}} {classical['total']:10,} {max(classical['premiums'].values()):8.2f} "
+        f"{parity['total']:10,} {max(parity['premiums'].values()):8.2f}"
+    )
+    lines.append(
+        f"Gini coefficient {classical['gini']:.3f} with classical merges, {parity['gini']:.3f} with these"
+    )
+    return lines
