@@ -109,6 +109,9 @@ def caption(record: Row) -> str:
     return ". ".join(sentences) + "."
 
 
+NAME_STEP = 1.3  # between two names, on a logarithmic axis
+
+
 def plot(record: Row) -> dict[str, Any]:
     """A Vega-Lite specification: seconds by size of the text, by library, on logarithmic axes."""
     first, threads = record["settings"]["vocab_sizes"][0], max(record["settings"]["threads"])
@@ -117,7 +120,13 @@ def plot(record: Row) -> dict[str, Any]:
     largest = {
         row["engine"]: max(r["megabytes"] for r in rows if r["engine"] == row["engine"]) for row in rows
     }
-    ends = [each for each in values if each["megabytes"] == largest[each["engine"]]]
+    # Names stand at the ends of their lines, each a little above the one below it.
+    ends: list[dict[str, Any]] = []
+    for each in sorted(values, key=lambda value: (value["megabytes"], value["seconds"])):
+        if each["megabytes"] == largest[each["engine"]]:
+            below = ends[-1] if ends and ends[-1]["megabytes"] == each["megabytes"] else None
+            lowest = below["name_at"] * NAME_STEP if below else 0
+            ends.append({**each, "name_at": max(each["seconds"], lowest)})
     log = {"type": "log"}
     x = {"field": "megabytes", "type": "quantitative", "scale": log, "title": "MB of text"}
     y = {"field": "seconds", "type": "quantitative", "scale": log, "title": "seconds"}
@@ -141,7 +150,7 @@ def plot(record: Row) -> dict[str, Any]:
             {
                 "data": {"values": ends},
                 "mark": {"type": "text", "align": "left", "dx": 6},
-                "encoding": {"text": {"field": "engine"}},
+                "encoding": {"text": {"field": "engine"}, "y": {**y, "field": "name_at"}},
             },
         ],
         "padding": {"left": 5, "top": 5, "bottom": 5, "right": 80},
