@@ -6,13 +6,19 @@ from typing import Any, Literal
 from bpetok._encode import Encoder
 
 class Batch:
-    """Texts on their way to ids. Each thread calls `run`, which returns when no chunk is left."""
+    """Texts on their way to ids: `begin`, `run` in each thread, `end`, and then one of the results."""
 
     n_chunks: int
     length: int
     def __init__(self, encoder: Encoder, texts: list[str], mask: bytes | None, reject: bool) -> None: ...
-    def run(self, form: Literal["lists", "flat", "counts"]) -> None:
-        """Encode chunks until none is left, for the method of that name."""
+    def begin(self, form: Literal["lists", "flat", "counts"], n_threads: int) -> None:
+        """Say what is wanted, as the methods are named, and for how many threads."""
+
+    def run(self, which: int) -> None:
+        """Encode chunks until none is left, as the thread of this number."""
+
+    def end(self) -> None:
+        """Give back what `begin` took. Every thread has returned."""
 
     def lists(self) -> list[list[int]]:
         """A list of ids for each text."""

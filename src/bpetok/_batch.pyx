@@ -21,8 +21,12 @@ cdef enum:
 
 
 cdef class Batch:
-    """Texts on their way to ids. Each thread calls `run`, which returns when no chunk is left; then
-    `lists`, `counts` or `flat` gives the results in the order of the texts."""
+    """Texts on their way to ids. After `begin`, each thread calls `run` with its number, which returns when
+    no chunk is left; after `end`, `lists`, `counts` or `flat` gives the results in the order of the texts.
+
+    Chunks are dealt out in stretches, one a thread, and a thread that is done takes from the others.
+    Numbers go with workspaces: so of texts that come again, each thread gets those whose words it knows.
+    """
 
     cdef Encoder encoder
     cdef list texts
@@ -32,11 +36,14 @@ cdef class Batch:
     cdef TextView* views
     cdef size_t* sizes              # ids of each text
     cdef Py_ssize_t* first          # text of each chunk; one more at the end
+    cdef str form                   # what is wanted
+    cdef Py_ssize_t n_threads
+    cdef Workspace** spaces         # of each thread
+    cdef Py_ssize_t* next_of        # the next chunk of each thread's stretch
     cdef list parts                 # the ids that each thread has made, for `flat`
     cdef size_t* starts             # of the ids of each chunk in its part
     cdef Py_ssize_t* part_of        # each chunk
     cdef readonly Py_ssize_t n_chunks
-    cdef Py_ssize_t taken
     cdef readonly size_t length     # code units of all texts
 
     def __init__(self, Encoder encoder not None, list texts not None, mask, bint reject):
@@ -71,45 +78,72 @@ cdef class Batch:
             raise MemoryError()
 
     def __dealloc__(self):
+        free(self.spaces)
+        free(self.next_of)
         free(self.starts)
         free(self.part_of)
         free(self.views)
         free(self.sizes)
         free(self.first)
 
-    def run(self, str form not None):
-        """Encode chunks until none is left.
+    def begin(self, str form not None, Py_ssize_t n_threads):
+        """Say what is wanted, "lists", "flat" or "counts", as the methods are named, and for how many
+        threads."""
+        cdef Py_ssize_t which
+        self.form = form
+        self.spaces = <Workspace**>calloc(n_threads, sizeof(void*))
+        self.next_of = <Py_ssize_t*>calloc(n_threads, sizeof(Py_ssize_t))
+        if self.spaces == NULL or self.next_of == NULL:
+            raise MemoryError()
+        for which in range(n_threads):
+            self.next_of[which] = self.stretch(which, n_threads)
+            self.spaces[which] = self.encoder.lease()
+            self.spaces[which].keep = form != "counts"
+            self.n_threads += 1
 
-        Args:
-            form: what is wanted: "lists", "flat" or "counts", as the methods are named.
+    cdef Py_ssize_t stretch(self, Py_ssize_t which, Py_ssize_t n_threads) noexcept:
+        """Where the stretch of a thread starts, and the one before it ends."""
+        return which * self.n_chunks // n_threads
+
+    def run(self, Py_ssize_t which):
+        """Encode chunks until none is left, as the thread of this number.
 
         Raises:
             EncodeError: as for a single text. The chunks of other threads go on.
         """
-        cdef Workspace* ws = self.encoder.lease()
-        cdef Py_ssize_t chunk, part = len(self.parts)
-        cdef bint lists = form == "lists", flat = form == "flat"
-        ws.keep = lists or flat
-        if flat:
-            self.parts.append(None)
+        cdef Workspace* ws = self.spaces[which]
+        cdef Py_ssize_t step, owner, chunk
+        cdef bint lists = self.form == "lists"
         try:
-            while self.taken < self.n_chunks:
-                chunk = self.taken
-                self.taken += 1
-                if lists:
-                    ws.n_ids = 0
-                self.starts[chunk] = ws.n_ids
-                self.part_of[chunk] = part
-                self.encode_chunk(chunk, ws, lists)
-            if flat:
-                self.parts[part] = take_buffer(&ws.ids, ws.n_ids)
+            for step in range(self.n_threads):
+                owner = (which + step) % self.n_threads
+                while self.next_of[owner] < self.stretch(owner + 1, self.n_threads):
+                    chunk = self.next_of[owner]
+                    self.next_of[owner] += 1
+                    if lists:
+                        ws.n_ids = 0
+                    self.starts[chunk] = ws.n_ids
+                    self.part_of[chunk] = which
+                    self.encode_chunk(chunk, ws, lists)
+        except BaseException:
+            for owner in range(self.n_threads):
+                self.next_of[owner] = self.n_chunks
+            raise
+
+    def end(self):
+        """Give back what `begin` took. Every thread has returned."""
+        cdef Workspace* ws
+        cdef Py_ssize_t which
+        if self.form == "flat":
+            for which in range(self.n_threads):
+                ws = self.spaces[which]
+                self.parts.append(take_buffer(&ws.ids, ws.n_ids))
                 if ws.ids == NULL:
                     ws.ids_capacity = 0
-        except BaseException:
-            self.taken = self.n_chunks
-            raise
-        finally:
-            self.encoder.give_back(ws)
+        # The last first: the next batch leases them in the same order.
+        while self.n_threads:
+            self.n_threads -= 1
+            self.encoder.give_back(self.spaces[self.n_threads])
 
     cdef int encode_chunk(self, Py_ssize_t chunk, Workspace* ws, bint lists) except -1:
         cdef Py_ssize_t i = 0, end = self.first[chunk + 1], which = 0

@@ -428,24 +428,28 @@ class Tokenizer(Encoder):
         _check_threads(num_threads)
         batch = Batch(self, list(texts), mask, reject)
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        wanted = min(num_threads or available, available, batch.n_chunks)
-        if wanted < 2 or batch.length < _THREAD_WORTH or self.pattern.scanner is None:
-            batch.run(form)
-            return batch
+        wanted = max(1, min(num_threads or available, available, batch.n_chunks))
+        if batch.length < _THREAD_WORTH or self.pattern.scanner is None:
+            wanted = 1
         failures: list[BaseException] = []
 
-        def work() -> None:
+        def work(which: int) -> None:
             try:
-                batch.run(form)
+                batch.run(which)
             except BaseException as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(wanted - 1)]
-        for thread in threads:
-            thread.start()
-        work()
-        for thread in threads:
-            thread.join()
+        threads = [threading.Thread(target=work, args=(which,), daemon=True) for which in range(1, wanted)]
+        try:
+            batch.begin(form, wanted)
+            for thread in threads:
+                thread.start()
+            work(0)
+        finally:
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            batch.end()
         if failures:
             raise failures[0]
         return batch
