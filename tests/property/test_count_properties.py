@@ -1,10 +1,11 @@
 """Counting generated text: a table is a Counter, whatever its parts, files and sums."""
 
+import codecs
 from collections import Counter
 from unittest import mock
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import strategies
@@ -92,6 +93,8 @@ def test_files_hold_what_tables_hold(tmp_path_factory, a, b):
 def test_a_file_in_pieces_is_the_text(tmp_path_factory, pattern, text, noise, chunk, window):
     middle = len(text) // 2
     text = text[:middle] + noise + text[middle:]
+    # A file that begins with one of these is refused.
+    assume(not text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)))
     folder = tmp_path_factory.mktemp("count")
     (folder / "text").write_bytes(text)
     limits = {"CHUNK": chunk, "WINDOW": window, "MIN_MEMORY": 0, "OWN_MEMORY": 0}
