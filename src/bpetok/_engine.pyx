@@ -130,7 +130,6 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
     cdef Misses* m = ws.misses
     cdef const uint8_t* p = m.missed[piece].p
     cdef size_t n = m.missed[piece].n, at, end = n
-    cdef uint32_t token
     cdef Unit* unit
     cdef int status
     if m.n_units == UNITS:
@@ -141,13 +140,10 @@ cdef int find_missed(const Tables* t, Workspace* ws, size_t piece, const uint8_t
     unit.key = m.missed[piece].key
     if look_up(ws, unit) or m.missed[piece].part:
         return OK
-    if n <= t.longest:
-        token = find_token(t, p, n, token_hash(&unit.key, p, n))
-        if token != NO_TOKEN and t.flags[token] & WHOLE:
-            unit.few[0] = token
-            unit.ids = unit.few
-            unit.n_ids = 1
-            return OK
+    if n <= t.longest and encode_whole(t, p, n, token_hash(&unit.key, p, n), unit.few):
+        unit.ids = unit.few
+        unit.n_ids = 1
+        return OK
     if n <= WORD:
         return OK
     end = next_cut(t, p, 0, n)

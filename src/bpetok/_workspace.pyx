@@ -171,39 +171,32 @@ cdef int room_for_ids(Workspace* ws, size_t more) noexcept nogil:
     return OK
 
 
-cdef int room_for_found(Misses* m, size_t more) noexcept nogil:
-    cdef size_t wanted = m.n_found + more
-    cdef uint32_t* grown
-    if wanted <= m.found_capacity:
+cdef int grow(void** items, size_t* capacity, size_t wanted, size_t size) noexcept nogil:
+    """Make room for so many items of a size, and for as many again as there were."""
+    cdef void* grown
+    if wanted <= capacity[0]:
         return OK
-    wanted = max(wanted, 2 * m.found_capacity, <size_t>1024)
-    grown = <uint32_t*>realloc(m.found, wanted * sizeof(uint32_t))
+    wanted = max(wanted, 2 * capacity[0], <size_t>32)
+    grown = realloc(items[0], wanted * size)
     if grown == NULL:
         return NO_MEMORY
-    m.found = grown
-    m.found_capacity = wanted
+    items[0] = grown
+    capacity[0] = wanted
     return OK
 
 
+cdef int room_for_found(Misses* m, size_t more) noexcept nogil:
+    return grow(<void**>&m.found, &m.found_capacity, m.n_found + more, sizeof(uint32_t))
+
+
 cdef int room_for_missed(Workspace* ws, size_t more) noexcept nogil:
-    cdef size_t wanted
-    cdef Missed* grown
     cdef Misses* m
     if ws.misses == NULL:
         ws.misses = <Misses*>calloc(1, sizeof(Misses))
         if ws.misses == NULL:
             return NO_MEMORY
     m = ws.misses
-    wanted = m.n_missed + more
-    if wanted <= m.missed_capacity:
-        return OK
-    wanted = max(wanted, 2 * m.missed_capacity, <size_t>32)
-    grown = <Missed*>realloc(m.missed, wanted * sizeof(Missed))
-    if grown == NULL:
-        return NO_MEMORY
-    m.missed = grown
-    m.missed_capacity = wanted
-    return OK
+    return grow(<void**>&m.missed, &m.missed_capacity, m.n_missed + more, sizeof(Missed))
 
 
 # ---- the word cache ------------------------------------------------------------------------------
