@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from bpetok._merge cimport SHORT, Gap, expand, kernels, merge, merge_dropout
-from bpetok._scan cimport WORD_SPACED, WORD_WHOLE, ScanSpec, last_cut, scan
+from bpetok._scan cimport WORD_SPACED, WORD_WHOLE, Scanner, ScanSpec, last_cut, scan
 from bpetok._vocab cimport (
     BPETOK_PREFETCH, FUSE_PIECE, FUSE_TEXT, NO_TOKEN, WHOLE, Tables, crosses, find_token,
     hash_bytes)
@@ -26,8 +26,9 @@ cdef extern from "kernels.h" nogil:
     size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
 
 
-cdef ScanSpec spaced
-spaced.word = WORD_SPACED
+# Where a text without pieces is likely to be cut: around words, numbers, punctuation and lines.
+cdef ScanSpec likely = Scanner(word="plain", digits=1, newlines=True, word_marks=True,
+                               punctuation_marks=False).spec
 
 
 # ---- what was missed -----------------------------------------------------------------------------
@@ -441,20 +442,20 @@ cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, co
 
 cdef int append_uncrossed(const Tables* t, Workspace* ws, const uint8_t* text, size_t start,
                           size_t end) noexcept nogil:
-    """Append the ids of text[start:end], which is one piece, cut before spaces that no merge crosses.
+    """Append the ids of text[start:end], which is one piece, cut around words wherever no merge crosses.
 
-    Such parts come again and again, as words do. They are cut further like pieces of their own.
+    Such parts come again and again. They are cut further like pieces of their own.
     """
     cdef size_t ends[BATCH]
     cdef size_t count, kept, i, at = start
     cdef int status = OK
     while start < end and status == OK:
-        count = scan(&spaced, text, at, end, ends, BATCH)
+        count = scan(&likely, text, at, end, ends, BATCH)
         at = ends[count - 1]
         kept = 0
         for i in range(count):
             ends[kept] = ends[i]
-            kept += ends[i] == end or not crosses(t, text[ends[i] - 1], c" ")
+            kept += ends[i] == end or not crosses(t, text[ends[i] - 1], text[ends[i]])
         if kept:
             status = append_pieces(t, ws, text, start, ends, kept, text + end, False)
             start = ends[kept - 1]

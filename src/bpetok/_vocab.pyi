@@ -64,6 +64,9 @@ class VocabTables:
         """What merging starts from, as (symbol, bytes): the bytes of a piece, or with an alphabet of
         characters these, with None where no token has a character."""
 
+    def order(self, rank: int) -> int:
+        """What a merge of this rank is chosen by: the rank, or the first of those that it is tied with."""
+
     def expand(self, symbol: int) -> list[int] | None:
         """The ids that a symbol of merging becomes, or None where there are none."""
 

@@ -531,6 +531,12 @@ cdef class VocabTables:
         body += self.t.pairs.shifts[:1 << (self.t.pairs.bits - 1)]
         return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
 
+    def order(self, rank):
+        """What a merge of this rank is chosen by: the rank, or the first of those that it is tied with."""
+        if self.t.tied == NULL:
+            return rank
+        return self.t.tied[<uint32_t>rank + self.t.n_inner] - self.t.n_inner
+
     def expand(self, symbol):
         """The ids that a symbol of merging becomes, or None where there are none."""
         cdef uint32_t at, end

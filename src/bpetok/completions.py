@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bpetok._scan import char_class
 from bpetok._text import as_utf8
-from bpetok.explain import merge_steps
+from bpetok.explain import merge_steps, start_of
 from bpetok.pretokenize import split
 
 if TYPE_CHECKING:
@@ -116,10 +116,15 @@ def _last_character_width(data: bytes) -> int:
 
 def _merge_only(tokenizer: Tokenizer, data: bytes) -> list[int]:
     """Ids of bytes by merging alone, without looking them up whole (equal where a token reaches itself)."""
-    parts = [*data]
-    for _ in merge_steps(tokenizer.vocabulary.tables, parts):
-        pass
-    return parts
+    tables = tokenizer.vocabulary.tables
+    symbols, spelled = start_of(tables, data)
+    for _, at, _ in merge_steps(tables, symbols):
+        spelled[at : at + 2] = [spelled[at] + spelled[at + 1]]
+    ids: list[int] = []
+    for symbol, part in zip(symbols, spelled, strict=True):
+        found = None if symbol is None else tables.expand(symbol)
+        ids += tokenizer._encode_piece(part) if found is None else found
+    return ids
 
 
 @functools.lru_cache(maxsize=8)

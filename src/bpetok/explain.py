@@ -44,13 +44,19 @@ class Explanation:
         piece: the bytes of the piece.
         whole: the piece is looked up whole and found. The steps then show how merging builds it, if it
             does.
+        start: what merging starts from: bytes or, where that is the vocabulary's alphabet, characters.
         steps: the merges, in order.
+        parts: what merging ends with, each with the ids that it becomes: one where it is a token; those of its
+            bytes for a character that is none; those of its own parts for an unused token; none for an unknown
+            character that is one with the last.
         ids: the result.
     """
 
     piece: bytes
     whole: bool
+    start: list[bytes]
     steps: list[Step]
+    parts: list[tuple[bytes, list[int]]]
     ids: list[int]
 
 
@@ -71,34 +77,61 @@ def explain(tokenizer: Tokenizer, text: str) -> list[Explanation]:
     explanations = []
     for piece in split(text, tokenizer.pattern):
         data = piece.encode()
-        spelled = [data[at : at + 1] for at in range(len(data))]
+        symbols, spelled = start_of(tables, data)
+        start = spelled.copy()
         steps = []
-        for rank, at, merged in merge_steps(tables, [*data]):
+        for rank, at, _ in merge_steps(tables, symbols):
             left, right = spelled[at : at + 2]
             spelled[at : at + 2] = [left + right]
             count = None if counts is None else int(counts[rank])
-            steps.append(Step(left, right, rank, merged, count, spelled.copy()))
+            token = tables.token_of(left + right)
+            assert token is not None  # what merges make is a token
+            steps.append(Step(left, right, rank, token, count, spelled.copy()))
+        ids = tokenizer._encode_piece(data)
         token = tables.token_of(data)
         whole = token is not None and tables.is_whole(token)
-        explanations.append(Explanation(data, whole, steps, tokenizer._encode_piece(data)))
+        parts = [(data, ids)] if whole else _become(tokenizer, symbols, spelled)
+        explanations.append(Explanation(data, whole, start, steps, parts, ids))
     return explanations
 
 
-def merge_steps(tables: VocabTables, parts: list[int]) -> Iterator[tuple[int, int, int]]:
-    """Merge byte values in place, lowest rank first and leftmost among equals, until nothing merges.
+def _become(
+    tokenizer: Tokenizer, symbols: list[int | None], spelled: list[bytes]
+) -> list[tuple[bytes, list[int]]]:
+    """What each part of a piece becomes."""
+    vocabulary = tokenizer.vocabulary
+    parts: list[tuple[bytes, list[int]]] = []
+    last = None
+    for symbol, data in zip(symbols, spelled, strict=True):
+        ids = None if symbol is None else vocabulary.tables.expand(symbol)
+        if ids is None:
+            ids = tokenizer._encode_piece(data)
+        fused = vocabulary.fuse_unknown and ids == [vocabulary.unknown] == last
+        last = ids
+        parts.append((data, [] if fused else ids))
+    return parts
+
+
+def start_of(tables: VocabTables, data: bytes) -> tuple[list[int | None], list[bytes]]:
+    """The symbols that merging a piece starts from, None for a character that no token has, and their bytes."""
+    start = tables.start(data)
+    return [symbol for symbol, _ in start], [part for _, part in start]
+
+
+def merge_steps(tables: VocabTables, symbols: list[int | None]) -> Iterator[tuple[int, int, int]]:
+    """Merge symbols in place, lowest rank first and leftmost among equals, until nothing merges.
 
     Yields:
-        The rank, the index of the left part and the merged id of each step.
+        The rank, the index of the left part and the merged symbol of each step.
     """
-    parts[:] = map(tables.byte_ids().__getitem__, parts)
     while True:
         ranked = [
-            (found[0], at, found[1])
-            for at, (left, right) in enumerate(pairwise(parts))
-            if (found := tables.pair(left, right)) is not None
+            (tables.order(found[0]), at, *found)
+            for at, (left, right) in enumerate(pairwise(symbols))
+            if left is not None and right is not None and (found := tables.pair(left, right)) is not None
         ]
         if not ranked:
             return
-        rank, at, merged = min(ranked)
-        parts[at : at + 2] = [merged]
+        _, at, rank, merged = min(ranked)
+        symbols[at : at + 2] = [merged]
         yield rank, at, merged

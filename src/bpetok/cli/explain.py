@@ -62,6 +62,8 @@ def _record(piece: "Explanation") -> dict[str, Any]:
             }
             for step in piece.steps
         ],
+        "start": [part.hex() for part in piece.start],
+        "parts": [{"part": part.hex(), "ids": ids} for part, ids in piece.parts],
         "ids": piece.ids,
     }
 
@@ -78,6 +80,7 @@ def _show(console: "Console", piece: "Explanation", heading: str) -> None:
         f"{heading}: {render.visible(piece.piece)}   {found} -> {ids}", markup=False, soft_wrap=True
     )
     if not piece.steps:
+        _show_fallback(console, piece)
         console.print()
         return
     counted = any(step.count is not None for step in piece.steps)
@@ -86,8 +89,7 @@ def _show(console: "Console", piece: "Explanation", heading: str) -> None:
         table.add_column(name, justify="right")
     table.add_column("merge", no_wrap=True)
     table.add_column("parts", overflow="fold")
-    start = [piece.piece[at : at + 1] for at in range(len(piece.piece))]
-    table.add_row(*[""] * (3 + counted), render.coloured(start, console, break_lines=False))
+    table.add_row(*[""] * (3 + counted), render.coloured(piece.start, console, break_lines=False))
     for step in piece.steps:
         count = [f"{step.count:,}" if step.count is not None else ""] if counted else []
         merge = Text(f"{render.visible(step.left)} + {render.visible(step.right)}")
@@ -98,4 +100,15 @@ def _show(console: "Console", piece: "Explanation", heading: str) -> None:
             merge,
             render.coloured(step.parts, console, break_lines=False),
         )
-    console.print(table, "", sep="\n")
+    console.print(table)
+    _show_fallback(console, piece)
+    console.print()
+
+
+def _show_fallback(console: "Console", piece: "Explanation") -> None:
+    """The parts of a piece that are no token and become others."""
+    from bpetok.cli import render
+
+    for part, ids in piece.parts:
+        if len(ids) > 1:
+            console.print(f"{render.visible(part)} is no token -> {' '.join(map(str, ids))}", markup=False)
