@@ -77,6 +77,21 @@ class Encoder:
     ) -> int:
         """Number of tokens that `encode` would give; none is kept."""
 
+    def encode_dropout(
+        self,
+        text: str,
+        dropout: float,
+        seed: int = 0,
+        *,
+        allowed_special: Literal["all"] | Set[str] = ...,
+        disallowed_special: Literal["all"] | Collection[str] = "all",
+    ) -> list[int]:
+        """As `encode`, with merges left out at random: BPE-dropout, by the rule of `tokenizers`.
+
+        Raises:
+            ValueError: `dropout` is not from 0 to 1; and as `encode`.
+        """
+
     def decode(self, tokens: Iterable[SupportsIndex], errors: str = "replace") -> str:
         """The text that ids stand for.
 

@@ -2,12 +2,10 @@
 
 import contextlib
 import itertools
-import pickle
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bpetok import Tokenizer, Vocabulary, reference
@@ -96,11 +94,7 @@ class Made:
         text = reference.utf8(text).decode()
         ids = list(itertools.chain.from_iterable(map(self.merge, reference.split(text, self.pattern))))
         if self.fuse == "text" and self.unknown is not None:
-            ids = [
-                token
-                for at, token in enumerate(ids)
-                if not (at and token == self.unknown == ids[at - 1])
-            ]
+            ids = [token for at, token in enumerate(ids) if not (at and token == self.unknown == ids[at - 1])]
         return ids
 
     def text(self, draw: random.Random, length: int) -> str:
