@@ -461,14 +461,17 @@ cdef class Encoder:
         """As `encode`, with merges left out at random: BPE-dropout, by the rule of `tokenizers`.
 
         The merges of a piece are taken in their order, and each one that comes up is dropped with this
-        probability; once one is made, all that were dropped may come up again. Tokens that are only found whole
-        are not looked for, unless `dropout` is 0, and merges are those of `Vocabulary.merges`, also where ids are
+        probability; once one is made, all that were dropped may come up again. Tokens that are only found
+        whole
+        are not looked for, unless `dropout` is 0, and merges are those of `Vocabulary.merges`, also where
+        ids are
         ranks. With 1, what comes out is what merging starts from. Nothing of it is remembered.
 
         Args:
             text: a str.
             dropout: from 0, which is `encode`, to 1.
-            seed: which of the outcomes, from 0 to 2**64 - 1: the same one for the same text and vocabulary, whatever
+            seed: which of the outcomes, from 0 to 2**64 - 1: the same one for the same text and vocabulary,
+                whatever
                 the machine. Numbers are drawn by splitmix64, piece by piece.
             allowed_special: as for `encode`.
             disallowed_special: as for `encode`.

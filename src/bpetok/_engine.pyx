@@ -520,7 +520,8 @@ cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t 
 
 cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                           uint32_t* ids) noexcept nogil:
-    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging. Negative is an
+    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging. Negative
+    is an
     error code. There must be room for twice as many ids as bytes."""
     cdef int64_t count = encode_whole(t, p, n, hash_bytes(p, n), ids) or merge(t, ws, p, n, ids)
     if t.expands and count >= 0:

@@ -323,7 +323,8 @@ cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, u
 
 
 cdef int64_t expand(const Tables* t, Workspace* ws, uint32_t* ids, size_t count, size_t n) noexcept nogil:
-    """Put ids in place of the symbols that are none, in the result of merging `n` bytes; returns how many there
+    """Put ids in place of the symbols that are none, in the result of merging `n` bytes; returns how many
+    there
     are then, never more than bytes. Negative is an error code, with `ws.error_at` a position in the bytes.
 
     There must be room for `n` ids, and for `n` more.
@@ -372,7 +373,8 @@ cdef inline uint64_t draw(Workspace* ws) noexcept nogil:
 
 cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                            uint32_t* ids) noexcept nogil:
-    """As `merge_heap`, with each merge that comes up dropped by chance and put back after the next one that is
+    """As `merge_heap`, with each merge that comes up dropped by chance and put back after the next one that
+    is
     not: BPE-dropout (Provilkov, Emelianenko and Voita, 2020), as `tokenizers` does it. An entry that is stale
     takes its chance too. Merges that build characters are never dropped.
 

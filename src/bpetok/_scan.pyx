@@ -361,7 +361,8 @@ cdef class Scanner:
     """
 
     def __init__(self, *, str word, str contractions="none", int digits=0, bint number_space=False,
-                 str tail="none", bint newlines=False, bint end_space=False, bint word_marks=False, bint punctuation_marks=True,
+                 str tail="none", bint newlines=False, bint end_space=False, bint word_marks=False,
+                 bint punctuation_marks=True,
                  int words=1):
         if (word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0
                 or words < 1):

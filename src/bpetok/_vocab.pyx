@@ -283,7 +283,8 @@ cdef class VocabTables:
                         bint any_character):
         """Tables whose first merges build characters from their UTF-8; with room for `n_pairs` more.
 
-        Of a character, each beginning of two bytes or more is a symbol, merged from the one before and the next
+        Of a character, each beginning of two bytes or more is a symbol, merged from the one before and the
+        next
         byte. The last one is the character: its token, where it has one, else a hidden symbol. With
         `any_character` those inside longer tokens are built as well. The longer ones of the tokens that are
         `unused` have hidden symbols too. What stands for a symbol that merging leaves is its expansion: the
@@ -576,7 +577,8 @@ cdef class VocabTables:
         return [self.t.pairs.byte_token[byte] for byte in range(256)]
 
     def start(self, bytes data not None):
-        """What merging starts from, as (symbol, bytes): the bytes of a piece, or with an alphabet of characters
+        """What merging starts from, as (symbol, bytes): the bytes of a piece, or with an alphabet of
+        characters
         these, with None where no token has a character."""
         cdef uint32_t symbol, rank
         cdef bint broken

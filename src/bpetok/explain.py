@@ -46,8 +46,10 @@ class Explanation:
             does.
         start: what merging starts from: bytes or, where that is the vocabulary's alphabet, characters.
         steps: the merges, in order.
-        parts: what merging ends with, each with the ids that it becomes: one where it is a token; those of its
-            bytes for a character that is none; those of its own parts for an unused token; none for an unknown
+        parts: what merging ends with, each with the ids that it becomes: one where it is a token; those of
+            its
+            bytes for a character that is none; those of its own parts for an unused token; none for an
+            unknown
             character that is one with the last.
         ids: the result.
     """
@@ -113,7 +115,8 @@ def _become(
 
 
 def start_of(tables: VocabTables, data: bytes) -> tuple[list[int | None], list[bytes]]:
-    """The symbols that merging a piece starts from, None for a character that no token has, and their bytes."""
+    """The symbols that merging a piece starts from, None for a character that no token has, and their
+    bytes."""
     start = tables.start(data)
     return [symbol for symbol, _ in start], [part for _, part in start]
 

@@ -204,8 +204,10 @@ def merge_characters(
 ) -> list[int]:
     """The ids of a piece when merging starts from its characters.
 
-    With `merges` only listed pairs of tokens merge, the lowest rank first (`tokenizers`). With `scores` any two
-    neighbours may, if their joined text is a token, whether or not they are tokens themselves; the highest score
+    With `merges` only listed pairs of tokens merge, the lowest rank first (`tokenizers`). With `scores` any
+    two
+    neighbours may, if their joined text is a token, whether or not they are tokens themselves; the highest
+    score
     first (SentencePiece). Of equals, the leftmost pair is taken. At the end
 
     - a part whose token is unused is taken apart into what it was merged from, again and again; a single
@@ -271,7 +273,8 @@ def dropout(
     """The ids of a piece with merges left out by chance: BPE-dropout as in Hugging Face's `tokenizers`.
 
     All merges that are there wait in a queue. The first in order comes up, and `dropped` decides. If it is
-    dropped, the next one comes up; if not, all that were dropped wait again, and it is made, unless its pair is
+    dropped, the next one comes up; if not, all that were dropped wait again, and it is made, unless its
+    pair is
     no longer there. That ends when the queue is empty, whatever was dropped last.
 
     Args:

@@ -148,25 +148,32 @@ class Vocabulary:
 
         Args:
             tokens: id to the UTF-8 of every token that text can become, but special tokens and byte tokens.
-            merges: pairs of ids in order of priority, as for `from_merges`. A character that is no token takes
+            merges: pairs of ids in order of priority, as for `from_merges`. A character that is no token
+                takes
                 part in none.
-            scores: instead of merges, the score of each token: the two neighbours whose joined text is the token
+            scores: instead of merges, the score of each token: the two neighbours whose joined text is the
+                token
                 of the highest score are merged, the leftmost first. Of equal scores, too, the leftmost is
                 taken, which is exact but slower. A character needs no token to take part.
             special_tokens: text to id of the tokens that are only found by their own text.
-            byte_tokens: the 256 ids of the tokens for bytes, which an unknown character becomes; None if there
+            byte_tokens: the 256 ids of the tokens for bytes, which an unknown character becomes; None if
+                there
                 are none. Where a character of one byte has a token, that is taken, and the byte token is
                 known to decoding only.
-            unknown: the id that an unknown character becomes where there are no byte tokens. If there is none,
+            unknown: the id that an unknown character becomes where there are no byte tokens. If there is
+                none,
                 such a text is an `EncodeError`.
-            fuse_unknown: whether unknown characters side by side are one id: within a "piece" (`tokenizers`), or
+            fuse_unknown: whether unknown characters side by side are one id: within a "piece"
+                (`tokenizers`), or
                 within a "text" (SentencePiece). True is "text" for scores, else "piece".
-            unused: with scores, ids of tokens that are merged, and at the end taken apart again into what they
+            unused: with scores, ids of tokens that are merged, and at the end taken apart again into what
+                they
                 were merged from, unless they are single characters.
             ignore_merges: whether a piece that is a token is that token without merging.
 
         Raises:
-            VocabularyError: as `from_merges`; or a token is not UTF-8, there are not 256 byte tokens, a score is
+            VocabularyError: as `from_merges`; or a token is not UTF-8, there are not 256 byte tokens, a
+            score is
                 missing or no number, or `unknown` or an id of `unused` is no token.
 
         >>> vocabulary = Vocabulary.from_characters(
