@@ -62,8 +62,8 @@ class Preparation:
         moved = normalizer is not None and (normalized or not normalizer.keeps_start)
         if splits is not None and splits.knows_first and moved:
             raise PreparationError(
-                "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove the "
-                "beginning of a text, or with added tokens that are looked for in normalized text"
+                "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove "
+                "the beginning of a text, or with added tokens that are looked for in normalized text"
             )
         spaced = self._native is not None and (self._native.old or self._native.prefix)
         #: Whether a text that the normalizer leaves as it is can go to the engine as it is.
