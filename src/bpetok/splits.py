@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from bpetok.charsets import named, spell, union
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
-from bpetok.patterns import GPT2
+from bpetok.patterns import GPT2, METASPACE, WHOLE
 from bpetok.specs import Plain, from_spec
 
 __all__ = [
@@ -44,8 +44,6 @@ __all__ = [
 Behavior = Literal["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 Span = tuple[int, int]
 
-WHOLE = r"(?s:.+)"
-METASPACE = r" [^ ]*|[^ ]+"
 UNDERLINE = "▁"  # U+2581, which stands for a space in many vocabularies
 
 

@@ -24,7 +24,7 @@ from bpetok.errors import (
     VocabularyError,
     VocabularySizeError,
 )
-from bpetok.patterns import Pattern, from_source
+from bpetok.patterns import WHOLE, Pattern, from_source
 from bpetok.pretokenize import compile_pattern, match_spans
 from bpetok.vocabulary import Vocabulary
 
@@ -52,8 +52,6 @@ DisallowedSpecial = Literal["all"] | Collection[str]
 
 # The default of `allowed_special`, as in tiktoken a set; never changed.
 _NO_SPECIALS: set[str] = set()
-# One piece, whatever the text: for text that is cut by other means.
-_WHOLE = r"(?s:.+)"
 # Below this many code units a second thread costs more than it brings.
 _THREAD_WORTH = 1 << 18
 
@@ -216,7 +214,7 @@ class Tokenizer(Encoder):
             if isinstance(pattern, Splits):
                 self.splits = pattern
                 native = pattern.native()
-                pattern = _WHOLE if native is None else native.pattern
+                pattern = WHOLE if native is None else native.pattern
         self.pattern = from_source(pattern)
         matcher = findall = None
         if self.pattern.scanner is None:
