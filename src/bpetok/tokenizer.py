@@ -20,12 +20,14 @@ from bpetok._encode import Encoder
 from bpetok._text import as_utf8
 from bpetok.errors import (
     DisallowedSpecialError,
+    EncodeError,
+    PreparationError,
     TokenError,
     VocabularyError,
     VocabularySizeError,
 )
 from bpetok.patterns import WHOLE, Pattern, from_source
-from bpetok.pretokenize import compile_pattern, match_spans
+from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -371,6 +373,14 @@ class Tokenizer(Encoder):
         parts = self._prepared(text, mask)
         return "".join("".join(part) if isinstance(part, list) else part for _, part in parts)
 
+    def _need_plain(self, what: str) -> None:
+        """See that texts are merged as they are, which some methods rely on."""
+        if self._preparation is not None:
+            raise PreparationError(
+                f"{what} is for tokenizers that take a text as it is, and {self.name!r} has a normalizer, added "
+                "tokens with rules of their own, or steps that cut the text"
+            )
+
     def _prepared(self, text: str, mask: bytes | None) -> list[Part]:
         """The parts of a text, as the preparation gives them; all of it where nothing is prepared."""
         parts = None if self._preparation is None else self._preparation(text, mask)
@@ -424,7 +434,8 @@ class Tokenizer(Encoder):
     ) -> Encoded:
         """As `encode`, with the span of each token in bytes and in characters.
 
-        Spans count in the text as it is encoded: where it holds surrogates, after their repair. Text
+        Spans count in the text as it is encoded, which `normalize` gives: where it holds surrogates, after
+        their repair; where a tokenizer normalizes, in the normalized text. Text
         that a custom pattern leaves out is in no span.
 
         >>> from bpetok import get_encoding
@@ -440,7 +451,12 @@ class Tokenizer(Encoder):
             text, allowed_special=allowed_special, disallowed_special=disallowed_special
         )
         data = as_utf8(text)
-        if self.pattern.scanner is None:
+        if self._preparation is not None:
+            mask, _ = self._policy(text, allowed_special, disallowed_special)
+            data, located = self._locate_prepared(text, mask)
+            spans = np.array(located, np.int64).reshape(-1, 2)
+            starts, ends = spans[:, 0], spans[:, 1]
+        elif self.pattern.scanner is None:
             mask, _ = self._policy(text, allowed_special, disallowed_special)
             spans = np.array(self._locate(data, mask), np.int64).reshape(-1, 2)
             starts, ends = spans[:, 0], spans[:, 1]
@@ -457,6 +473,27 @@ class Tokenizer(Encoder):
             if len(ids)
             else np.empty((0, 2), np.int64),
         )
+
+    def _locate_prepared(self, text: str, mask: bytes | None) -> tuple[bytes, list[tuple[int, int]]]:
+        """A text as it is encoded, and the byte spans of its tokens."""
+        whole: list[bytes] = []
+        spans = []
+        at = 0
+        for token, part in self._prepared(text, mask):
+            if token >= 0:
+                assert isinstance(part, str)
+                whole.append(part.encode())
+                spans.append((at, at := at + len(whole[-1])))
+                continue
+            for piece in part if isinstance(part, list) else split(part, self.pattern):
+                data = piece.encode()
+                ids = self._encode_piece(data)
+                sizes = [len(self.decode_single_token_bytes(each)) for each in ids]
+                if sum(sizes) != len(data):
+                    raise EncodeError(f"{piece[:40]!r} has unknown characters, whose spans are not known")
+                spans += [(at, at := at + size) for size in sizes]
+                whole.append(data)
+        return b"".join(whole), spans
 
     def _locate(self, data: bytes, mask: bytes | None) -> list[tuple[int, int]]:
         """Byte spans of the tokens of a text that a custom pattern does not cover entirely."""
@@ -505,6 +542,8 @@ class Tokenizer(Encoder):
             decodes to bytes that start with the text's.
         """
         from bpetok.completions import completions
+
+        self._need_plain("encode_with_unstable")
 
         mask, reject = self._policy(text, allowed_special, disallowed_special)
         return completions(self, text, self._encode(text, mask, reject), mask)
@@ -686,6 +725,7 @@ class Tokenizer(Encoder):
         """How each piece of a text becomes ids: the merges step by step, with ranks and counts."""
         from bpetok.explain import explain
 
+        self._need_plain("explain")
         return explain(self, text)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
@@ -773,6 +813,7 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import extend
 
+        self._need_plain("extend")
         return extend(
             self,
             sources,
@@ -829,6 +870,7 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import prune
 
+        self._need_plain("prune")
         return prune(
             self,
             sources,
@@ -878,6 +920,7 @@ class Tokenizer(Encoder):
     def _encode_bytes(self, text: bytes) -> list[int]:
         from bpetok.completions import encode_truncated
 
+        self._need_plain("_encode_bytes")
         if not isinstance(text, bytes):
             raise TypeError(f"expected bytes to encode, got {type(text).__name__}")
         return encode_truncated(self, text)

@@ -364,7 +364,9 @@ def _by_score(tokens: Mapping[int, bytes], scores: Mapping[int, float]) -> list[
     for token, data in tokens.items():
         score = scores.get(token)
         if score is None or not math.isfinite(score):
-            raise VocabularyError(f"token {token}, {data!r}, has the score {score}, which is no finite number")
+            raise VocabularyError(
+                f"token {token}, {data!r}, has the score {score}, which is no finite number"
+            )
         if len(data) > 1 and len(data.decode()) > 1:
             order.setdefault(float(score), []).append(token)
     return [order[score] for score in sorted(order, reverse=True)]
