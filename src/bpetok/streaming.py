@@ -53,8 +53,8 @@ class StreamEncoder:
     """Text in, ids out: each call gives the ids that no text to come can change.
 
     All calls' ids together equal those of the whole text. With one of the native patterns a few pieces
-    are held back at a time; a custom pattern can look arbitrarily far ahead, so all of its text is held
-    back until `finish`.
+    are held back at a time; a custom pattern can look arbitrarily far ahead, and a normalizer too, so all
+    text of theirs is held back until `finish`.
 
     >>> from bpetok import get_encoding
     >>> gpt2 = get_encoding("gpt2")
@@ -81,6 +81,8 @@ class StreamEncoder:
         # A high surrogate at the end may be the first half of a character.
         self._surrogate = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         self._held += as_utf8(text[: len(text) - len(self._surrogate)])
+        if self._tokenizer._preparation is not None:
+            return []  # what comes can change how what is held is normalized
         # Trying again only once as much again has come keeps a piece without end linear.
         if len(self._held) < self._try_at:
             return []

@@ -61,6 +61,11 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         FormatError: it holds something that would not come back equal: a provenance that is no plain JSON,
             a name that is no text, or tokens of enormous length.
     """
+    if tokenizer.extras() or tokenizer.splits is not None or tokenizer.vocabulary.alphabet != "bytes":
+        raise FormatError(
+            f"cannot write {where}: version {VERSION} of the format holds no normalizer, added tokens, template, "
+            "decoder, steps that cut the text, or vocabulary of characters; save as 'huggingface'"
+        )
     vocabulary = tokenizer.vocabulary
     tokens = vocabulary.tokens()
     merges = [[left, right, token] for _, left, right, token in vocabulary.tables.merges()]
