@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bpetok.added_tokens import AddedToken
-from bpetok.errors import FormatError
+from bpetok.errors import FormatError, MissingExtraError
 from bpetok.formats.checks import field, is_text, parse_json, read_file, shorten
 from bpetok.formats.huggingface.added_tokens import FLAGS, dump_added_tokens, ids_given, read_added_tokens
 from bpetok.formats.huggingface.read import read
@@ -24,7 +25,7 @@ from bpetok.formats.huggingface.write import dump
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["config_of", "dump_folder", "read_folder"]
+__all__ = ["dump_folder", "read_folder", "to_transformers"]
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -36,6 +37,7 @@ OLD = "added_tokens.json"
 # The roles of special tokens, in the order in which `transformers` adds what is missing.
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 EXTRA = ("extra_special_tokens", "additional_special_tokens")
+CLASS = "PreTrainedTokenizerFast"
 # What is written from the tokenizer itself.
 _OWN = {"added_tokens_decoder", "chat_template", "tokenizer_class"}
 
@@ -58,13 +60,16 @@ def read_folder(folder: str) -> Tokenizer:
     else:
         config |= names  # older folders: these are the names that count
     _add_named(document, config, where)
+    templates = _chat_templates(folder, config.get("chat_template"), where)
+    chat_template = templates.pop("default", None)
     kept = {key: value for key, value in config.items() if key not in _OWN}
+    kept |= {"chat_template": templates} if templates else {}
     return read(
         document,
         os.path.join(folder, TOKENIZER),
         name=os.path.basename(os.path.realpath(folder)),
         provenance={"transformers": kept} if kept else None,
-        chat_template=_chat_template(folder, config.get("chat_template"), where),
+        chat_template=chat_template,
     )
 
 
@@ -132,24 +137,25 @@ def _named(config: Mapping[str, Any], where: str) -> Iterator[Any]:
         yield from values.values() if isinstance(values, dict) else values
 
 
-def _chat_template(folder: str, configured: object, where: str) -> str | dict[str, str] | None:
-    """The chat template, or several of them by name. Files of their own come before `tokenizer_config.json`."""
-    files = {}
-    if os.path.isfile(path := os.path.join(folder, TEMPLATE)):
-        files["default"] = path
-    if os.path.isdir(more := os.path.join(folder, TEMPLATES)):
-        names = sorted(name for name in os.listdir(more) if name.endswith(".jinja"))
-        files |= {name.removesuffix(".jinja"): os.path.join(more, name) for name in names}
-    if files:
-        templates = {name: _text(path) for name, path in files.items()}
-        return templates["default"] if set(templates) == {"default"} else templates
-    if configured is None or is_text(configured):
-        return configured  # type: ignore[return-value]
+def _chat_templates(folder: str, configured: object, where: str) -> dict[str, str]:
+    """The chat templates by name. Files of their own come before `tokenizer_config.json`."""
+    files = {"default": os.path.join(folder, TEMPLATE)}
+    files |= {name[:-6]: os.path.join(folder, TEMPLATES, name) for name in _listed(folder) if name.endswith(".jinja")}
+    if found := {name: _text(path) for name, path in files.items() if os.path.isfile(path)}:
+        return found
     if isinstance(configured, list) and all(isinstance(row, dict) for row in configured):
         configured = {row.get("name"): row.get("template") for row in configured}
+    if configured is None or isinstance(configured, str):
+        configured = {} if configured is None else {"default": configured}
     if isinstance(configured, dict) and all(is_text(text) for pair in configured.items() for text in pair):
         return configured
     raise FormatError(f"{where}: 'chat_template' is {shorten(configured)}; it must be a text, or texts by name")
+
+
+def _listed(folder: str) -> list[str]:
+    """What the folder of further chat templates holds."""
+    more = os.path.join(folder, TEMPLATES)
+    return sorted(os.listdir(more)) if os.path.isdir(more) else []
 
 
 def _text(path: str) -> str:
@@ -170,18 +176,16 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
             that would be read with it.
     """
     config = config_of(tokenizer)
-    templates = config.pop("chat_template", None)
-    texts = {"default": templates} if isinstance(templates, str) else dict(templates or {})
     files = {
         TOKENIZER: dump(tokenizer, os.path.join(folder, TOKENIZER)),
         CONFIG: _json(config),
         NAMES: _json({role: config[role] for role in ROLES if config.get(role) is not None}),
     }
-    for name, text in texts.items():
-        if name != os.path.basename(name) or not is_text(text):
-            raise FormatError(f"cannot write {folder}: the chat template {shorten(name)} is none for a file's name")
+    for name, text in config.pop("chat_template", {}).items():
+        if not re.fullmatch(r"[\w-]+", name) or not is_text(text):
+            raise FormatError(f"cannot write {folder}: the chat template {shorten(name)} is no text or no name for a file")
         files[TEMPLATE if name == "default" else f"{TEMPLATES}/{name}.jinja"] = text.encode()
-    for name in (TEMPLATE, OLD, *_listed(os.path.join(folder, TEMPLATES))):
+    for name in (TEMPLATE, OLD, *(f"{TEMPLATES}/{name}" for name in _listed(folder))):
         if name not in files and os.path.lexists(os.path.join(folder, name)):
             raise FormatError(
                 f"cannot write {folder}: it holds {name} of another tokenizer, which would be read with this one; "
@@ -191,15 +195,67 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
 
 
 def config_of(tokenizer: Tokenizer) -> dict[str, Any]:
-    """What `tokenizer_config.json` holds for a tokenizer, with the chat template.
+    """What `tokenizer_config.json` holds for a tokenizer, and its chat templates by name.
 
     The roles of special tokens are those that the tokenizer came with. Otherwise the template tells what begins and
     what ends a text, and the vocabulary what stands for unknown characters.
     """
-    stored = tokenizer.provenance.get("transformers", {})
-    config = dict(stored) if isinstance(stored, dict) else {}
-    ...
-    return config
+    stored = tokenizer.provenance.get("transformers")
+    config = {"clean_up_tokenization_spaces": False, **(stored if isinstance(stored, dict) else {})}
+    for role, token in _roles(tokenizer).items():
+        config.setdefault(role, token)
+    flags = {token.text: token for token in tokenizer.added_tokens}
+    specials = sorted(tokenizer.vocabulary.special_tokens.items(), key=lambda item: item[1])
+    rows = dump_added_tokens(flags.get(text, AddedToken(text, token)) for text, token in specials)
+    templates = dict(config.pop("chat_template", {}))
+    if tokenizer.chat_template is not None:
+        templates["default"] = tokenizer.chat_template
+    return {
+        **config,
+        "added_tokens_decoder": {str(row.pop("id")): row for row in rows},
+        "chat_template": templates,
+        "tokenizer_class": CLASS,
+    }
+
+
+def _roles(tokenizer: Tokenizer) -> dict[str, str]:
+    """What special tokens are there for, as far as the tokenizer tells."""
+    specials = tokenizer.vocabulary.special_tokens
+    texts: dict[object, str] = {token: text for text, token in specials.items()}
+    single = tokenizer.template.single if tokenizer.template is not None else ("A",)
+    at = single.index("A")
+    roles = {
+        "bos_token": texts.get(single[0]) if at else None,
+        "eos_token": texts.get(single[-1]) if at < len(single) - 1 else None,
+        "unk_token": texts.get(tokenizer.vocabulary.unknown),
+    }
+    if "<|endoftext|>" in specials and roles["eos_token"] is None:
+        roles["eos_token"] = "<|endoftext|>"
+    return {role: text for role, text in roles.items() if text is not None}
+
+
+def to_transformers(tokenizer: Tokenizer, config: Mapping[str, Any]) -> Any:
+    """A fast tokenizer of `transformers` with the same ids.
+
+    Raises:
+        FormatError: `tokenizer.json` cannot hold the tokenizer exactly.
+        MissingExtraError: `transformers` is not installed.
+    """
+    try:
+        import tokenizers
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(
+            "a tokenizer of `transformers` needs that package: pip install 'bpetok[hf]'"
+        ) from error
+    backend = tokenizers.Tokenizer.from_str(dump(tokenizer, "a tokenizer of `transformers`").decode())
+    made = config_of(tokenizer)
+    del made["added_tokens_decoder"]  # which the backend has
+    templates = made.pop("chat_template")
+    if templates:
+        made["chat_template"] = templates["default"] if templates.keys() == {"default"} else templates
+    made |= config
+    return getattr(transformers, made.pop("tokenizer_class"))(tokenizer_object=backend, **made)
 
 
 def _json(document: Mapping[str, Any]) -> bytes:
