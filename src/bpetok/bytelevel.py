@@ -15,6 +15,9 @@ CHAR_OF: dict[int, str] = {byte: chr(byte) for byte in _VISIBLE} | {
 BYTE_OF: dict[str, int] = {char: byte for byte, char in CHAR_OF.items()}
 """Character to the byte that it spells."""
 
+# What is not in the alphabet must not be in Latin-1 after it either.
+_SPELLED = {code: BYTE_OF.get(chr(code), 0x100) for code in range(0x200)}
+
 
 def spell(data: bytes) -> str:
     """Bytes in the alphabet.
@@ -32,6 +35,6 @@ def unspell(text: str) -> bytes | None:
     (True, None)
     """
     try:
-        return bytes(map(BYTE_OF.__getitem__, text))
-    except KeyError:
+        return text.translate(_SPELLED).encode("latin-1")
+    except UnicodeEncodeError:
         return None

@@ -1,4 +1,4 @@
-"""Tokenizer files: bpetok's own format, tiktoken's, and the `tokenizer.json` of Hugging Face.
+"""Tokenizer files: bpetok's own format, tiktoken's, and the `tokenizer.json` of Hugging Face, alone or in a folder.
 
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
@@ -6,6 +6,7 @@ cannot be reproduced exactly, is a `FormatError` that says what, where and what 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bpetok.errors import FormatError
 from bpetok.formats import huggingface, native, tiktoken
-from bpetok.formats.atomic import write_files
+from bpetok.formats.atomic import folders, write_files
 from bpetok.formats.checks import check_size, parse_json, read_file
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "load", "save"]
 
-FORMATS = ("native", "tiktoken", "huggingface")
+FORMATS = ("native", "tiktoken", "huggingface", "transformers")
 
 _FOREIGN = {
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
@@ -43,7 +44,8 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         tokenizer: what to write.
         path: where to. An existing file is replaced once the new one is complete, and keeps its permissions.
         format: "native" (the default) keeps everything; "huggingface" keeps ids, special tokens and
-            pattern; "tiktoken" too, in two files: the ranks, and beside them PATH.json with the rest.
+            pattern; "tiktoken" too, in two files: the ranks, and beside them PATH.json with the rest;
+            "transformers" makes a folder that `AutoTokenizer` loads.
 
     Raises:
         FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -62,11 +64,14 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         files = tiktoken.dump(tokenizer, target)
     elif format == "huggingface":
         files = {target: huggingface.dump(tokenizer, target)}
+    elif format == "transformers":
+        files = huggingface.dump_folder(tokenizer, target)
     else:
         raise FormatError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
     for name, data in files.items():
         check_size(data, f"cannot write {name}: it")
-    write_files(files)
+    with folders(files) if format == "transformers" else contextlib.nullcontext():
+        write_files(files)
 
 
 def load(
@@ -79,7 +84,7 @@ def load(
     """Read a tokenizer from a file in any of the formats.
 
     Args:
-        path: the file.
+        path: the file; or a folder in which `transformers` saved a tokenizer.
         pattern: the split pattern, a name or a regular expression: for a file in tiktoken's format, which
             does not hold one.
         special_tokens: text to id, for the same reason.
@@ -91,16 +96,15 @@ def load(
         OSError: the file does not exist or cannot be read.
     """
     where = os.fsdecode(path)
+    if os.path.isdir(where):
+        _no_arguments(where, pattern, special_tokens, name)
+        return huggingface.read_folder(where)
     data = read_file(where)
     if not re.match(rb"\s*\{", data):
         if tiktoken.looks_like(data):
             return tiktoken.read(data, where, pattern=pattern, special_tokens=special_tokens, name=name)
         raise _unknown(data, where)
-    if not (pattern is None and special_tokens is None and name is None):
-        raise FormatError(
-            f"{where} is no file in tiktoken's format, and holds its own pattern, special tokens and name: "
-            "load it without these arguments"
-        )
+    _no_arguments(where, pattern, special_tokens, name)
     document = parse_json(data, where)
     if document.get("format") == native.FORMAT:
         return native.read(document, where)
@@ -114,6 +118,14 @@ def load(
     raise FormatError(
         f"{where} is JSON, and no tokenizer that bpetok knows: it has neither 'format' nor 'model'"
     )
+
+
+def _no_arguments(where: str, *arguments: object) -> None:
+    if arguments != (None, None, None):
+        raise FormatError(
+            f"{where} is no file in tiktoken's format, and holds its own pattern, special tokens and name: "
+            "load it without these arguments"
+        )
 
 
 def _unknown(data: bytes, where: str) -> FormatError:

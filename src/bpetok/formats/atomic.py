@@ -4,13 +4,13 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
 from bpetok.errors import FormatError
 
-__all__ = ["write_files", "write_stream"]
+__all__ = ["folders", "write_files", "write_stream"]
 
 
 def write_files(files: Mapping[str, bytes]) -> None:
@@ -50,6 +50,28 @@ def write_files(files: Mapping[str, bytes]) -> None:
                 os.unlink(name)
     for folder in {os.path.dirname(target) for target in contents}:
         _sync_folder(folder)
+
+
+@contextmanager
+def folders(files: Iterable[str]) -> Iterator[None]:
+    """The folders of some files, made where they are missing. When the block fails, those that were made and are empty
+    are removed again."""
+    made: list[str] = []
+    try:
+        for folder in sorted({os.path.dirname(os.path.abspath(path)) for path in files}):
+            missing = []
+            while not os.path.isdir(folder):
+                missing.append(folder)
+                folder = os.path.dirname(folder)
+            for each in reversed(missing):
+                os.mkdir(each)
+                made.append(each)
+        yield
+    except BaseException:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from bpetok.errors import FormatError, PatternError, VocabularyError
+from bpetok.errors import FormatError, PatternError, PreparationError, VocabularyError
 from bpetok.patterns import from_source
+from bpetok.splits import Splits
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocabulary import Vocabulary
 
@@ -209,13 +210,15 @@ def check_pattern(source: str, where: str) -> None:
             )
 
 
-def build(where: str, name: str, pattern: str, make: Callable[[], Vocabulary], **more: Any) -> Tokenizer:
+def build(
+    where: str, name: str, pattern: str | Splits, make: Callable[[], Vocabulary], **more: Any
+) -> Tokenizer:
     """A tokenizer from the parts of a file: what does not fit together is the file's fault.
 
     Args:
         where: the file.
         name: the tokenizer's name.
-        pattern: its split pattern: a regular expression, not a name.
+        pattern: its split pattern: a regular expression, not a name; or the steps that cut a text.
         make: makes the vocabulary.
         more: further arguments of `Tokenizer.from_vocabulary`.
 
@@ -224,12 +227,13 @@ def build(where: str, name: str, pattern: str, make: Callable[[], Vocabulary], *
     """
     if not is_text(name):
         raise FormatError(f"{where}: the name is {shorten(name)}; it must be a str without lone surrogates")
-    check_pattern(pattern, where)
+    if isinstance(pattern, str):
+        check_pattern(pattern, where)
     try:
-        if from_source(pattern).source != pattern:
+        if isinstance(pattern, str) and from_source(pattern).source != pattern:
             raise PatternError(f"the split pattern {pattern!r} is a name: write the regular expression")
         return Tokenizer.from_vocabulary(name, pattern, make(), **more)
     except RecursionError:
         raise FormatError(f"{where}: the split pattern {shorten(pattern)} is nested too deeply") from None
-    except (PatternError, VocabularyError, OverflowError) as error:
+    except (PatternError, PreparationError, VocabularyError, OverflowError) as error:
         raise FormatError(f"{where}: {error}") from error
