@@ -16,8 +16,8 @@ class CharsMap:
         """Check a precompiled map.
 
         Args:
-            blob: the size in bytes of the double array as 32 bits, the array, and the replacements, each ended
-                by a zero byte. Integers are little-endian. Empty: no character is replaced.
+            blob: the size in bytes of the double array as 32 bits, the array, and the replacements, each
+                ended by a zero byte. Integers are little-endian. Empty: no character is replaced.
             symbols: what is kept from the map, as the keys of a dict.
             dummy_prefix: whether a space is put before the text.
             suffix: whether it is put behind instead.

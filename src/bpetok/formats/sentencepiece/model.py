@@ -88,7 +88,7 @@ class Model:
 
 
 def looks_like(data: bytes) -> bool:
-    """Whether a file begins as a model does: with a piece that has a text, and then a score or a type.
+    r"""Whether a file begins as a model does: with a piece that has a text, and then a score or a type.
 
     >>> looks_like(bytes([10, 7, 10, 5]) + b"<unk>"), looks_like(b"\n{}")
     (True, False)
