@@ -58,6 +58,10 @@ class Normalizer(ABC):
     def __call__(self, text: str) -> str:
         """The text after the step."""
 
+    def spelling(self, token: str) -> str:
+        """An added token as it stands in text after the step."""
+        return self(token)
+
     def spec(self) -> dict[str, Any]:
         """The step as plain data."""
         return {"type": type(self).__name__}
@@ -93,6 +97,8 @@ def normalizer_from(spec: Mapping[str, Any]) -> Normalizer:
     '▁one'
     """
     kind = spec.get("type") if isinstance(spec, Mapping) else None
+    if kind == "SentencePiece":
+        import bpetok.normalization_spm  # noqa: F401 - which registers it
     if not isinstance(kind, str) or kind not in _KNOWN:
         raise PreparationError(
             f"a normalizer of type {str(kind)[:60]!r} is not known: {', '.join(_KNOWN)} are"

@@ -63,9 +63,11 @@ class SentencePiece(Normalizer):
 
     @property
     def keeps_start(self) -> bool:  # type: ignore[override]
+        """Whether nothing at the start can be removed."""
         return not self.charsmap and not self.remove_extra_whitespaces
 
     def __call__(self, text: str) -> str:
+        """The text as the model sees it. Linear in the text and in what it becomes."""
         if self.charsmap or self.remove_extra_whitespaces:
             return self._native.normalize(text)  # type: ignore[attr-defined, no-any-return]
         if self.escape_whitespaces:
@@ -74,10 +76,15 @@ class SentencePiece(Normalizer):
             return text
         return text + " " if self.treat_whitespace_as_suffix else " " + text
 
+    def spelling(self, token: str) -> str:
+        """A symbol as it stands in normalized text: SentencePiece keeps it from the map."""
+        return token.replace(SPACE, " ") if self.escape_whitespaces else token
+
     def __reduce__(self) -> tuple[Any, ...]:
         return SentencePiece, tuple(getattr(self, each.name) for each in fields(self))
 
     def spec(self) -> dict[str, Any]:
+        """The step as plain data, the map in base64."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             "type": "SentencePiece",
@@ -88,6 +95,12 @@ class SentencePiece(Normalizer):
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> SentencePiece:
+        """The step of a `spec`.
+
+        Raises:
+            PreparationError: a part is missing, of another type, or not known.
+            FormatError: the map is damaged.
+        """
         types = {each.name: type(each.default) for each in fields(cls)}
         check_keys(spec, types | {"charsmap": str, "symbols": list})
         try:

@@ -18,7 +18,7 @@ from bpetok.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["byte_of", "read"]
+__all__ = ["read"]
 
 _NOT_READ = {
     "unigram": "it chooses the likeliest of all ways to cut a text, which is no merging",
@@ -45,9 +45,9 @@ def read(
     model = parse(data, where)
     trainer, normalizer = model.trainer, model.normalizer
     if trainer.model_type != BPE:
-        kind = MODEL_TYPES.get(trainer.model_type)
-        why = _NOT_READ.get(kind or "", "this release knows no such type")
-        raise FormatError(f"{where} is a SentencePiece model of type {kind or trainer.model_type}: {why}")
+        what = MODEL_TYPES.get(trainer.model_type, str(trainer.model_type))
+        why = _NOT_READ.get(what, "this release knows no such type")
+        raise FormatError(f"{where} is a SentencePiece model of type {what}: {why}")
     if model.denormalizer.precompiled_charsmap:
         raise FormatError(
             f"{where}: 'denormalizer_spec' maps characters after decoding, which is not done here"
@@ -62,7 +62,7 @@ def read(
     scores: dict[int, float] = {}
     unused: set[int] = set()
     found: dict[str, int] = {}  # by their own text
-    byte_tokens: dict[int, int] = {}
+    byte_tokens: dict[str, int] = {}
     added: list[AddedToken] = []
     symbols: list[str] = []
     unknown = -1
@@ -73,7 +73,7 @@ def read(
             if kind == Type.UNUSED:
                 unused.add(token)
         elif kind == Type.BYTE:
-            byte_tokens[byte_of(text)] = token
+            byte_tokens[text] = token
         else:
             if found.setdefault(spell(text), token) != token:
                 raise FormatError(f"{where}: two special pieces are {shorten(text)} in a normalized text")
@@ -87,7 +87,7 @@ def read(
         tokens,
         scores=scores,
         special_tokens=found,
-        byte_tokens=[byte_tokens[byte] for byte in range(256)] if byte_tokens else None,
+        byte_tokens=[byte_tokens[text] for text in _BYTES] if byte_tokens else None,
         unknown=unknown,
         fuse_unknown="text",
         unused=unused,
@@ -125,16 +125,7 @@ def read(
 _MARKS = (Type.CONTROL, Type.UNKNOWN)
 
 
-def byte_of(text: str) -> int | None:
-    """The byte that a piece of type BYTE stands for; None if it is none.
-
-    >>> byte_of("<0x0A>"), byte_of("<0x0a>")
-    (10, None)
-    """
-    return _BYTES.get(text)
-
-
-_BYTES = {f"<0x{byte:02X}>": byte for byte in range(256)}
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 def _check(model: Model, where: str) -> None:
@@ -143,6 +134,7 @@ def _check(model: Model, where: str) -> None:
     marks: dict[str, int] = {}
     unknown = None
     n_bytes = 0
+    known = set(_BYTES)
     escape = model.normalizer.escape_whitespaces
     for token, (text, _, kind) in enumerate(model.pieces):
         same = marks if kind in (Type.CONTROL, Type.UNKNOWN, Type.BYTE) else merged
@@ -154,7 +146,7 @@ def _check(model: Model, where: str) -> None:
             unknown = token
         elif kind == Type.BYTE:
             n_bytes += 1
-            if byte_of(text) is None or not model.trainer.byte_fallback:
+            if text not in known or not model.trainer.byte_fallback:
                 raise FormatError(
                     f"{where}: piece {token}, {shorten(text)}, is no byte"
                     if model.trainer.byte_fallback
@@ -186,7 +178,8 @@ def _template(model: Model, where: str, add_bos: bool, add_eos: bool) -> Templat
     if not (add_bos or add_eos):
         return None
     ids = {text: token for token, (text, _, kind) in enumerate(model.pieces) if kind == Type.CONTROL}
-    before, behind = [], []
+    before: list[int] = []
+    behind: list[int] = []
     for wanted, text, part in [
         (add_bos, model.trainer.bos_piece, before),
         (add_eos, model.trainer.eos_piece, behind),

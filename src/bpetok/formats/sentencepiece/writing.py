@@ -81,8 +81,8 @@ def _normalizer(normalizer: Normalizer | None, where: str) -> SentencePiece:
     if set(steps) - {_TO_SPACE, Prepend(" ")} or len(steps) != escape + prefix:
         _refuse(
             where,
-            f"SentencePiece has no normalizer {normalizer!r}, only maps of characters of its own: load one of "
-            "its models for these",
+            f"SentencePiece has no normalizer {normalizer!r}, only maps of characters of its own: load one "
+            "of its models for these",
         )
     return SentencePiece(add_dummy_prefix=prefix, remove_extra_whitespaces=False, escape_whitespaces=escape)
 
