@@ -369,7 +369,7 @@ def _counted(
     if memory is not None and memory < MIN_MEMORY:
         raise CorpusError(f"memory is {memory} bytes: it must be at least {MIN_MEMORY} (128 MiB), or None")
     files: list[str] = []
-    given, total = _inputs(sources, field, files, resolved.scanner)
+    given, total = _inputs(sources, field, files, resolved.scanner if resolved.cuttable else None)
     with Runs(None if temp is None else os.fspath(temp)) as runs:
         counted = _Counted(resolved.source, num_threads or _processors(), runs, files)
         limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
@@ -517,7 +517,7 @@ def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]
         if isinstance(each, _PlainFile):
             yield from _file(each)
             continue
-        if pattern.scanner is not None and len(each.text) > 2 * CHUNK:
+        if pattern.scanner is not None and pattern.cuttable and len(each.text) > 2 * CHUNK:
             yield from _long(each, pattern.scanner)
             continue
         batch.append(each)

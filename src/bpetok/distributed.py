@@ -80,7 +80,7 @@ def count_on(
     if resolved.scanner is None:
         compile_pattern(resolved.source)
     corpus = _files(sources, field)
-    shards = divide(corpus, cut=resolved.scanner is not None)
+    shards = divide(corpus, cut=resolved.cuttable)
     settings = {"pattern": pattern, "num_threads": num_threads, "memory": memory, "temp": temp}
     table, n_texts, n_bytes = PieceCounts(), 0, 0
 
