@@ -18,6 +18,7 @@ LAYERS = (
     {"bytelevel", "errors", "protocols", "unicode_data"},
     {"charsets", "templates"},
     {"oniguruma"},
+    {"specs"},
     {"normalization"},
     {"_cpu", "corpus"},
     {"_text"},

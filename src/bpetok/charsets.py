@@ -1,4 +1,4 @@
-"""Sets of characters, as ranges of code points: the named ones of `unicode_data`, and how `re` spells them."""
+"""Sets of characters, as ranges of code points: those of `unicode_data`, and how `re` spells them."""
 
 from __future__ import annotations
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bpetok.bytelevel import unspell
-from bpetok.errors import PreparationError
-from bpetok.normalization import pattern_from, pattern_spec
 from bpetok.oniguruma import Expression, translate
+from bpetok.specs import Plain, from_spec
 from bpetok.splits import UNDERLINE
 
 __all__ = [
@@ -50,7 +49,7 @@ class Token(NamedTuple):
     kind: str = ""
 
 
-class Decoder(ABC):
+class Decoder(Plain, ABC):
     """A policy: tokens to text. Subclasses are frozen dataclasses."""
 
     @abstractmethod
@@ -66,21 +65,13 @@ class Decoder(ABC):
         """
         return None
 
-    @abstractmethod
-    def spec(self) -> dict[str, Any]:
-        """The policy as plain data."""
 
-
-class Step(ABC):
+class Step(Plain, ABC):
     """A step of `Steps`."""
 
     @abstractmethod
     def __call__(self, tokens: list[Token]) -> list[Token]:
         """The tokens after the step."""
-
-    def spec(self) -> dict[str, Any]:
-        """The step as plain data, in the form that a `tokenizer.json` has."""
-        return {"type": type(self).__name__}
 
 
 @dataclass(frozen=True)
@@ -106,9 +97,6 @@ class Steps(Decoder):
             made = step(made)
         return "".join(token.text for token in made)
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Steps", "steps": [step.spec() for step in self.steps], "plain": self.plain}
-
 
 @dataclass(frozen=True)
 class Replace(Step):
@@ -122,9 +110,6 @@ class Replace(Step):
             find = translate(self.pattern.source)
             return [token._replace(text=find.sub(lambda _: self.content, token.text)) for token in tokens]
         return [token._replace(text=token.text.replace(self.pattern, self.content)) for token in tokens]
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Replace", "pattern": pattern_spec(self.pattern), "content": self.content}
 
 
 _BYTE = re.compile(r"<0x(\+?[0-9A-Fa-f]+)>")
@@ -178,9 +163,6 @@ class Strip(Step):
         tail = min(self.stop, len(text) - len(text.rstrip(self.content)))
         return text[head : max(head, len(text) - tail)]
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Strip", "content": self.content, "start": self.start, "stop": self.stop}
-
 
 @dataclass(frozen=True)
 class Metaspace(Step):
@@ -196,14 +178,6 @@ class Metaspace(Step):
             token._replace(text=token.text.replace(self.replacement, " " if at else first))
             for at, token in enumerate(tokens)
         ]
-
-    def spec(self) -> dict[str, Any]:
-        return {
-            "type": "Metaspace",
-            "replacement": self.replacement,
-            "prepend_scheme": self.prepend_scheme,
-            "split": self.split,
-        }
 
 
 @dataclass(frozen=True)
@@ -255,14 +229,6 @@ class SentencePiece(Decoder):
             made.append(text)
         return "".join(made)
 
-    def spec(self) -> dict[str, Any]:
-        return {
-            "type": "SentencePiece",
-            "prefix": self.prefix,
-            "unknown": self.unknown,
-            "all_spaces": self.all_spaces,
-        }
-
 
 def _each_byte(data: bytes) -> str:
     """UTF-8 to text, with U+FFFD for every byte that is in no character."""
@@ -274,45 +240,18 @@ def _each_byte(data: bytes) -> str:
 
 # ---- plain data --------------------------------------------------------------------------------------
 
-_READERS: dict[str, tuple[Mapping[str, type], Any]] = {
-    "Replace": ({"pattern": dict, "content": str}, lambda p, content: Replace(pattern_from(p), content)),
-    "ByteFallback": ({}, ByteFallback),
-    "Fuse": ({}, Fuse),
-    "Strip": ({"content": str, "start": int, "stop": int}, Strip),
-    "Metaspace": ({"replacement": str, "prepend_scheme": str, "split": bool}, Metaspace),
-    "ByteLevel": ({}, ByteLevel),
-    "SentencePiece": ({"prefix": bool, "unknown": str, "all_spaces": bool}, SentencePiece),
-    "Steps": ({"steps": list, "plain": bool}, lambda steps, plain: Steps(_steps_from(steps), plain)),
+_KNOWN: dict[str, type[Plain]] = {
+    cls.__name__: cls
+    for cls in (Steps, Replace, ByteFallback, Fuse, Strip, Metaspace, ByteLevel, SentencePiece)
 }
 
 
 def decoder_from(spec: Mapping[str, Any]) -> Decoder:
-    """The policy of plain data.
+    """The policy of plain data; a step is taken for a policy of one step.
 
     Raises:
         PreparationError: it is of no known type, or a part of it is wrong.
+        PatternError: an expression cannot be run with equal matches; see `oniguruma`.
     """
-    made = _from(spec)
+    made = from_spec(spec, _KNOWN, "decoder")
     return Steps((made,)) if isinstance(made, Step) else made
-
-
-def _steps_from(specs: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
-    steps = tuple(map(_from, specs))
-    if not all(isinstance(step, Step) for step in steps):
-        raise PreparationError("a step of a decoder is itself a policy, not a step")
-    return steps
-
-
-def _from(spec: Mapping[str, Any]) -> Any:
-    kind = spec.get("type") if isinstance(spec, Mapping) else None
-    if not isinstance(kind, str) or kind not in _READERS:
-        raise PreparationError(
-            f"a decoder of type {str(kind)[:60]!r} is not known: {', '.join(_READERS)} are"
-        )
-    parts, make = _READERS[kind]
-    for key, wanted in parts.items():
-        if type(spec.get(key)) is not wanted:
-            raise PreparationError(f"{key!r} of the decoder {kind} must be {wanted.__name__}")
-    if unknown := spec.keys() - parts.keys() - {"type"}:
-        raise PreparationError(f"the decoder {kind} has no part {str(min(unknown))[:60]!r}")
-    return make(*(spec[key] for key in parts))

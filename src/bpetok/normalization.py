@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Literal
 from bpetok.charsets import named, spell
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
+from bpetok.specs import Plain, from_spec
 from bpetok.unicode_data import LOWER
 
 __all__ = [
@@ -45,14 +46,19 @@ __all__ = [
 ]
 
 
-class Normalizer(ABC):
+class Normalizer(Plain, ABC):
     """One step. Subclasses are frozen dataclasses."""
 
-    #: Whether the text starts with what came from its first character: then what is at the start after the
-    #: step was at the start before it.
-    keeps_start: bool = True
-    #: Whether a text that the step leaves as it is may be cut anywhere, and all parts are left as they are.
-    leaves_parts: bool = False
+    @property
+    def keeps_start(self) -> bool:
+        """Whether what is at the start of a text after the step was at the start before it, or is new."""
+        return True
+
+    @property
+    def leaves_parts(self) -> bool:
+        """Whether of a text that the step leaves as it is, it leaves every part as it is; and whether it
+        gives that very object back."""
+        return False
 
     @abstractmethod
     def __call__(self, text: str) -> str:
@@ -62,28 +68,13 @@ class Normalizer(ABC):
         """An added token as it stands in text after the step."""
         return self(token)
 
-    def spec(self) -> dict[str, Any]:
-        """The step as plain data."""
-        return {"type": type(self).__name__}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Normalizer:
-        """The step of a `spec`.
-
-        Raises:
-            PreparationError: a part is missing, of another type, or not known.
-        """
-        check_keys(spec, {})
-        return cls()
-
 
 _KNOWN: dict[str, type[Normalizer]] = {}
-_MOST_NESTED = 32
 
 
 def register(cls: type[Normalizer]) -> type[Normalizer]:
-    """Make a class known to `normalizer_from` by its name: a decorator."""
-    _KNOWN[cls.__name__] = cls
+    """Make a class known to `normalizer_from`: a decorator."""
+    _KNOWN[cls.kind or cls.__name__] = cls
     return cls
 
 
@@ -92,32 +83,15 @@ def normalizer_from(spec: Mapping[str, Any]) -> Normalizer:
 
     Raises:
         PreparationError: it is of no known type, or a part of it is wrong.
+        PatternError: an expression cannot be run with equal matches; see `oniguruma`.
 
     >>> normalizer_from({"type": "Prepend", "prepend": "▁"})("one")
     '▁one'
     """
-    kind = spec.get("type") if isinstance(spec, Mapping) else None
-    if kind == "SentencePiece":
-        import bpetok.normalization_spm  # noqa: F401 - which registers it
-    if not isinstance(kind, str) or kind not in _KNOWN:
-        raise PreparationError(
-            f"a normalizer of type {str(kind)[:60]!r} is not known: {', '.join(_KNOWN)} are"
-        )
-    return _KNOWN[kind].from_spec(spec)
+    import bpetok.normalization_spm  # noqa: F401 - which registers its step
 
-
-def check_keys(spec: Mapping[str, Any], parts: Mapping[str, type]) -> None:
-    """See that a spec has these parts besides its type, of these types, and no others.
-
-    Raises:
-        PreparationError: it has not.
-    """
-    kind = spec.get("type")
-    for key, wanted in parts.items():
-        if type(spec.get(key)) is not wanted:
-            raise PreparationError(f"{key!r} of the normalizer {kind} must be {wanted.__name__}")
-    if unknown := spec.keys() - parts.keys() - {"type"}:
-        raise PreparationError(f"the normalizer {kind} has no part {str(min(unknown))[:60]!r}")
+    step: Normalizer = from_spec(spec, _KNOWN, "normalizer")
+    return step
 
 
 # ---- normal forms ------------------------------------------------------------------------------------
@@ -131,7 +105,10 @@ def _apart() -> Callable[[str], list[str]]:
 
 class _Form(Normalizer):
     form: ClassVar[Literal["NFC", "NFD", "NFKC", "NFKD"]]
-    leaves_parts = True
+
+    @property
+    def leaves_parts(self) -> bool:
+        return True
 
     def __call__(self, text: str) -> str:
         # A text that Python finds normalized is so for `tokenizers` too, which knows fewer characters.
@@ -201,7 +178,9 @@ def _marks() -> re.Pattern[str]:
 class StripAccents(Normalizer):
     """Combining marks removed; what is composed keeps its marks, so NFD comes first as a rule."""
 
-    keeps_start = False
+    @property
+    def keeps_start(self) -> bool:
+        return False
 
     def __call__(self, text: str) -> str:
         return text if text.isascii() else _marks().sub("", text)
@@ -220,8 +199,10 @@ class Strip(Normalizer):
     left: bool = True
     right: bool = True
 
+    keys: ClassVar = {"left": "strip_left", "right": "strip_right"}
+
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def keeps_start(self) -> bool:
         return not self.left
 
     def __call__(self, text: str) -> str:
@@ -229,19 +210,10 @@ class Strip(Normalizer):
             text = text.lstrip(_white_space())
         return text.rstrip(_white_space()) if self.right else text
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Strip", "strip_left": self.left, "strip_right": self.right}
 
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Strip:
-        check_keys(spec, {"strip_left": bool, "strip_right": bool})
-        return cls(spec["strip_left"], spec["strip_right"])
-
-
-_NMT = {cp: None for cp in (*range(0x01, 0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 0x8F, 0x9F)} | {
-    cp: " "
-    for cp in (0x09, 0x0A, 0x0C, 0x0D, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD)
-}
+_REMOVED = (*range(0x01, 0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 0x8F, 0x9F)
+_SPACES = (0x09, 0x0A, 0x0C, 0x0D, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD)
+_NMT = dict.fromkeys(_REMOVED, "") | dict.fromkeys(_SPACES, " ")
 
 
 @register
@@ -249,7 +221,9 @@ _NMT = {cp: None for cp in (*range(0x01, 0x09), 0x0B, *range(0x0E, 0x20), 0x7F, 
 class Nmt(Normalizer):
     """Control characters removed, and what is white space in some way made a plain space."""
 
-    keeps_start = False
+    @property
+    def keeps_start(self) -> bool:
+        return False
 
     def __call__(self, text: str) -> str:
         return text.translate(_NMT)
@@ -273,40 +247,17 @@ class Replace(Normalizer):
     def __post_init__(self) -> None:
         if isinstance(self.pattern, Expression):
             translate(self.pattern.source)
+        elif not self.pattern:
+            raise PreparationError("Replace looks for an empty string: it must be of a character at least")
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def keeps_start(self) -> bool:
         return self.content != ""
 
     def __call__(self, text: str) -> str:
         if isinstance(self.pattern, Expression):
             return translate(self.pattern.source).sub(lambda _: self.content, text)
-        return text.replace(self.pattern, self.content) if self.pattern else text
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Replace", "pattern": pattern_spec(self.pattern), "content": self.content}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Replace:
-        check_keys(spec, {"pattern": dict, "content": str})
-        return cls(pattern_from(spec["pattern"]), spec["content"])
-
-
-def pattern_spec(pattern: str | Expression) -> dict[str, str]:
-    """A string or expression as plain data."""
-    return {"Regex": pattern.source} if isinstance(pattern, Expression) else {"String": pattern}
-
-
-def pattern_from(spec: Mapping[str, Any]) -> str | Expression:
-    """The string or expression of plain data.
-
-    Raises:
-        PreparationError: it is neither.
-    """
-    ((kind, source),) = spec.items() if len(spec) == 1 else ((None, None),)
-    if kind not in ("String", "Regex") or not isinstance(source, str):
-        raise PreparationError("a pattern must be {'String': ...} or {'Regex': ...}")
-    return source if kind == "String" else Expression(source)
+        return text.replace(self.pattern, self.content)
 
 
 @register
@@ -319,14 +270,6 @@ class Prepend(Normalizer):
     def __call__(self, text: str) -> str:
         return self.prepend + text if text else text
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Prepend", "prepend": self.prepend}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Prepend:
-        check_keys(spec, {"prepend": str})
-        return cls(spec["prepend"])
-
 
 @register
 @dataclass(frozen=True)
@@ -335,23 +278,17 @@ class Sequence(Normalizer):
 
     steps: tuple[Normalizer, ...]
 
+    keys: ClassVar = {"steps": "normalizers"}
+
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def keeps_start(self) -> bool:
         return all(step.keeps_start for step in self.steps)
 
     @property
-    def leaves_parts(self) -> bool:  # type: ignore[override]
+    def leaves_parts(self) -> bool:
         return all(step.leaves_parts for step in self.steps)
 
     def __call__(self, text: str) -> str:
         for step in self.steps:
             text = step(text)
         return text
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Sequence", "normalizers": [step.spec() for step in self.steps]}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> Sequence:
-        check_keys(spec, {"normalizers": list})
-        return cls(tuple(normalizer_from(step) for step in spec["normalizers"]))

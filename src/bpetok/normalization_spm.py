@@ -6,15 +6,12 @@ symbols that are kept as they are. SentencePiece writes a space as U+2581 from t
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bpetok._charsmap import CharsMap
 from bpetok.errors import PreparationError
-from bpetok.normalization import Normalizer, check_keys, register
+from bpetok.normalization import Normalizer, register
 
 __all__ = ["SPACE", "SentencePiece"]
 
@@ -37,6 +34,7 @@ class SentencePiece(Normalizer):
 
     Raises:
         FormatError: the map is damaged.
+        PreparationError: a symbol is empty.
 
     >>> SentencePiece(remove_extra_whitespaces=False)("one  two")
     ' one  two'
@@ -51,6 +49,8 @@ class SentencePiece(Normalizer):
     symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(self.symbols):
+            raise PreparationError("a symbol of the normalizer SentencePiece is empty")
         native = CharsMap(
             self.charsmap,
             dict.fromkeys(self.symbols, 0),
@@ -62,7 +62,7 @@ class SentencePiece(Normalizer):
         object.__setattr__(self, "_native", native)
 
     @property
-    def keeps_start(self) -> bool:  # type: ignore[override]
+    def keeps_start(self) -> bool:
         """Whether nothing at the start can be removed."""
         return not self.charsmap and not self.remove_extra_whitespaces
 
@@ -82,33 +82,3 @@ class SentencePiece(Normalizer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SentencePiece, tuple(getattr(self, each.name) for each in fields(self))
-
-    def spec(self) -> dict[str, Any]:
-        """The step as plain data, the map in base64."""
-        parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {
-            "type": "SentencePiece",
-            **parts,
-            "charsmap": base64.b64encode(self.charsmap).decode(),
-            "symbols": list(self.symbols),
-        }
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any]) -> SentencePiece:
-        """The step of a `spec`.
-
-        Raises:
-            PreparationError: a part is missing, of another type, or not known.
-            FormatError: the map is damaged.
-        """
-        types = {each.name: type(each.default) for each in fields(cls)}
-        check_keys(spec, types | {"charsmap": str, "symbols": list})
-        try:
-            charsmap = base64.b64decode(spec["charsmap"], validate=True)
-        except binascii.Error:
-            raise PreparationError("'charsmap' of the normalizer SentencePiece is not in base64") from None
-        symbols = spec["symbols"]
-        if not all(isinstance(symbol, str) and symbol for symbol in symbols):
-            raise PreparationError("'symbols' of the normalizer SentencePiece must be texts")
-        parts = {name: spec[name] for name in types}
-        return cls(**{**parts, "charsmap": charsmap, "symbols": tuple(symbols)})

@@ -39,9 +39,7 @@ _HEX = {"x": re.compile(r"([0-7][0-9A-Fa-f])|\{([0-9A-Fa-f]{1,6})\}"), "u": re.c
 # Two letters that are one character in another case.
 _LIGATURES = ("ss", "st", "ff", "fi", "fl")
 _ALSO = {"s": 0x17F, "k": 0x212A}  # what folds to an ASCII letter from outside of ASCII
-_LONG_CATEGORIES = {
-    "Letter": "L", "Mark": "M", "Number": "N", "Punctuation": "P", "Symbol": "S", "Separator": "Z", "Other": "C",
-}  # fmt: skip
+_LONG_NAMES = {"Letter", "Mark", "Number", "Punctuation", "Symbol", "Other"}  # all but Z begin alike
 
 
 @dataclass(frozen=True)
@@ -252,7 +250,7 @@ class _Parser:
         return ((ord(char), ord(char)),)
 
     def property(self, name: str) -> Ranges:
-        name = _LONG_CATEGORIES.get(name, name)
+        name = name[0] if name in _LONG_NAMES else name
         parts = [key for key in RUNS if key == name or (len(name) == 1 and len(key) == 2 and key[0] == name)]
         if name.islower() or not parts:
             self.refuse(f"the property {name} is not one of those that are known")

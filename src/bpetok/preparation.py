@@ -1,8 +1,8 @@
 """From a text to what the merge engine takes: added tokens found, the rest normalized, spaces put in.
 
 The order is that of `tokenizers`: tokens are looked for in the text as it is; what is between them is
-normalized, each part by itself; tokens that are looked for in normalized text are found there; what is left is
-cut into pieces by the pattern, or by `Splits`.
+normalized, each part by itself; tokens that are looked for in normalized text are found there; what is left
+is cut into pieces by the pattern, or by `Splits`.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ class Preparation:
         self._normalizer = normalizer
         self._native = splits.native() if splits is not None else None
         self._splits = splits if self._native is None else None
-        if splits is not None and splits.knows_first and normalizer is not None:
-            if not normalizer.keeps_start or normalized:
-                raise PreparationError(
-                    "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove "
-                    "the beginning of a text, or with added tokens that are looked for in normalized text"
-                )
+        moved = normalizer is not None and (normalized or not normalizer.keeps_start)
+        if splits is not None and splits.knows_first and moved:
+            raise PreparationError(
+                "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove "
+                "the beginning of a text, or with added tokens that are looked for in normalized text"
+            )
         spaced = self._native is not None and (self._native.old or self._native.prefix)
         #: Whether a text that the normalizer leaves as it is can go to the engine as it is.
         self._direct = (

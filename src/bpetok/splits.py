@@ -5,7 +5,7 @@ as three expressions after one another, or a space that is put before a text, a 
 of the pattern. Each step cuts every piece that the ones before it left. Pieces are strings, not spans: some
 steps put characters in.
 
->>> splits = Splits((Digits(individual=True), Split(" ", "merged_with_next")))
+>>> splits = Splits((Digits(individual=True), Split(" ", "MergedWithNext")))
 >>> splits.pieces("in 1984 or so")
 ['in', ' ', '1', '9', '8', '4', ' or', ' so']
 >>> splits_from(splits.spec()) == splits
@@ -17,15 +17,15 @@ from __future__ import annotations
 import functools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from bpetok.charsets import named, spell, union
 from bpetok.errors import PreparationError
-from bpetok.normalization import pattern_from, pattern_spec
 from bpetok.oniguruma import Expression, translate
 from bpetok.patterns import GPT2
+from bpetok.specs import Plain, from_spec
 
 __all__ = [
     "ByteLevel",
@@ -41,7 +41,7 @@ __all__ = [
     "splits_from",
 ]
 
-Behavior = Literal["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+Behavior = Literal["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 Span = tuple[int, int]
 
 WHOLE = r"(?s:.+)"
@@ -49,7 +49,7 @@ METASPACE = r" [^ ]*|[^ ]+"
 UNDERLINE = "▁"  # U+2581, which stands for a space in many vocabularies
 
 
-class Step(ABC):
+class Step(Plain, ABC):
     """One step. Subclasses are frozen dataclasses."""
 
     @abstractmethod
@@ -64,10 +64,6 @@ class Step(ABC):
             The pieces, and whether that is so of the first of these.
         """
 
-    @abstractmethod
-    def spec(self) -> dict[str, Any]:
-        """The step as plain data, in the form that a `tokenizer.json` has."""
-
 
 class Native(NamedTuple):
     """Steps that come down to one pattern: what is done to a text before, and the pattern's source."""
@@ -80,12 +76,17 @@ class Native(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Splits:
-    """Steps one after the other."""
+class Splits(Plain):
+    """Steps one after the other; a sequence among them counts as its steps."""
 
     steps: tuple[Step, ...]
 
+    kind = "Sequence"
+    keys: ClassVar = {"steps": "pretokenizers"}
+
     def __post_init__(self) -> None:
+        flat = [one for step in self.steps for one in (step.steps if isinstance(step, Splits) else (step,))]
+        object.__setattr__(self, "steps", tuple(flat))
         for at, step in enumerate(self.steps):
             if isinstance(step, Metaspace) and step.prepend_scheme == "first" and at:
                 raise PreparationError(
@@ -129,10 +130,6 @@ class Splits:
             )  # fmt: skip
         return None
 
-    def spec(self) -> dict[str, Any]:
-        """The steps as plain data."""
-        return {"type": "Sequence", "pretokenizers": [step.spec() for step in self.steps]}
-
 
 # ---- expressions and strings -------------------------------------------------------------------------
 
@@ -154,13 +151,13 @@ def _matches(find: re.Pattern[str], text: str, invert: bool) -> list[tuple[int, 
 
 def _spans(found: list[tuple[int, int, bool]], behavior: Behavior) -> list[Span]:
     """What is left of matches and the text between them."""
-    if behavior == "isolated":
+    if behavior == "Isolated":
         return [(start, end) for start, end, _ in found]
-    if behavior == "removed":
+    if behavior == "Removed":
         return [(start, end) for start, end, hit in found if not hit]
     spans: list[Span] = []
     before = False
-    if behavior == "merged_with_next":
+    if behavior == "MergedWithNext":
         for start, end, hit in reversed(found):
             if hit and not before and spans:
                 spans[-1] = (start, spans[-1][1])
@@ -169,7 +166,7 @@ def _spans(found: list[tuple[int, int, bool]], behavior: Behavior) -> list[Span]
             before = hit
         return spans[::-1]
     for start, end, hit in found:
-        joins = hit == before if behavior == "contiguous" else hit and not before
+        joins = hit == before if behavior == "Contiguous" else hit and not before
         if joins and spans:
             spans[-1] = (spans[-1][0], end)
         else:
@@ -194,7 +191,7 @@ class _Cutting(Step):
         made: list[str] = []
         kept = first
         for at, piece in enumerate(pieces):
-            if self.behavior == "isolated":
+            if self.behavior == "Isolated":
                 matches = find.findall(piece)
                 if sum(map(len, matches)) == len(piece):
                     made += matches
@@ -212,8 +209,8 @@ class Split(_Cutting):
 
     Args:
         pattern: what to look for.
-        behavior: what becomes of a match: "removed", "isolated" as a piece of its own, "merged_with_previous"
-            or "merged_with_next" piece, or "contiguous": as isolated, and neighbouring matches are one piece.
+        behavior: what becomes of a match: "Removed", "Isolated" as a piece of its own, "MergedWithPrevious"
+            or "MergedWithNext" piece, or "Contiguous": as isolated, and neighbouring matches are one piece.
         invert: whether what is between the matches is taken for the matches.
 
     Raises:
@@ -226,31 +223,19 @@ class Split(_Cutting):
 
     def __post_init__(self) -> None:
         if self.behavior not in Behavior.__args__:  # type: ignore[attr-defined]
-            raise PreparationError(f"the behavior of Split is {self.behavior!r}; use one of {Behavior}")
+            raise PreparationError(f"the behavior of Split is {self.behavior!r}, not one of {Behavior}")
         if not self.pattern:
             raise PreparationError("the pattern of Split is empty: it must match a character at least")
-        self.finder
+        _finder(self.pattern)
 
     @property
     def finder(self) -> re.Pattern[str]:
         return _finder(self.pattern)
 
-    def spec(self) -> dict[str, Any]:
-        return {
-            "type": "Split",
-            "pattern": pattern_spec(self.pattern),
-            "behavior": _camel(self.behavior),
-            "invert": self.invert,
-        }
-
 
 @functools.lru_cache(maxsize=256)
 def _finder(pattern: str | Expression) -> re.Pattern[str]:
     return translate(pattern.source) if isinstance(pattern, Expression) else re.compile(re.escape(pattern))
-
-
-def _camel(behavior: Behavior) -> str:
-    return "".join(word.capitalize() for word in behavior.split("_"))
 
 
 # ---- characters --------------------------------------------------------------------------------------
@@ -280,59 +265,49 @@ class Digits(_AtCharacters):
 
     individual: bool = False
 
+    keys: ClassVar = {"individual": "individual_digits"}
+
     @property
     def behavior(self) -> Behavior:  # type: ignore[override]
-        return "isolated" if self.individual else "contiguous"
+        return "Isolated" if self.individual else "Contiguous"
 
     @classmethod
     def source(cls) -> str:
         return spell(named("rust_numeric"))
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Digits", "individual_digits": self.individual}
 
 
 @dataclass(frozen=True)
 class Punctuation(_AtCharacters):
     """Cuts at each punctuation mark."""
 
-    behavior: Behavior = "isolated"
+    behavior: Behavior = "Isolated"
 
     @classmethod
     def source(cls) -> str:
         return spell(named("rust_punctuation"))
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Punctuation", "behavior": _camel(self.behavior)}
 
 
 @dataclass(frozen=True)
 class WhitespaceSplit(_AtCharacters):
     """The pieces are what stands between white space, which is left out."""
 
-    behavior = "removed"
+    behavior = "Removed"
 
     @classmethod
     def source(cls) -> str:
         return spell(named("space"))
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "WhitespaceSplit"}
 
 
 @dataclass(frozen=True)
 class Whitespace(_Cutting):
     r"""The pieces are the matches of `\w+|[^\w\s]+`; white space is left out."""
 
-    behavior = "removed"
+    behavior = "Removed"
     invert = True
 
     @property
     def finder(self) -> re.Pattern[str]:
         return _words()
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "Whitespace"}
 
 
 @functools.cache
@@ -348,15 +323,12 @@ class CharDelimiterSplit(_Cutting):
 
     delimiter: str
 
-    behavior = "removed"
+    behavior = "Removed"
     invert = False
 
     @property
     def finder(self) -> re.Pattern[str]:
         return _finder(self.delimiter)
-
-    def spec(self) -> dict[str, Any]:
-        return {"type": "CharDelimiterSplit", "delimiter": self.delimiter}
 
 
 # ---- spaces ------------------------------------------------------------------------------------------
@@ -398,15 +370,6 @@ class Metaspace(Step):
             made += _before_each(new).findall(piece) if self.split else [piece]
         return made, first
 
-    def spec(self) -> dict[str, Any]:
-        return {
-            "type": "Metaspace",
-            "replacement": self.replacement,
-            "prepend_scheme": self.prepend_scheme,
-            "split": self.split,
-            "plain": self.plain,
-        }
-
 
 @functools.cache
 def _before_each(char: str) -> re.Pattern[str]:
@@ -429,29 +392,19 @@ class ByteLevel(Step):
             pieces = [part for piece in pieces for part in find(piece)]
         return pieces, first
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "ByteLevel", "add_prefix_space": self.add_prefix_space, "use_regex": self.use_regex}
-
 
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 # ---- plain data --------------------------------------------------------------------------------------
 
-_BEHAVIORS = {_camel(name): name for name in Behavior.__args__}  # type: ignore[attr-defined]
-_READERS: dict[str, tuple[Mapping[str, type], Callable[..., Step]]] = {
-    "Split": (
-        {"pattern": dict, "behavior": str, "invert": bool},
-        lambda pattern, behavior, invert: Split(pattern_from(pattern), _behavior(behavior), invert),
-    ),
-    "Digits": ({"individual_digits": bool}, Digits),
-    "Punctuation": ({"behavior": str}, lambda behavior: Punctuation(_behavior(behavior))),
-    "Whitespace": ({}, Whitespace),
-    "WhitespaceSplit": ({}, WhitespaceSplit),
-    "CharDelimiterSplit": ({"delimiter": str}, CharDelimiterSplit),
-    "Metaspace": ({"replacement": str, "prepend_scheme": str, "split": bool, "plain": bool}, Metaspace),
-    "ByteLevel": ({"add_prefix_space": bool, "use_regex": bool}, ByteLevel),
-}
+_KNOWN: dict[str, type[Plain]] = {
+    cls.kind or cls.__name__: cls
+    for cls in (
+        Splits, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, Metaspace,
+        ByteLevel,
+    )
+}  # fmt: skip
 
 
 def splits_from(spec: Mapping[str, Any]) -> Splits:
@@ -459,40 +412,7 @@ def splits_from(spec: Mapping[str, Any]) -> Splits:
 
     Raises:
         PreparationError: a step is of no known type, or a part of it is wrong.
-        PatternError: an expression cannot be run with equal matches.
+        PatternError: an expression cannot be run with equal matches; see `oniguruma`.
     """
-    if isinstance(spec, Mapping) and spec.get("type") == "Sequence":
-        steps = spec.get("pretokenizers")
-        if not isinstance(steps, list):
-            raise PreparationError("'pretokenizers' of a Sequence must be a list")
-        return Splits(tuple(_steps_from(steps)))
-    return Splits((_step_from(spec),))
-
-
-def _steps_from(specs: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
-    for spec in specs:
-        if isinstance(spec, Mapping) and spec.get("type") == "Sequence":
-            yield from splits_from(spec).steps
-        else:
-            yield _step_from(spec)
-
-
-def _step_from(spec: Mapping[str, Any]) -> Step:
-    kind = spec.get("type") if isinstance(spec, Mapping) else None
-    if not isinstance(kind, str) or kind not in _READERS:
-        raise PreparationError(
-            f"a pre-tokenizer of type {str(kind)[:60]!r} is not known: {', '.join(_READERS)} are"
-        )
-    parts, make = _READERS[kind]
-    for key, wanted in parts.items():
-        if type(spec.get(key)) is not wanted:
-            raise PreparationError(f"{key!r} of the pre-tokenizer {kind} must be {wanted.__name__}")
-    if unknown := spec.keys() - parts.keys() - {"type"}:
-        raise PreparationError(f"the pre-tokenizer {kind} has no part {str(min(unknown))[:60]!r}")
-    return make(*(spec[key] for key in parts))
-
-
-def _behavior(name: str) -> Behavior:
-    if name not in _BEHAVIORS:
-        raise PreparationError(f"the behavior {name[:60]!r} is not one of {', '.join(_BEHAVIORS)}")
-    return _BEHAVIORS[name]
+    made = from_spec(spec, _KNOWN, "pre-tokenizer")
+    return made if isinstance(made, Splits) else Splits((made,))

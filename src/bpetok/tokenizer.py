@@ -258,9 +258,9 @@ class Tokenizer(Encoder):
                 )
         if len({token.text for token in self.added_tokens}) < len(self.added_tokens):
             raise VocabularyError(f"an added token of {self.name!r} is given twice")
-        for token in self.template.ids if self.template is not None else ():
-            if self.vocabulary.token_bytes(token) is None:
-                raise VocabularyError(f"the template of {self.name!r} has id {token}, which is no token")
+        for number in self.template.ids if self.template is not None else ():
+            if self.vocabulary.token_bytes(number) is None:
+                raise VocabularyError(f"the template of {self.name!r} has id {number}, which is no token")
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"

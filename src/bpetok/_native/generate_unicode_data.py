@@ -1,4 +1,4 @@
-r"""Generate ``unicode_data.py``: what characters are to `tokenizers`, beside which steps are made to be equal.
+"""Generate ``unicode_data.py``: what characters are to `tokenizers`, whose steps are done here exactly.
 
 Usage, from the project's root: ``python src/bpetok/_native/generate_unicode_data.py [--check]``
 
@@ -12,6 +12,7 @@ what it knows, later ones know too, by the stability policies of Unicode. ``--ch
 on disk differs from what would be written.
 """
 
+import functools
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -19,8 +20,8 @@ from pathlib import Path
 
 TARGET = Path(__file__).parent.with_name("unicode_data.py")
 EVERY = [cp for cp in range(0x110000) if not 0xD800 <= cp < 0xE000]
-CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
-SCRIPTS = "Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Katakana Latin Thai".split()
+CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn"
+SCRIPTS = "Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Katakana Latin Thai"
 # Of one base, and of marks on it that stand as far apart as possible: what is put between them is a mark
 # for a normal form, and moves, only if it has a combining class.
 BASE, HIGHEST, LOWEST = "a", "\u0345", "\u0334"
@@ -83,8 +84,8 @@ def classes() -> dict[str, str]:
     def rust(step: object) -> set[int]:
         return set(EVERY) - kept(step)
 
-    found = {category: expression(rf"\p{{{category}}}") for category in CATEGORIES}
-    found |= {script: expression(rf"\p{{{script}}}") for script in SCRIPTS}
+    found = {category: expression(rf"\p{{{category}}}") for category in CATEGORIES.split()}
+    found |= {script: expression(rf"\p{{{script}}}") for script in SCRIPTS.split()}
     found["word"] = expression(r"\w")
     found["space"] = expression(r"\s")
     found["digit"] = expression(r"\d")
@@ -97,7 +98,7 @@ def classes() -> dict[str, str]:
     unknown = {cp for cp in range(0x110000) if unicodedata.category(chr(cp)) == "Cn"}
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         step = getattr(normalizers, form)()
-        unknown |= differing(step.normalize_str, lambda text, form=form: unicodedata.normalize(form, text))
+        unknown |= differing(step.normalize_str, functools.partial(unicodedata.normalize, form))
     # Parts of characters that are unknown: they would be composed.
     for cp in sorted(unknown):
         parts = unicodedata.decomposition(chr(cp))
@@ -134,7 +135,7 @@ def render(version: str) -> str:
     """The module's text."""
 
     def lines(text: str) -> str:
-        parts, width = [], 100
+        parts, width = [], 90
         while text:
             cut = len(text) if len(text) <= width else text.rindex(" ", 0, width) + 1
             parts.append(f'        "{text[:cut]}"')
@@ -142,7 +143,7 @@ def render(version: str) -> str:
         return "(\n" + "\n".join(parts) + "\n    )" if len(parts) > 1 else parts[0].strip()
 
     table = "\n".join(f'    "{name}": {lines(text)},' for name, text in classes().items())
-    lower = "\n".join(f"    {cp:#07x}: {ascii(made)}," for cp, made in lower_case().items())
+    lower = "\n".join(f"    {cp:#07x}: {made!a}," for cp, made in lower_case().items())
     return f'''\
 """Classes of characters as `tokenizers` {version} has them, and lower case that old Pythons lack.
 
