@@ -21,7 +21,7 @@ _TYPES = {"str": str, "bool": bool, "int": int}
 
 
 class Plain:
-    """A dataclass with a spec. Fields are str, bool, int, bytes (in base64), `str | Expression`, or a tuple of
+    """A dataclass with a spec. Fields are str, bool, int, bytes (base64), `str | Expression`, or a tuple of
     str or of such dataclasses; those of any other type are str, and checked when the object is made."""
 
     #: The type in the spec, where that is not the name of the class.
@@ -85,7 +85,7 @@ def from_spec(spec: Any, known: Mapping[str, type], what: str, depth: int = 0) -
             raise PreparationError(f"{key!r} of the {what} {kind} is missing or of another type")
         elif annotated == "bytes":
             try:
-                value = base64.b64decode(value, validate=True)
+                value = base64.b64decode(str(value), validate=True)
             except ValueError:
                 raise PreparationError(f"{key!r} of the {what} {kind} is not in base64") from None
         values[each.name] = value
