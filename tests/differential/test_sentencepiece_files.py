@@ -5,6 +5,7 @@ import gzip
 import importlib.metadata
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ import pytest
 
 from bpetok import Tokenizer
 from bpetok.formats import load
+from bpetok.formats.sentencepiece.model import Type, parse, serialize
 
 sentencepiece = pytest.importorskip("sentencepiece", reason="sentencepiece is not installed")
 
@@ -163,12 +165,7 @@ def test_trained_models(model, tmp_path):
 def test_written_models(model, tmp_path):
     """What is written gives the same in sentencepiece, on characters that were never seen too."""
     ours, theirs = pair(model, tmp_path)
-    for format in ("sentencepiece", "native"):
-        ours.save(tmp_path / format, format)
-        ours = load(tmp_path / format)
-    ours.save(tmp_path / "again", "sentencepiece")
-    again = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "again"))
-    assert (tmp_path / "again").read_bytes() == (tmp_path / "sentencepiece").read_bytes()
+    again = written(ours, tmp_path)
     texts = [*WHITE_SPACE, *generated(1500, 3), *code()]
     assert again.encode(texts) == theirs.encode(texts)
     same(ours, again, texts)
@@ -177,6 +174,15 @@ def test_written_models(model, tmp_path):
         assert [getattr(again, what)(at) for at in pieces] == [getattr(theirs, what)(at) for at in pieces]
     for what in ("unk_id", "bos_id", "eos_id", "pad_id"):
         assert getattr(again, what)() == getattr(theirs, what)()
+
+
+def written(ours, folder):
+    """sentencepiece with the model that is written for a tokenizer; and the same is written again."""
+    paths = [folder / "first", folder / "second"]
+    ours.save(paths[0], "sentencepiece")
+    load(paths[0]).save(paths[1], "sentencepiece")
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    return sentencepiece.SentencePieceProcessor(model_file=str(paths[0]))
 
 
 def published():
@@ -196,8 +202,7 @@ def test_published_models(version, tmp_path):
     (path,) = paths
     ours, theirs = pair(path.read_bytes(), tmp_path)
     same_on_all(ours, theirs, 20_000 if version in ("v1", "v3") else 2000)
-    ours.save(tmp_path / "again", "sentencepiece")
-    again = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "again"))
+    again = written(ours, tmp_path)
     texts = [*languages(), *code(), *WHITE_SPACE, *generated(2000, 5)]
     assert again.encode(texts) == theirs.encode(texts)
 
@@ -213,16 +218,40 @@ def test_templates(tmp_path):
             assert ours.encode_with_template("the text") == wanted
 
 
-def test_unused_pieces_are_taken_apart(tmp_path):
-    theirs = sentencepiece.SentencePieceProcessor(model_proto=trained("byte fallback"))
+@pytest.mark.parametrize("name", ["byte fallback", "unknowns", "pieces across words"])
+def test_unused_pieces_are_taken_apart(name, tmp_path):
+    model = parse(trained(name), "")
     random = Random(4)
-    pieces = [theirs.id_to_piece(at) for at in range(theirs.get_piece_size())]
-    theirs.set_vocabulary([piece for piece in pieces if random.random() < 0.5])
-    data = theirs.serialized_model_proto()
-    ours, theirs = pair(data, tmp_path)
+    pieces = [
+        (
+            text,
+            score,
+            Type.UNUSED if kind == Type.NORMAL and len(text) > 1 and random.random() < 0.5 else kind,
+        )
+        for text, score, kind in model.pieces
+    ]
+    ours, theirs = pair(serialize(replace(model, pieces=pieces)), tmp_path)
     assert len(ours.vocabulary.unused) > 500
     same_on_all(ours, theirs)
-    ours.save(tmp_path / "again", "sentencepiece")
-    again = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "again"))
+    again = written(ours, tmp_path)
     texts = [*languages(), *generated(1000, 6)]
     assert again.encode(texts) == theirs.encode(texts)
+
+
+def test_scores_in_any_order(tmp_path):
+    """Pieces of which many are never reached, and merges that change places."""
+    model = parse(trained("byte fallback"), "")
+    for seed in range(4):
+        random = Random(seed)
+        pieces = [
+            (
+                text,
+                float(random.randrange(-(10**6), 10**6)) if seed % 2 else score + random.gauss(0, 300),
+                kind,
+            )
+            for text, score, kind in model.pieces
+        ]
+        ours, theirs = pair(serialize(replace(model, pieces=pieces)), tmp_path)
+        texts = [*languages(), *code(), *WHITE_SPACE, *generated(1000, seed)]
+        same(ours, theirs, texts)
+        assert written(ours, tmp_path).encode(texts) == theirs.encode(texts)

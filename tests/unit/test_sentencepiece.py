@@ -201,6 +201,7 @@ def test_contradictions():
     refused("8, 'a c', holds a space, which no normalized", [*PIECES, ("a c", 0.0, NORMAL)])
     escaped = replace(MODEL.normalizer, escape_whitespaces=False)
     refused("'▁ab', holds U\\+2581, and spaces are not escaped", normalizer=escaped)
+    refused("'é', is unused, and a character", [*PIECES, ("é", 0.0, UNUSED)])
     refused("two special pieces are 'x y'", [*PIECES, ("x▁y", 0.0, USER_DEFINED), ("x y", 0.0, CONTROL)])
 
 

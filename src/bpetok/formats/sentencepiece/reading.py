@@ -152,6 +152,10 @@ def _check(model: Model, where: str) -> None:
                     if model.trainer.byte_fallback
                     else f"{where}: piece {token}, {shorten(text)}, is a byte, and 'byte_fallback' is false"
                 )
+        if kind == Type.UNUSED and len(text) == 1:
+            raise FormatError(
+                f"{where}: piece {token}, {shorten(text)}, is unused, and a character cannot be taken apart"
+            )
         if len(text) > MAX_TOKEN // 4:
             raise FormatError(f"{where}: piece {token} has {len(text)} characters; at most {MAX_TOKEN // 4}")
         if (" " if escape else SPACE) in text and kind in (Type.NORMAL, Type.UNUSED, Type.USER_DEFINED):
