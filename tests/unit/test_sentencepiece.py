@@ -5,11 +5,15 @@ from random import Random
 
 import pytest
 
+import bpetok
+from bpetok import Tokenizer, Vocabulary, decoding
 from bpetok.errors import FormatError
 from bpetok.formats import load
 from bpetok.formats.sentencepiece import looks_like, wire
 from bpetok.formats.sentencepiece.model import Model, Normalizer, Trainer, Type, parse, serialize
 from bpetok.formats.sentencepiece.reading import read
+from bpetok.normalization import NFKC, Prepend, Replace, Sequence
+from bpetok.normalization_spm import SentencePiece
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = map(int, Type)
 BYTES = [(f"<0x{byte:02X}>", 0.0, BYTE) for byte in range(256)]
@@ -230,3 +234,62 @@ def test_what_a_model_does_not_need(tmp_path):
     path.write_bytes(serialize(replace(MODEL, trainer=replace(MODEL.trainer, bos_piece="<bos>"))))
     with pytest.raises(FormatError, match="no control piece '<bos>'"):
         load(path, add_bos=True)
+
+
+# ---- writing -----------------------------------------------------------------------------------------
+
+TOKENS = {1: b" ", 2: b"a", 3: b"b", 4: b"c", 5: b"ab", 6: b" a", 7: b"abc"}
+MERGES = [(2, 3), (1, 2), (5, 4)]
+
+
+def merged(merges, name="whole", special_tokens=None, decoder=None, normalizer=None, **more):
+    vocabulary = Vocabulary.from_characters(
+        TOKENS,
+        merges=merges,
+        special_tokens={"<unk>": 0} if special_tokens is None else special_tokens,
+        **{"byte_tokens": None, "unknown": 0, "fuse_unknown": "text", **more},
+    )
+    return Tokenizer.from_vocabulary("toy", name, vocabulary, decoder=decoder, normalizer=normalizer)
+
+
+def written(tokenizer, folder):
+    path = folder / "some.model"
+    tokenizer.save(path, "sentencepiece")
+    return Tokenizer.load(path)
+
+
+def test_a_merge_list_that_scores_can_say(tmp_path):
+    for merges in (MERGES, MERGES[::-1], [MERGES[1], MERGES[0], MERGES[2]]):
+        tokenizer = merged(
+            merges, normalizer=SentencePiece(), decoder=decoding.SentencePiece(all_spaces=True)
+        )
+        loaded = written(tokenizer, tmp_path)
+        for text in ("abc", "a abc abcab", "xyz  b", "ca", "▁ab"):
+            assert loaded.encode(text) == tokenizer.encode(text)
+            assert loaded.decode(loaded.encode(text)) == tokenizer.decode(tokenizer.encode(text))
+
+
+def test_steps_that_say_the_same_as_a_normalizer_spec(tmp_path):
+    steps = Sequence((Prepend(" "), Replace("▁", " ")))
+    loaded = written(merged(MERGES, normalizer=steps, decoder=decoding.SentencePiece()), tmp_path)
+    assert loaded.normalizer == SentencePiece(remove_extra_whitespaces=False)
+    assert written(merged(MERGES), tmp_path).encode("a ▁abc") == merged(MERGES).encode("a ▁abc")
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: bpetok.get_encoding("gpt2"), "merging starts from bytes"),
+        (lambda: merged([(2, 3)], normalizer=NFKC()), "has no normalizer NFKC"),
+        (lambda: merged([(2, 3)], name="gpt2"), "SentencePiece cuts no text"),
+        (lambda: merged([(2, 3), (1, 2)], normalizer=Prepend(" ")), "takes a space off"),
+        (lambda: merged([(2, 3)], fuse_unknown=False), "are one id in SentencePiece"),
+        (lambda: merged(MERGES, special_tokens={"<unk>": 0, "<gap>": 9}), "such as 8 have none"),
+        (lambda: merged([(2, 3)], ignore_merges=True), "without merging"),
+        (lambda: merged([(2, 3)]), "built of other parts"),
+    ],
+)
+def test_what_cannot_be_written(make, what, tmp_path):
+    with pytest.raises(FormatError, match=what):
+        make().save(tmp_path / "some.model", "sentencepiece")
+    assert not list(tmp_path.iterdir())
