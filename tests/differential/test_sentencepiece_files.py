@@ -213,7 +213,7 @@ def test_templates(tmp_path):
     theirs = sentencepiece.SentencePieceProcessor(model_file=str(path))
     for add_bos in (False, True):
         for add_eos in (False, True):
-            ours = load(path, add_bos=add_bos, add_eos=add_eos)
+            ours = Tokenizer.load(path, add_bos=add_bos, add_eos=add_eos)
             wanted = theirs.encode("the text", add_bos=add_bos, add_eos=add_eos)
             assert ours.encode_with_template("the text") == wanted
 
