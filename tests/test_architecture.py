@@ -26,8 +26,8 @@ LAYERS = (
     {"_pairs", "_spare", "patterns"},
     {"_vocab"},
     {"_workspace", "_count", "_decode", "_ids", "_specials", "pretokenize"},
-    {"_merge", "added_tokens", "splits"},
-    {"_engine", "decoding", "preparation"},
+    {"_merge", "_charsmap", "added_tokens", "splits"},
+    {"_engine", "decoding", "normalization_spm", "preparation"},
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "count_table"},
     {"counting", "explain", "streaming"},
@@ -41,7 +41,7 @@ LAYERS = (
 )
 NATIVE = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_count", "_learn",
+    "_ids", "_decode", "_encode", "_batch", "_count", "_learn", "_charsmap",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -55,6 +55,7 @@ NATIVE_KNOWS = {
     "_merge": {"_cpu", "_pairs", "_vocab", "_workspace"},
     "_engine": {"_cpu", "_text", "_scan", "_pairs", "_vocab", "_workspace", "_merge"},
     "_specials": {"_text", "_vocab"},
+    "_charsmap": {"_specials", "_text"},
     "_ids": {"_spare"},
     "_decode": {"_text", "_vocab"},
     "_encode": {

@@ -198,7 +198,7 @@ class SentencePiece(Decoder):
     Args:
         prefix: whether the space that was put before the text is taken off.
         unknown: what an unknown token shows.
-        all_spaces: whether all spaces at the beginning are taken off, and none of those is the prefix.
+        all_spaces: whether a space is taken off each token until the text has begun.
     """
 
     prefix: bool = True
@@ -222,7 +222,7 @@ class SentencePiece(Decoder):
             text = self.unknown if token.kind == "unknown" else token.text.replace(UNDERLINE, " ")
             if not begun and token.kind != "unknown":
                 if self.all_spaces:
-                    text = text.lstrip(" ")
+                    text = text.removeprefix(" ")
                 elif self.prefix:
                     text, begun = text.removeprefix(" "), True
             begun = begun or text != ""

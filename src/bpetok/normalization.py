@@ -64,6 +64,10 @@ class Normalizer(Plain, ABC):
     def __call__(self, text: str) -> str:
         """The text after the step."""
 
+    def spelling(self, token: str) -> str:
+        """An added token as it stands in text after the step."""
+        return self(token)
+
 
 _KNOWN: dict[str, type[Normalizer]] = {}
 
@@ -84,6 +88,8 @@ def normalizer_from(spec: Mapping[str, Any]) -> Normalizer:
     >>> normalizer_from({"type": "Prepend", "prepend": "▁"})("one")
     '▁one'
     """
+    import bpetok.normalization_spm  # noqa: F401 - which registers its step
+
     step: Normalizer = from_spec(spec, _KNOWN, "normalizer")
     return step
 

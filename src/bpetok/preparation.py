@@ -46,7 +46,7 @@ class Preparation:
             if not added.normalized:
                 raw[text] = added, place
                 continue
-            wanted = text if normalizer is None else normalizer(text)
+            wanted = text if normalizer is None else normalizer.spelling(text)
             if not wanted or wanted in normalized:
                 raise VocabularyError(
                     f"the added token {text!r} is {wanted!r} when normalized, "

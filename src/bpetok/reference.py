@@ -5,6 +5,7 @@ Python what its native counterpart computes, and the tests hold the two to equal
 
 =======================  ==========================================================
 `utf8`                   `str` to bytes, with surrogates treated as tiktoken does
+`normalize`              a text as SentencePiece prepares it
 `split`                  a text into pieces, by the pattern itself
 `merge_ranks`            a piece into ids, when a token's id is its rank (tiktoken)
 `merge_list`             a piece into ids, by a list of pairs (Hugging Face)
@@ -43,6 +44,51 @@ def utf8(text: str) -> bytes:
     '😀 �'
     """
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def normalize(
+    text: str,
+    rules: Mapping[str, str],
+    symbols: Collection[str],
+    *,
+    dummy_prefix: bool,
+    suffix: bool,
+    collapse: bool,
+    escape: bool,
+) -> str:
+    """A text as SentencePiece prepares it, but with spaces instead of U+2581.
+
+    At each position the longest symbol is kept, or else the longest key of the rules replaced, or else a
+    character kept. `collapse` takes spaces off both ends, and off the front of what follows a space. Only
+    then is U+2581 a space, if `escape`; a space is put before the text, or behind it.
+
+    >>> flags = dict(dummy_prefix=True, suffix=False, collapse=True, escape=True)
+    >>> normalize("  ﬁne  x ", {"ﬁ": "fi"}, (), **flags)
+    ' fine x'
+    """
+    parts = []
+    at = 0
+    while at < len(text):
+        symbol = max((each for each in symbols if text.startswith(each, at)), key=len, default="")
+        key = symbol or max((each for each in rules if text.startswith(each, at)), key=len, default=text[at])
+        parts.append(symbol or rules.get(key, key))
+        at += len(key)
+    if collapse:
+        parts = list(itertools.dropwhile(lambda part: part == " ", parts))
+    if not parts:
+        return ""
+    made = " " if dummy_prefix and not suffix else ""
+    after_space = collapse
+    for part in parts:
+        part = part.lstrip(" ") if after_space else part
+        made += part
+        if part:
+            after_space = collapse and part.endswith(" ")
+    if escape:
+        made = made.replace("\u2581", " ")
+    if collapse:
+        made = made.rstrip(" ")
+    return made + " " if dummy_prefix and suffix else made
 
 
 # ---- pieces --------------------------------------------------------------------------------------

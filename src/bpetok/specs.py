@@ -6,6 +6,7 @@ A step is a frozen dataclass. Its spec is a dict with its type and a key for eac
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -20,8 +21,8 @@ _TYPES = {"str": str, "bool": bool, "int": int}
 
 
 class Plain:
-    """A dataclass with a spec. Fields are str, bool, int, `str | Expression`, or a tuple of such dataclasses;
-    those of any other type are str, and checked when the object is made."""
+    """A dataclass with a spec. Fields are str, bool, int, bytes (base64), `str | Expression`, or a tuple of
+    str or of such dataclasses; those of any other type are str, and checked when the object is made."""
 
     #: The type in the spec, where that is not the name of the class.
     kind: ClassVar[str] = ""
@@ -37,8 +38,10 @@ class Plain:
                 value = {"Regex": value.source}
             elif str(each.type) == "str | Expression":
                 value = {"String": value}
+            elif isinstance(value, bytes):
+                value = base64.b64encode(value).decode()
             elif isinstance(value, tuple):
-                value = [step.spec() for step in value]
+                value = [step if isinstance(step, str) else step.spec() for step in value]
             made[self.keys.get(each.name, each.name)] = value
         return made
 
@@ -73,9 +76,18 @@ def from_spec(spec: Any, known: Mapping[str, type], what: str, depth: int = 0) -
         elif annotated.startswith("tuple["):
             if not isinstance(value, list):
                 raise PreparationError(f"{key!r} of the {what} {kind} must be a list")
-            value = tuple(from_spec(step, known, what, depth + 1) for step in value)
+            if annotated == "tuple[str, ...]" and not all(isinstance(text, str) for text in value):
+                raise PreparationError(f"{key!r} of the {what} {kind} must be a list of texts")
+            if annotated != "tuple[str, ...]":
+                value = [from_spec(step, known, what, depth + 1) for step in value]
+            value = tuple(value)
         elif type(value) is not _TYPES.get(annotated, str):
             raise PreparationError(f"{key!r} of the {what} {kind} is missing or of another type")
+        elif annotated == "bytes":
+            try:
+                value = base64.b64decode(str(value), validate=True)
+            except ValueError:
+                raise PreparationError(f"{key!r} of the {what} {kind} is not in base64") from None
         values[each.name] = value
     if unknown := spec.keys() - names - {"type"}:
         raise PreparationError(f"the {what} {kind} has no part {str(min(unknown, key=str))[:60]!r}")

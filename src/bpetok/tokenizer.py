@@ -750,6 +750,8 @@ class Tokenizer(Encoder):
         pattern: str | None = None,
         special_tokens: Mapping[str, int] | None = None,
         name: str | None = None,
+        add_bos: bool = False,
+        add_eos: bool = False,
     ) -> Tokenizer:
         """Read a tokenizer from a file; the format is recognised by its content.
 
@@ -757,7 +759,9 @@ class Tokenizer(Encoder):
             path: the file.
             pattern: the split pattern, for a file of ranks alone, which does not hold one.
             special_tokens: text to id, for the same reason.
-            name: how to call the tokenizer, for the same reason.
+            name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+            add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the
+                token for the beginning before a text, and that for the end behind it.
 
         Raises:
             FormatError: the file is damaged, or of a format or with parts that cannot be reproduced
@@ -766,7 +770,14 @@ class Tokenizer(Encoder):
         """
         from bpetok.formats import load
 
-        return load(path, pattern=pattern, special_tokens=special_tokens, name=name)
+        return load(
+            path,
+            pattern=pattern,
+            special_tokens=special_tokens,
+            name=name,
+            add_bos=add_bos,
+            add_eos=add_eos,
+        )
 
     # ---- a tokenizer from this one ----------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Tokenizer files: bpetok's own format, tiktoken's, and the `tokenizer.json` of Hugging Face, alone or in a folder.
+"""Tokenizer files: bpetok's own format, and those of other libraries.
 
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpetok.errors import FormatError
-from bpetok.formats import huggingface, native, tiktoken
+from bpetok.formats import huggingface, native, sentencepiece, tiktoken
 from bpetok.formats.atomic import folders, write_files
 from bpetok.formats.checks import check_size, parse_json, read_file
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "load", "save"]
 
-FORMATS = ("native", "tiktoken", "huggingface", "transformers")
+FORMATS = ("native", "tiktoken", "huggingface", "transformers", "sentencepiece")
 
 _FOREIGN = {
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
@@ -45,7 +45,8 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         path: where to. An existing file is replaced once the new one is complete, and keeps its permissions.
         format: "native" (the default) keeps everything; "huggingface" keeps ids, special tokens and
             pattern; "tiktoken" too, in two files: the ranks, and beside them PATH.json with the rest;
-            "transformers" makes a folder that `AutoTokenizer` loads.
+            "transformers" makes a folder that `AutoTokenizer` loads; "sentencepiece" is for vocabularies that
+            merge characters.
 
     Raises:
         FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -66,6 +67,8 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         files = {target: huggingface.dump(tokenizer, target)}
     elif format == "transformers":
         files = huggingface.dump_folder(tokenizer, target)
+    elif format == "sentencepiece":
+        files = {target: sentencepiece.dump(tokenizer, target)}
     else:
         raise FormatError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
     for name, data in files.items():
@@ -80,6 +83,8 @@ def load(
     pattern: str | None = None,
     special_tokens: Mapping[str, int] | None = None,
     name: str | None = None,
+    add_bos: bool = False,
+    add_eos: bool = False,
 ) -> Tokenizer:
     """Read a tokenizer from a file in any of the formats.
 
@@ -88,7 +93,9 @@ def load(
         pattern: the split pattern, a name or a regular expression: for a file in tiktoken's format, which
             does not hold one.
         special_tokens: text to id, for the same reason.
-        name: how to call the tokenizer, for the same reason.
+        name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+        add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the token
+            for the beginning before a text, and that for the end behind it.
 
     Raises:
         FormatError: the file is damaged, of no known format, or has parts that cannot be reproduced
@@ -100,6 +107,12 @@ def load(
         _no_arguments(where, pattern, special_tokens, name)
         return huggingface.read_folder(where)
     data = read_file(where)
+    if sentencepiece.looks_like(data):
+        if pattern is not None or special_tokens is not None:
+            raise FormatError(f"{where} is a SentencePiece model, which needs no pattern or special tokens")
+        return sentencepiece.read(data, where, name=name, add_bos=add_bos, add_eos=add_eos)
+    if add_bos or add_eos:
+        raise FormatError(f"{where} is no SentencePiece model: load it without add_bos and add_eos")
     if not re.match(rb"\s*\{", data):
         if tiktoken.looks_like(data):
             return tiktoken.read(data, where, pattern=pattern, special_tokens=special_tokens, name=name)
@@ -135,6 +148,6 @@ def _unknown(data: bytes, where: str) -> FormatError:
         if data.startswith(start):
             return FormatError(f"{where} is not a tokenizer: {what}")
     return FormatError(
-        f"{where} is not a tokenizer that bpetok knows: it must be a native file, a .tiktoken file or a "
-        "tokenizer.json"
+        f"{where} is not a tokenizer that bpetok knows: it must be a native file, a .tiktoken file, a "
+        "tokenizer.json or a SentencePiece model"
     )
