@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
@@ -31,6 +31,7 @@ from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 
 __all__ = [
+    "CountOptions",
     "CountTable",
     "Progress",
     "ProgressCallback",
@@ -38,6 +39,7 @@ __all__ = [
     "Totals",
     "count",
     "count_in_order",
+    "counts_of",
     "merge_files",
     "tally",
 ]
@@ -95,6 +97,17 @@ class Totals:
         return cls(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
 
 
+class CountOptions(TypedDict, total=False):
+    """What all that counts may be told about it, by the names that `count` has for them."""
+
+    field: str
+    num_threads: int | None
+    memory: int | None
+    temp: str | os.PathLike[str] | None
+    executor: Executor | Callable[[], Executor] | None
+    checkpoint: str | os.PathLike[str] | None
+
+
 def count(
     sources: Sources,
     *,
@@ -139,35 +152,44 @@ def count(
     >>> dict(count(["low lower", "lower"], pattern="gpt2"))
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
-    if executor is not None:
-        from bpetok.distributed import count_on
+    with _counted(
+        sources, pattern, field, num_threads, memory, temp, progress, executor, checkpoint
+    ) as counted:
+        return CountTable(counted.table(), counted.pattern, **counted.about())
 
-        return count_on(
-            executor,
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads or 1,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-    if checkpoint is not None:
-        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        table = counted.table()
-        return CountTable(
-            table,
-            counted.pattern,
-            n_texts=counted.n_texts,
-            n_bytes=counted.n_bytes,
-            provenance=provenance_of(counted.files),
-        )
+
+def counts_of(
+    sources: Sources | CountTable,
+    *,
+    pattern: str,
+    progress: ProgressCallback | None,
+    options: CountOptions,
+) -> CountTable:
+    """A table as it is, and anything else counted.
+
+    Raises:
+        TypeError: an option is none.
+        CorpusError, PatternError, SpillError, WorkerError: as in `count`.
+    """
+    check_options(options)
+    if isinstance(sources, CountTable):
+        return sources
+    return count(sources, pattern=pattern, progress=progress, **options)
+
+
+def check_options(options: CountOptions) -> None:
+    """See that a call that has nothing to count, perhaps, was not given anything unknown.
+
+    Raises:
+        TypeError: it was.
+    """
+    for name in options:
+        if name not in CountOptions.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
 
 
 def count_in_order(
-    sources: Sources, *, pattern: str, progress: ProgressCallback | None = None
+    sources: Sources, *, pattern: str, field: str = "text", progress: ProgressCallback | None = None
 ) -> tuple[CountTable, list[bytes]]:
     """As `count`, with the distinct pieces in the order in which the texts first have them.
 
@@ -181,7 +203,7 @@ def count_in_order(
     resolved = resolve(pattern)
     counts: Counter[bytes] = Counter()
     n_texts = n_bytes = 0
-    for document in documents(sources):
+    for document in documents(sources, field=field):
         data = as_utf8(document.text)
         try:
             pieces = split(data.decode(), resolved)
@@ -203,13 +225,8 @@ def tally(
     path: str | os.PathLike[str],
     *,
     pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int | None = None,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
-    executor: Executor | Callable[[], Executor] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    **options: Unpack[CountOptions],
 ) -> Totals:
     """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
 
@@ -217,13 +234,8 @@ def tally(
         sources: see `count`, also for all others.
         path: the file to write; it appears when it is complete.
         pattern: see `count`.
-        field: see `count`.
-        num_threads: see `count`.
-        memory: see `count`.
-        temp: see `count`.
         progress: see `count`.
-        executor: see `count`. The whole table is in memory then.
-        checkpoint: see `count`.
+        options: see `count`. With an executor, the whole table is in memory.
 
     Returns:
         What is in the file.
@@ -233,26 +245,10 @@ def tally(
         OSError: it cannot be written.
         CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
-    if executor is not None or checkpoint is not None:
-        counts = count(
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            executor=executor,
-            checkpoint=checkpoint,
+    with _counted(sources, pattern=pattern, progress=progress, **options) as counted:
+        return _write(
+            path, counted.records, counted.pattern, counted.n_pieces, counted.about(), counted.num_threads
         )
-        return save(counts, path)
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        about = {
-            "n_texts": counted.n_texts,
-            "n_bytes": counted.n_bytes,
-            "provenance": provenance_of(counted.files),
-        }
-        return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
 
 
 def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
@@ -330,14 +326,17 @@ class _Counted:
     pattern: str
     num_threads: int
     runs: Runs
-    files: list[str]
     in_memory: PieceCounts = dataclasses.field(default_factory=PieceCounts)
     n_texts: int = 0
     n_bytes: int = 0
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def n_pieces(self) -> int:
         return self.runs.n_pieces if self.runs else self.in_memory.n_pieces
+
+    def about(self) -> dict[str, Any]:
+        return {"n_texts": self.n_texts, "n_bytes": self.n_bytes, "provenance": self.provenance}
 
     def records(self, part: int) -> Records:
         """A part, in the order of the pieces' bytes."""
@@ -355,12 +354,15 @@ class _Counted:
 def _counted(
     sources: Sources,
     pattern: str,
-    field: str,
-    num_threads: int | None,
-    memory: int | None,
-    temp: str | os.PathLike[str] | None,
-    progress: ProgressCallback | None,
+    field: str = "text",
+    num_threads: int | None = None,
+    memory: int | None = None,
+    temp: str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Iterator[_Counted]:
+    """A run, with the parameters of `count`."""
     resolved = resolve(pattern)
     if resolved.scanner is None:
         compile_pattern(resolved.source)
@@ -368,10 +370,21 @@ def _counted(
         raise CorpusError(f"num_threads is {num_threads}: it must be at least 1, or None for all processors")
     if memory is not None and memory < MIN_MEMORY:
         raise CorpusError(f"memory is {memory} bytes: it must be at least {MIN_MEMORY} (128 MiB), or None")
-    files: list[str] = []
-    given, total = _inputs(sources, field, files, resolved.scanner)
+    if checkpoint is not None and executor is None:
+        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
     with Runs(None if temp is None else os.fspath(temp)) as runs:
-        counted = _Counted(resolved.source, num_threads or _processors(), runs, files)
+        counted = _Counted(resolved.source, num_threads or _processors(), runs)
+        if executor is not None:
+            from bpetok.distributed import count_on
+
+            settings = {"num_threads": num_threads or 1, "memory": memory, "temp": temp}
+            table = count_on(executor, sources, pattern, field, settings, progress, checkpoint)
+            counted.in_memory, counted.provenance = table.table, table.provenance
+            counted.n_texts, counted.n_bytes = table.n_texts, table.n_bytes
+            yield counted
+            return
+        files: list[str] = []
+        given, total = _inputs(sources, field, files, resolved.scanner)
         limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
         def jobs() -> Iterator[Job]:
@@ -394,6 +407,7 @@ def _counted(
                 runs.spill(tables.pop())
         else:
             counted.in_memory = _sum(tables)
+        counted.provenance = provenance_of(files)
         yield counted
 
 

@@ -43,14 +43,11 @@ CONNECT = 5  # seconds to wait for a scheduler
 def count_on(
     executor: Executor | Callable[[], Executor],
     sources: Sources,
-    *,
-    pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int = 1,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
-    progress: ProgressCallback | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    pattern: str,
+    field: str,
+    settings: Mapping[str, Any],
+    progress: ProgressCallback | None,
+    checkpoint: str | os.PathLike[str] | None,
 ) -> CountTable:
     """Count files in the workers of an executor; `bpetok.count` calls this when it is given one.
 
@@ -62,9 +59,8 @@ def count_on(
             `bpetok.corpus.Corpus`. All workers must see the files under these names.
         pattern: as in `bpetok.count`, and so is `field`.
         field: see there.
-        num_threads: how many threads count in each worker.
-        memory: the bytes that each worker may take; None for any number.
-        temp: the workers' folder for counts that have no room.
+        settings: what else of `bpetok.count` holds in each worker: threads, memory, and the folder for counts
+            that have no room.
         progress: called after each shard, from the calling thread.
         checkpoint: a folder, made if need be, where the table of each shard is kept in a file of its own. Its
             name is a hash of the files' names, sizes and times of last change, the range, and all settings; a
@@ -81,7 +77,6 @@ def count_on(
         compile_pattern(resolved.source)
     corpus = _files(sources, field)
     shards = divide(corpus, cut=resolved.scanner is not None)
-    settings = {"pattern": pattern, "num_threads": num_threads, "memory": memory, "temp": temp}
     table, n_texts, n_bytes = PieceCounts(), 0, 0
 
     def take(counts: CountTable) -> None:
@@ -111,7 +106,8 @@ def count_on(
         take(counts)
 
     with _pool(executor) as pool:
-        _run(pool, todo, functools.partial(_count_shard, settings=settings), done, keep=folder is not None)
+        work = functools.partial(_count_shard, settings={**settings, "pattern": pattern})
+        _run(pool, todo, work, done, keep=folder is not None)
     return CountTable(
         table,
         resolved.source,
