@@ -20,10 +20,10 @@ from typing import Any, Literal, TypedDict, Unpack, cast
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
-from bpetok.corpus import Corpus, Document
-from bpetok.corpus.compression import open_bytes
+from bpetok.corpus import Corpus, Document, Lines, jsonl
+from bpetok.corpus.compression import open_bytes, split_suffix
 from bpetok.corpus.fields import text_of
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import Pattern, resolve
@@ -387,21 +387,17 @@ def _counted(
         given, total = _inputs(sources, field, files, resolved.scanner)
         limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
-        def jobs() -> Iterator[Job]:
-            for n_new, job in _jobs(given, resolved):
-                counted.n_texts += n_new
-                yield job
-
         def relieve(table: PieceCounts) -> None:
             if limit is not None and table.outgrows(limit):
                 runs.spill(table)
 
-        def done(size: int) -> None:
+        def done(n_texts: int, size: int) -> None:
+            counted.n_texts += n_texts
             counted.n_bytes += size
             if progress is not None:
                 progress(Progress("count", counted.n_bytes, total, "bytes", "counting pieces"))
 
-        tables = _run(jobs(), counted.num_threads, relieve, done)
+        tables = _run(_jobs(given, resolved), counted.num_threads, relieve, done)
         if runs:
             while tables:
                 runs.spill(tables.pop())
@@ -421,7 +417,20 @@ def documents(sources: Sources, *, field: str = "text") -> Iterator[Document]:
         CorpusError: a source is none, or cannot be read.
     """
     given, _ = _inputs(sources, field, [], None)
-    return cast("Iterator[Document]", given)  # without a scanner, each file is read as it is
+    for each in given:
+        if isinstance(each, _Lines):
+            yield from each.corpus.taken(each.lines, each.weight)
+        else:
+            yield cast("Document", each)  # without a scanner, no file is cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Some lines of a file of JSON lines, for a thread to parse."""
+
+    corpus: Corpus
+    weight: float
+    lines: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +444,7 @@ class _PlainFile:
     scanner: Scanner
 
 
-Input = Document | _PlainFile
+Input = Document | _Lines | _PlainFile
 
 
 def _inputs(
@@ -481,6 +490,9 @@ def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterato
         if scanner is not None and size is not None and cut and part.weight == int(part.weight):
             file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size, scanner)
             yield from [file] * int(part.weight)
+        elif split_suffix(part.path)[0] in LINES and part.weight:
+            for lines in jsonl.blocks(part.path, part.start, part.end, CHUNK):
+                yield _Lines(corpus, part.weight, lines)
         else:
             yield from dataclasses.replace(corpus, files=(part,))
 
@@ -519,17 +531,20 @@ def _each(
 
 # ---- documents to jobs ---------------------------------------------------------------------------------
 
-# What a thread does with a table at a time; returns how many bytes of text that was.
-Job = Callable[[PieceCounts], int]
+# What a thread does with a table at a time; returns how many texts began, and how many bytes that was.
+Job = Callable[[PieceCounts], tuple[int, int]]
 
 
-def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]:
-    """Jobs of about one chunk each, with how many texts each begins."""
+def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[Job]:
+    """Jobs of about one chunk each."""
     batch: list[Document] = []
     size = 0
     for each in given:
         if isinstance(each, _PlainFile):
             yield from _file(each)
+            continue
+        if isinstance(each, _Lines):
+            yield functools.partial(_count_lines, given=each, pattern=pattern)
             continue
         if pattern.scanner is not None and len(each.text) > 2 * CHUNK:
             yield from _long(each, pattern.scanner)
@@ -537,30 +552,20 @@ def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]
         batch.append(each)
         size += len(each.text)
         if size >= CHUNK or len(batch) >= CHUNK // 16:
-            yield len(batch), _short(batch, pattern)
+            yield functools.partial(_count_batch, batch=batch, pattern=pattern)
             batch, size = [], 0
     if batch:
-        yield len(batch), _short(batch, pattern)
+        yield functools.partial(_count_batch, batch=batch, pattern=pattern)
 
 
-def _short(batch: list[Document], pattern: Pattern) -> Job:
-    if pattern.scanner is None:
-        return functools.partial(_count_matches, batch=batch, source=pattern.source)
-    texts = [document.text for document in batch]
-    return functools.partial(_count_texts, scanner=pattern.scanner, texts=texts)
-
-
-def _long(document: Document, scanner: Scanner) -> Iterator[tuple[int, Job]]:
+def _long(document: Document, scanner: Scanner) -> Iterator[Job]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
     for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK):
-        yield (
-            int(start == 0),
-            functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end),
-        )
+        yield functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end)
 
 
-def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
+def _file(file: _PlainFile) -> Iterator[Job]:
     """A large file in parts, which the threads read themselves."""
     with open_bytes(file.path) as stream:
 
@@ -569,10 +574,7 @@ def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
             return stream.read(n)
 
         for start, end in spans(look, file.start, file.end, CHUNK):
-            yield (
-                int(start == 0),
-                functools.partial(_count_file, file=file, start=start, end=end),
-            )
+            yield functools.partial(_count_file, file=file, start=start, end=end)
 
 
 def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
@@ -622,22 +624,28 @@ def safe_cut(text: bytes, start: int) -> int:
     return len(text)
 
 
-def _count_texts(table: PieceCounts, scanner: Scanner, texts: list[str | bytes]) -> int:
-    return table.count_texts(scanner, texts)
+def _count_lines(table: PieceCounts, given: _Lines, pattern: Pattern) -> tuple[int, int]:
+    return _count_batch(table, list(given.corpus.taken(given.lines, given.weight)), pattern)
 
 
-def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> int:
-    return table.count_span(scanner, data, start, end)
+def _count_batch(table: PieceCounts, batch: list[Document], pattern: Pattern) -> tuple[int, int]:
+    if pattern.scanner is None:
+        return len(batch), _count_matches(table, batch, pattern.source)
+    return len(batch), table.count_texts(pattern.scanner, [document.text for document in batch])
 
 
-def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> int:
+def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> tuple[int, int]:
+    return int(start == 0), table.count_span(scanner, data, start, end)
+
+
+def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
     in_view = min(end + LOOKAHEAD, file.size)
     with open_bytes(file.path) as stream:
         stream.seek(start)
         data = stream.read(in_view - start)
     if len(data) < in_view - start:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
-    return table.count_span(file.scanner, data, 0, end - start)
+    return int(start == 0), table.count_span(file.scanner, data, 0, end - start)
 
 
 def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> int:
@@ -667,7 +675,7 @@ def _run(
     jobs: Iterator[Job],
     num_threads: int,
     relieve: Callable[[PieceCounts], None],
-    done: Callable[[int], None],
+    done: Callable[[int, int], None],
 ) -> list[PieceCounts]:
     """Do all jobs, with a table a thread.
 
@@ -675,14 +683,14 @@ def _run(
         jobs: what to do.
         num_threads: how many threads.
         relieve: called with a table after each job, in the thread.
-        done: called with the size of each job, in order.
+        done: called with what each job returns, in order.
     """
     if num_threads == 1:
         table = PieceCounts()
         for job in jobs:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            done(size)
+            done(*found)
         return [table]
 
     tables = [PieceCounts() for _ in range(num_threads)]
@@ -690,24 +698,24 @@ def _run(
     for table in tables:
         idle.put(table)
 
-    def work(job: Job) -> int:
+    def work(job: Job) -> tuple[int, int]:
         table = idle.get()
         try:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            return size
+            return found
         finally:
             idle.put(table)
 
     with ThreadPoolExecutor(num_threads, "bpetok-count") as pool:
-        waiting: deque[Future[int]] = deque()
+        waiting: deque[Future[tuple[int, int]]] = deque()
         try:
             for job in jobs:
                 waiting.append(pool.submit(work, job))
                 if len(waiting) > 3 * num_threads:  # no further ahead: texts wait in memory
-                    done(waiting.popleft().result())
+                    done(*waiting.popleft().result())
             while waiting:
-                done(waiting.popleft().result())
+                done(*waiting.popleft().result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -22,8 +22,8 @@ from typing import Any
 
 from bpetok._count import PieceCounts
 from bpetok.corpus import Corpus, Part, parquet, storage
-from bpetok.corpus.compression import split_suffix
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.compression import places, split_suffix
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, provenance_of
 from bpetok.counting import Progress, ProgressCallback, Sources, count, spans
 from bpetok.errors import BpetokError, CorpusError, FormatError, MissingExtraError, WorkerError
@@ -120,8 +120,8 @@ def count_on(
 def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
     """The shards of a corpus: each a corpus of its own. The same files give the same shards.
 
-    Small files that follow each other share a shard. A large file of JSON lines, or one that is compressed,
-    or a plain one behind a URL, is one shard.
+    Small files that follow each other share a shard. A large file is one shard if it is compressed, other
+    than JSON lines in several frames of Zstandard; or if it is one text behind a URL.
 
     Args:
         corpus: the files.
@@ -148,8 +148,9 @@ def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
 
 
 def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
-    if split_suffix(part.path)[0] == ".parquet":
-        ranges = []
+    suffix = split_suffix(part.path)[0]
+    ranges: list[tuple[int, int | None]] = []
+    if suffix == ".parquet":
         start = held = 0
         sizes = parquet.sizes(part.path)
         for group, n_bytes in enumerate(sizes, 1):
@@ -157,6 +158,9 @@ def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
             if held >= step or group == len(sizes):
                 ranges.append((start, group))
                 start, held = group, 0
+    elif suffix in LINES:
+        starts = places(part.path, step)
+        ranges += zip(starts, [*starts[1:], None], strict=True)
     elif cut and plain_size(part.path) is not None and part.weight == int(part.weight):
         with storage.open_raw(part.path) as file:
 
@@ -164,7 +168,7 @@ def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
                 file.seek(at)
                 return file.read(n)
 
-            ranges = list(spans(look, 0, size, step))
+            ranges += spans(look, 0, size, step)
     else:
         return [part]
     return [dataclasses.replace(part, start=start, end=end) for start, end in ranges]
