@@ -15,15 +15,15 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
-from bpetok.corpus import Corpus, Document
-from bpetok.corpus.compression import open_bytes
+from bpetok.corpus import Corpus, Document, Lines, jsonl
+from bpetok.corpus.compression import open_bytes, split_suffix
 from bpetok.corpus.fields import text_of
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import Pattern, resolve
@@ -31,6 +31,7 @@ from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 
 __all__ = [
+    "CountOptions",
     "CountTable",
     "Progress",
     "ProgressCallback",
@@ -38,6 +39,7 @@ __all__ = [
     "Totals",
     "count",
     "count_in_order",
+    "counts_of",
     "merge_files",
     "tally",
 ]
@@ -95,6 +97,17 @@ class Totals:
         return cls(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
 
 
+class CountOptions(TypedDict, total=False):
+    """What all that counts may be told about it, by the names that `count` has for them."""
+
+    field: str
+    num_threads: int | None
+    memory: int | None
+    temp: str | os.PathLike[str] | None
+    executor: Executor | Callable[[], Executor] | None
+    checkpoint: str | os.PathLike[str] | None
+
+
 def count(
     sources: Sources,
     *,
@@ -139,35 +152,44 @@ def count(
     >>> dict(count(["low lower", "lower"], pattern="gpt2"))
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
-    if executor is not None:
-        from bpetok.distributed import count_on
+    with _counted(
+        sources, pattern, field, num_threads, memory, temp, progress, executor, checkpoint
+    ) as counted:
+        return CountTable(counted.table(), counted.pattern, **counted.about())
 
-        return count_on(
-            executor,
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads or 1,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-    if checkpoint is not None:
-        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        table = counted.table()
-        return CountTable(
-            table,
-            counted.pattern,
-            n_texts=counted.n_texts,
-            n_bytes=counted.n_bytes,
-            provenance=provenance_of(counted.files),
-        )
+
+def counts_of(
+    sources: Sources | CountTable,
+    *,
+    pattern: str,
+    progress: ProgressCallback | None,
+    options: CountOptions,
+) -> CountTable:
+    """A table as it is, and anything else counted.
+
+    Raises:
+        TypeError: an option is none.
+        CorpusError, PatternError, SpillError, WorkerError: as in `count`.
+    """
+    check_options(options)
+    if isinstance(sources, CountTable):
+        return sources
+    return count(sources, pattern=pattern, progress=progress, **options)
+
+
+def check_options(options: CountOptions) -> None:
+    """See that a call that has nothing to count, perhaps, was not given anything unknown.
+
+    Raises:
+        TypeError: it was.
+    """
+    for name in options:
+        if name not in CountOptions.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
 
 
 def count_in_order(
-    sources: Sources, *, pattern: str, progress: ProgressCallback | None = None
+    sources: Sources, *, pattern: str, field: str = "text", progress: ProgressCallback | None = None
 ) -> tuple[CountTable, list[bytes]]:
     """As `count`, with the distinct pieces in the order in which the texts first have them.
 
@@ -181,7 +203,7 @@ def count_in_order(
     resolved = resolve(pattern)
     counts: Counter[bytes] = Counter()
     n_texts = n_bytes = 0
-    for document in documents(sources):
+    for document in documents(sources, field=field):
         data = as_utf8(document.text)
         try:
             pieces = split(data.decode(), resolved)
@@ -203,13 +225,8 @@ def tally(
     path: str | os.PathLike[str],
     *,
     pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int | None = None,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
-    executor: Executor | Callable[[], Executor] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    **options: Unpack[CountOptions],
 ) -> Totals:
     """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
 
@@ -217,13 +234,8 @@ def tally(
         sources: see `count`, also for all others.
         path: the file to write; it appears when it is complete.
         pattern: see `count`.
-        field: see `count`.
-        num_threads: see `count`.
-        memory: see `count`.
-        temp: see `count`.
         progress: see `count`.
-        executor: see `count`. The whole table is in memory then.
-        checkpoint: see `count`.
+        options: see `count`. With an executor, the whole table is in memory.
 
     Returns:
         What is in the file.
@@ -233,26 +245,10 @@ def tally(
         OSError: it cannot be written.
         CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
-    if executor is not None or checkpoint is not None:
-        counts = count(
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            executor=executor,
-            checkpoint=checkpoint,
+    with _counted(sources, pattern=pattern, progress=progress, **options) as counted:
+        return _write(
+            path, counted.records, counted.pattern, counted.n_pieces, counted.about(), counted.num_threads
         )
-        return save(counts, path)
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        about = {
-            "n_texts": counted.n_texts,
-            "n_bytes": counted.n_bytes,
-            "provenance": provenance_of(counted.files),
-        }
-        return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
 
 
 def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
@@ -330,14 +326,17 @@ class _Counted:
     pattern: str
     num_threads: int
     runs: Runs
-    files: list[str]
     in_memory: PieceCounts = dataclasses.field(default_factory=PieceCounts)
     n_texts: int = 0
     n_bytes: int = 0
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def n_pieces(self) -> int:
         return self.runs.n_pieces if self.runs else self.in_memory.n_pieces
+
+    def about(self) -> dict[str, Any]:
+        return {"n_texts": self.n_texts, "n_bytes": self.n_bytes, "provenance": self.provenance}
 
     def records(self, part: int) -> Records:
         """A part, in the order of the pieces' bytes."""
@@ -355,12 +354,15 @@ class _Counted:
 def _counted(
     sources: Sources,
     pattern: str,
-    field: str,
-    num_threads: int | None,
-    memory: int | None,
-    temp: str | os.PathLike[str] | None,
-    progress: ProgressCallback | None,
+    field: str = "text",
+    num_threads: int | None = None,
+    memory: int | None = None,
+    temp: str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Iterator[_Counted]:
+    """A run, with the parameters of `count`."""
     resolved = resolve(pattern)
     if resolved.scanner is None:
         compile_pattern(resolved.source)
@@ -368,32 +370,40 @@ def _counted(
         raise CorpusError(f"num_threads is {num_threads}: it must be at least 1, or None for all processors")
     if memory is not None and memory < MIN_MEMORY:
         raise CorpusError(f"memory is {memory} bytes: it must be at least {MIN_MEMORY} (128 MiB), or None")
-    files: list[str] = []
-    given, total = _inputs(sources, field, files, resolved.scanner)
+    if checkpoint is not None and executor is None:
+        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
     with Runs(None if temp is None else os.fspath(temp)) as runs:
-        counted = _Counted(resolved.source, num_threads or _processors(), runs, files)
-        limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
+        counted = _Counted(resolved.source, num_threads or _processors(), runs)
+        if executor is not None:
+            from bpetok.distributed import count_on
 
-        def jobs() -> Iterator[Job]:
-            for n_new, job in _jobs(given, resolved):
-                counted.n_texts += n_new
-                yield job
+            settings = {"num_threads": num_threads or 1, "memory": memory, "temp": temp}
+            table = count_on(executor, sources, pattern, field, settings, progress, checkpoint)
+            counted.in_memory, counted.provenance = table.table, table.provenance
+            counted.n_texts, counted.n_bytes = table.n_texts, table.n_bytes
+            yield counted
+            return
+        files: list[str] = []
+        given, total = _inputs(sources, field, files, resolved.scanner)
+        limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
         def relieve(table: PieceCounts) -> None:
             if limit is not None and table.outgrows(limit):
                 runs.spill(table)
 
-        def done(size: int) -> None:
+        def done(n_texts: int, size: int) -> None:
+            counted.n_texts += n_texts
             counted.n_bytes += size
             if progress is not None:
                 progress(Progress("count", counted.n_bytes, total, "bytes", "counting pieces"))
 
-        tables = _run(jobs(), counted.num_threads, relieve, done)
+        tables = _run(_jobs(given, resolved), counted.num_threads, relieve, done)
         if runs:
             while tables:
                 runs.spill(tables.pop())
         else:
             counted.in_memory = _sum(tables)
+        counted.provenance = provenance_of(files)
         yield counted
 
 
@@ -407,7 +417,20 @@ def documents(sources: Sources, *, field: str = "text") -> Iterator[Document]:
         CorpusError: a source is none, or cannot be read.
     """
     given, _ = _inputs(sources, field, [], None)
-    return cast("Iterator[Document]", given)  # without a scanner, each file is read as it is
+    for each in given:
+        if isinstance(each, _Lines):
+            yield from each.corpus.taken(each.lines, each.weight)
+        else:
+            yield cast("Document", each)  # without a scanner, no file is cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Some lines of a file of JSON lines, for a thread to parse."""
+
+    corpus: Corpus
+    weight: float
+    lines: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +444,7 @@ class _PlainFile:
     scanner: Scanner
 
 
-Input = Document | _PlainFile
+Input = Document | _Lines | _PlainFile
 
 
 def _inputs(
@@ -467,6 +490,9 @@ def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterato
         if scanner is not None and size is not None and cut and part.weight == int(part.weight):
             file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size, scanner)
             yield from [file] * int(part.weight)
+        elif split_suffix(part.path)[0] in LINES and part.weight:
+            for lines in jsonl.blocks(part.path, part.start, part.end, CHUNK):
+                yield _Lines(corpus, part.weight, lines)
         else:
             yield from dataclasses.replace(corpus, files=(part,))
 
@@ -505,17 +531,20 @@ def _each(
 
 # ---- documents to jobs ---------------------------------------------------------------------------------
 
-# What a thread does with a table at a time; returns how many bytes of text that was.
-Job = Callable[[PieceCounts], int]
+# What a thread does with a table at a time; returns how many texts began, and how many bytes that was.
+Job = Callable[[PieceCounts], tuple[int, int]]
 
 
-def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]:
-    """Jobs of about one chunk each, with how many texts each begins."""
+def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[Job]:
+    """Jobs of about one chunk each."""
     batch: list[Document] = []
     size = 0
     for each in given:
         if isinstance(each, _PlainFile):
             yield from _file(each)
+            continue
+        if isinstance(each, _Lines):
+            yield functools.partial(_count_lines, given=each, pattern=pattern)
             continue
         if pattern.scanner is not None and len(each.text) > 2 * CHUNK:
             yield from _long(each, pattern.scanner)
@@ -523,30 +552,20 @@ def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]
         batch.append(each)
         size += len(each.text)
         if size >= CHUNK or len(batch) >= CHUNK // 16:
-            yield len(batch), _short(batch, pattern)
+            yield functools.partial(_count_batch, batch=batch, pattern=pattern)
             batch, size = [], 0
     if batch:
-        yield len(batch), _short(batch, pattern)
+        yield functools.partial(_count_batch, batch=batch, pattern=pattern)
 
 
-def _short(batch: list[Document], pattern: Pattern) -> Job:
-    if pattern.scanner is None:
-        return functools.partial(_count_matches, batch=batch, source=pattern.source)
-    texts = [document.text for document in batch]
-    return functools.partial(_count_texts, scanner=pattern.scanner, texts=texts)
-
-
-def _long(document: Document, scanner: Scanner) -> Iterator[tuple[int, Job]]:
+def _long(document: Document, scanner: Scanner) -> Iterator[Job]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
     for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK):
-        yield (
-            int(start == 0),
-            functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end),
-        )
+        yield functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end)
 
 
-def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
+def _file(file: _PlainFile) -> Iterator[Job]:
     """A large file in parts, which the threads read themselves."""
     with open_bytes(file.path) as stream:
 
@@ -555,10 +574,7 @@ def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
             return stream.read(n)
 
         for start, end in spans(look, file.start, file.end, CHUNK):
-            yield (
-                int(start == 0),
-                functools.partial(_count_file, file=file, start=start, end=end),
-            )
+            yield functools.partial(_count_file, file=file, start=start, end=end)
 
 
 def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
@@ -608,22 +624,28 @@ def safe_cut(text: bytes, start: int) -> int:
     return len(text)
 
 
-def _count_texts(table: PieceCounts, scanner: Scanner, texts: list[str | bytes]) -> int:
-    return table.count_texts(scanner, texts)
+def _count_lines(table: PieceCounts, given: _Lines, pattern: Pattern) -> tuple[int, int]:
+    return _count_batch(table, list(given.corpus.taken(given.lines, given.weight)), pattern)
 
 
-def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> int:
-    return table.count_span(scanner, data, start, end)
+def _count_batch(table: PieceCounts, batch: list[Document], pattern: Pattern) -> tuple[int, int]:
+    if pattern.scanner is None:
+        return len(batch), _count_matches(table, batch, pattern.source)
+    return len(batch), table.count_texts(pattern.scanner, [document.text for document in batch])
 
 
-def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> int:
+def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> tuple[int, int]:
+    return int(start == 0), table.count_span(scanner, data, start, end)
+
+
+def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
     in_view = min(end + LOOKAHEAD, file.size)
     with open_bytes(file.path) as stream:
         stream.seek(start)
         data = stream.read(in_view - start)
     if len(data) < in_view - start:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
-    return table.count_span(file.scanner, data, 0, end - start)
+    return int(start == 0), table.count_span(file.scanner, data, 0, end - start)
 
 
 def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> int:
@@ -653,7 +675,7 @@ def _run(
     jobs: Iterator[Job],
     num_threads: int,
     relieve: Callable[[PieceCounts], None],
-    done: Callable[[int], None],
+    done: Callable[[int, int], None],
 ) -> list[PieceCounts]:
     """Do all jobs, with a table a thread.
 
@@ -661,14 +683,14 @@ def _run(
         jobs: what to do.
         num_threads: how many threads.
         relieve: called with a table after each job, in the thread.
-        done: called with the size of each job, in order.
+        done: called with what each job returns, in order.
     """
     if num_threads == 1:
         table = PieceCounts()
         for job in jobs:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            done(size)
+            done(*found)
         return [table]
 
     tables = [PieceCounts() for _ in range(num_threads)]
@@ -676,24 +698,24 @@ def _run(
     for table in tables:
         idle.put(table)
 
-    def work(job: Job) -> int:
+    def work(job: Job) -> tuple[int, int]:
         table = idle.get()
         try:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            return size
+            return found
         finally:
             idle.put(table)
 
     with ThreadPoolExecutor(num_threads, "bpetok-count") as pool:
-        waiting: deque[Future[int]] = deque()
+        waiting: deque[Future[tuple[int, int]]] = deque()
         try:
             for job in jobs:
                 waiting.append(pool.submit(work, job))
                 if len(waiting) > 3 * num_threads:  # no further ahead: texts wait in memory
-                    done(waiting.popleft().result())
+                    done(*waiting.popleft().result())
             while waiting:
-                done(waiting.popleft().result())
+                done(*waiting.popleft().result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

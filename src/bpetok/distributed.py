@@ -22,8 +22,8 @@ from typing import Any
 
 from bpetok._count import PieceCounts
 from bpetok.corpus import Corpus, Part, parquet, storage
-from bpetok.corpus.compression import split_suffix
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.compression import places, split_suffix
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, provenance_of
 from bpetok.counting import Progress, ProgressCallback, Sources, count, spans
 from bpetok.errors import BpetokError, CorpusError, FormatError, MissingExtraError, WorkerError
@@ -43,14 +43,11 @@ CONNECT = 5  # seconds to wait for a scheduler
 def count_on(
     executor: Executor | Callable[[], Executor],
     sources: Sources,
-    *,
-    pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int = 1,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
-    progress: ProgressCallback | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    pattern: str,
+    field: str,
+    settings: Mapping[str, Any],
+    progress: ProgressCallback | None,
+    checkpoint: str | os.PathLike[str] | None,
 ) -> CountTable:
     """Count files in the workers of an executor; `bpetok.count` calls this when it is given one.
 
@@ -62,9 +59,8 @@ def count_on(
             `bpetok.corpus.Corpus`. All workers must see the files under these names.
         pattern: as in `bpetok.count`, and so is `field`.
         field: see there.
-        num_threads: how many threads count in each worker.
-        memory: the bytes that each worker may take; None for any number.
-        temp: the workers' folder for counts that have no room.
+        settings: what else of `bpetok.count` holds in each worker: threads, memory, and the folder for counts
+            that have no room.
         progress: called after each shard, from the calling thread.
         checkpoint: a folder, made if need be, where the table of each shard is kept in a file of its own. Its
             name is a hash of the files' names, sizes and times of last change, the range, and all settings; a
@@ -81,7 +77,6 @@ def count_on(
         compile_pattern(resolved.source)
     corpus = _files(sources, field)
     shards = divide(corpus, cut=resolved.scanner is not None)
-    settings = {"pattern": pattern, "num_threads": num_threads, "memory": memory, "temp": temp}
     table, n_texts, n_bytes = PieceCounts(), 0, 0
 
     def take(counts: CountTable) -> None:
@@ -111,7 +106,8 @@ def count_on(
         take(counts)
 
     with _pool(executor) as pool:
-        _run(pool, todo, functools.partial(_count_shard, settings=settings), done, keep=folder is not None)
+        work = functools.partial(_count_shard, settings={**settings, "pattern": pattern})
+        _run(pool, todo, work, done, keep=folder is not None)
     return CountTable(
         table,
         resolved.source,
@@ -124,8 +120,8 @@ def count_on(
 def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
     """The shards of a corpus: each a corpus of its own. The same files give the same shards.
 
-    Small files that follow each other share a shard. A large file of JSON lines, or one that is compressed,
-    or a plain one behind a URL, is one shard.
+    Small files that follow each other share a shard. A large file is one shard if it is compressed, other
+    than JSON lines in several frames of Zstandard; or if it is one text behind a URL.
 
     Args:
         corpus: the files.
@@ -152,8 +148,9 @@ def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
 
 
 def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
-    if split_suffix(part.path)[0] == ".parquet":
-        ranges = []
+    suffix = split_suffix(part.path)[0]
+    ranges: list[tuple[int, int | None]] = []
+    if suffix == ".parquet":
         start = held = 0
         sizes = parquet.sizes(part.path)
         for group, n_bytes in enumerate(sizes, 1):
@@ -161,6 +158,9 @@ def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
             if held >= step or group == len(sizes):
                 ranges.append((start, group))
                 start, held = group, 0
+    elif suffix in LINES:
+        starts = places(part.path, step)
+        ranges += zip(starts, [*starts[1:], None], strict=True)
     elif cut and plain_size(part.path) is not None and part.weight == int(part.weight):
         with storage.open_raw(part.path) as file:
 
@@ -168,7 +168,7 @@ def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
                 file.seek(at)
                 return file.read(n)
 
-            ranges = list(spans(look, 0, size, step))
+            ranges += spans(look, 0, size, step)
     else:
         return [part]
     return [dataclasses.replace(part, start=start, end=end) for start, end in ranges]

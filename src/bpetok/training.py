@@ -5,17 +5,26 @@ and a `Tokenizer` behind it. `docs/training.md` states every rule; `bpetok.refer
 specification of the merges.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Unpack, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
 from bpetok.bytelevel import BYTE_OF, spell, unspell
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, count_in_order
+from bpetok.counting import (
+    CountOptions,
+    CountTable,
+    Progress,
+    ProgressCallback,
+    Sources,
+    Totals,
+    check_options,
+    count,
+    count_in_order,
+)
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.patterns import superwords
 from bpetok.tokenizer import Tokenizer
@@ -62,11 +71,9 @@ def train(
     superword_from: int | None = None,
     superword_words: int = 4,
     drop_scaffolds: float | None = None,
-    num_threads: int | None = None,
-    memory: int | None = None,
-    executor: Executor | Callable[[], Executor] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
+    **options: Unpack[CountOptions],
 ) -> Tokenizer:
     """Train a byte-level BPE tokenizer on a corpus.
 
@@ -93,11 +100,9 @@ def train(
         drop_scaffolds: leave out tokens that are made almost only on the way to whole pieces: in at least
             this share of their places, as 0.9. None for no such thing. The vocabulary then has tiktoken's
             semantics, *ranks*. With the tie break "bytes" only, and not together with superwords.
-        num_threads: how many threads count; None for as many as there are processors.
-        memory: the bytes that the process may take while it counts; see `bpetok.count`.
-        executor: count in its workers; see `bpetok.count`.
         progress: called now and then from the calling thread.
         name: what to call the tokenizer.
+        options: `field`, `num_threads`, `memory`, `temp`, `executor`, `checkpoint`: see `bpetok.count`.
 
     Returns:
         A tokenizer. When the corpus yields fewer tokens than asked for, `provenance["ended_early"]` says
@@ -115,27 +120,22 @@ def train(
     settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
     settings.check()
     check_variants(superword_from, drop_scaffolds, settings)
+    check_options(options)
     if superword_from is not None:
         pattern = superwords(pattern, superword_words)
     # No name for the counts here, so that `_train` can let them go.
     if tie_break == "minbpe":
-        if memory is not None or executor is not None:
+        field = options.pop("field", "text")
+        others = [name for name, given in options.items() if given is not None and name != "num_threads"]
+        if others:
             raise TrainingError(
                 'tie_break="minbpe" goes by the order of the texts, which are counted one after the other: '
-                "it takes neither memory nor executor"
+                f"it takes no {', '.join(others)}"
             )
-        return _train(
-            *count_in_order(sources, pattern=pattern, progress=progress), settings, None, None, progress, name
-        )
+        counted = count_in_order(sources, pattern=pattern, field=field, progress=progress)
+        return _train(*counted, settings, None, None, progress, name)
     return _train(
-        count(
-            sources,
-            pattern=pattern,
-            num_threads=num_threads,
-            memory=memory,
-            progress=progress,
-            executor=executor,
-        ),
+        count(sources, pattern=pattern, progress=progress, **options),
         None,
         settings,
         superword_from,

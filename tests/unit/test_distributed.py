@@ -72,6 +72,9 @@ def folder(tmp_path):
     lines = "".join(json.dumps({"text": words(5)}) + "\n" for _ in range(50))
     (folder / "lines.jsonl").write_text(lines)
     (folder / "packed.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    zstandard = pytest.importorskip("zstandard")
+    frames = [lines.encode()[at : at + 500] for at in range(0, len(lines), 500)]
+    (folder / "frames.jsonl.zst").write_bytes(b"".join(map(zstandard.compress, frames)))
     pyarrow = pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"text": [words(10) for _ in range(100)]})
@@ -96,12 +99,16 @@ class TestShards:
         ranges = {}
         for part in parts:
             ranges.setdefault(Path(part.path).name, []).append((part.start, part.end))
-        assert len(ranges) == 14
+        assert len(ranges) == 15
         for name, end in (("large.txt", (folder / "large.txt").stat().st_size), ("table.parquet", 10)):
             assert len(ranges[name]) > 3
             assert [start for start, _ in ranges[name]] == [0, *(end for _, end in ranges[name][:-1])]
             assert ranges[name][-1][1] == end
-        assert ranges["lines.jsonl"] == ranges["packed.jsonl.gz"] == [(0, None)]
+        assert ranges["packed.jsonl.gz"] == [(0, None)]
+        for name in ("lines.jsonl", "frames.jsonl.zst"):
+            assert len(ranges[name]) > 1
+            assert [start for start, _ in ranges[name]] == [0, *(end for _, end in ranges[name][:-1])]
+            assert ranges[name][-1][1] is None
         assert max(len(shard.files) for shard in shards) > 1
         assert distributed.divide(Corpus.find(folder), cut=True) == shards
 
@@ -122,6 +129,7 @@ class TestShards:
 
     def test_weights_and_samples(self, folder, tmp_path):
         weights = {f"{folder}/large.txt": 2, f"{folder}/*.parquet": 0.5, f"{folder}/lines.jsonl": 1.5}
+        weights |= {f"{folder}/frames.jsonl.zst": 2, f"{folder}/packed.jsonl.gz": 0}
         for corpus in (Corpus.find(weights), Corpus.find(folder, sample=0.3, seed=5)):
             assert_same(bpetok.count(corpus, executor=InPlace()), bpetok.count(corpus), tmp_path)
         plain = bpetok.count(folder / "large.txt")

@@ -10,28 +10,16 @@ from bpetok.cli import common, sources
 
 @click.command("tally")
 @click.argument("files", nargs=-1, metavar="FILES|-...", required=True)
-@click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")
+@common.output_option
 @common.pattern_option
-@common.counts_option
-@common.count_options
 @sources.options
-@common.field_option
 @common.force_option
 @common.json_option
 def command(
     files: tuple[str, ...],
     output: str,
     pattern: str | None,
-    from_counts: bool,
-    threads: int | None,
-    memory: int | None,
-    temp: str | None,
-    sample: float,
-    seed: int,
-    unique: bool,
-    dask: str | None,
-    checkpoint: str | None,
-    field: str,
+    given: sources.Given,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -49,25 +37,14 @@ def command(
     if output == "-":
         raise click.UsageError("counts cannot be written to standard output: name a file")
     common.check_output(output, force=force)
-    if from_counts:
-        sources.exclude_with_counts()
+    given.check()
     began = time.perf_counter()
-    if not from_counts:
-        corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)
-        with sources.workers(dask, checkpoint) as executor, progress.bar() as callback:
-            totals = counting.tally(
-                corpus,
-                output,
-                pattern=pattern or "cl100k",
-                num_threads=threads,
-                memory=memory,
-                temp=temp,
-                progress=callback,
-                executor=executor,
-                checkpoint=checkpoint,
-            )
+    if not given.from_counts:
+        corpus = given.find(files)
+        with given.counting() as options, progress.bar() as callback:
+            totals = counting.tally(corpus, output, pattern=pattern or "cl100k", progress=callback, **options)
     elif are_count_files(files, pattern):
-        totals = counting.merge_files(files, output, num_threads=threads)
+        totals = counting.merge_files(files, output, num_threads=given.threads)
     else:
         totals = counting.save(load(files, pattern), output)
     seconds = time.perf_counter() - began

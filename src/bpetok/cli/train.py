@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     "--vocab-size", type=int, required=True, metavar="N", help="Tokens, bytes and special tokens included."
 )
 @common.pattern_option
-@common.counts_option
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
@@ -34,17 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
 )
-@click.option(
-    "--min-frequency",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="Merge no pair that occurs less often.",
-)
-@click.option(
-    "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
-)
+@common.learning_options
 @click.option(
     "--superword-from",
     type=int,
@@ -91,10 +80,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --parity: in N merges in a row, give no language over twice its share.",
 )
-@common.count_options
-@sources.options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
-@common.field_option
+@sources.options
 @common.force_option
 @common.json_option
 def command(
@@ -102,7 +89,6 @@ def command(
     output: str,
     vocab_size: int,
     pattern: str | None,
-    from_counts: bool,
     specials: tuple[str, ...],
     file_format: str,
     tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"],
@@ -115,16 +101,8 @@ def command(
     dev: tuple[str, ...],
     global_merges: int,
     window: int,
-    threads: int | None,
-    memory: int | None,
-    temp: str | None,
-    sample: float,
-    seed: int,
-    unique: bool,
-    dask: str | None,
-    checkpoint: str | None,
     name: str | None,
-    field: str,
+    given: sources.Given,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -155,17 +133,16 @@ def command(
     check_variants(superword_from, drop_scaffolds, settings)
     corpora, dev_files = _by_language("--parity", parity), _by_language("--dev", dev)
     _check_usage(files, corpora, dev_files, global_merges or window)
-    if from_counts:
-        sources.exclude_with_counts()
+    given.check()
     if tie_break == "minbpe":
         common.exclude(
             "--tie-break minbpe",
             ("parity", "from_counts", "memory", "temp", "dask", "checkpoint"),
             "it goes by the order of the texts, which are counted one after the other",
         )
-    if superword_from is not None and not (from_counts and pattern is None):
+    if superword_from is not None and not (given.from_counts and pattern is None):
         pattern = superwords(pattern or "cl100k", superword_words)
-    options: dict[str, Any] = {
+    learning: dict[str, Any] = {
         "vocab_size": vocab_size,
         "special_tokens": specials,
         "tie_break": tie_break,
@@ -173,34 +150,23 @@ def command(
         "max_token_length": max_token_length,
         "name": name or (Path(output).stem if output != "-" else None),
     }
-    parallel = {language: Corpus.find(paths, field=field) for language, paths in dev_files.items()}
+    parallel = {language: Corpus.find(paths, field=given.field) for language, paths in dev_files.items()}
     every = corpora or {"": files}
     tables: dict[str, CountTable] = {}
     began = time.perf_counter()
     with progress.bar() as callback:
         order = None
-        if from_counts:
+        if given.from_counts:
             tables = {language: count_files.load(paths, pattern) for language, paths in every.items()}
         else:
-            found = {
-                language: sources.find(paths, field=field, sample=sample, seed=seed, unique=unique)
-                for language, paths in every.items()
-            }
+            found = {language: given.find(paths) for language, paths in every.items()}
             if tie_break == "minbpe":
                 tables[""], order = count_in_order(found[""], pattern=pattern or "cl100k", progress=callback)
             else:
-                with sources.workers(dask, checkpoint) as executor:
+                shown = None if corpora else callback  # which knows of one corpus
+                with given.counting() as options:
                     tables = {
-                        language: bpetok.count(
-                            corpus,
-                            pattern=pattern or "cl100k",
-                            num_threads=threads,
-                            memory=memory,
-                            temp=temp,
-                            progress=None if corpora else callback,  # which knows of one corpus
-                            executor=executor,
-                            checkpoint=checkpoint,
-                        )
+                        language: bpetok.count(corpus, pattern=pattern or "cl100k", progress=shown, **options)
                         for language, corpus in found.items()
                     }
         counts = functools.reduce(bpetok.CountTable.merge, tables.values())
@@ -211,9 +177,9 @@ def command(
                 global_merges=global_merges,
                 window=window,
                 pattern=counts.pattern,
-                num_threads=threads,
+                num_threads=given.threads,
                 progress=callback,
-                **options,
+                **learning,
             )
         else:
             tokenizer = bpetok.train_from_counts(
@@ -222,7 +188,7 @@ def command(
                 drop_scaffolds=drop_scaffolds,
                 order=order,
                 progress=callback,
-                **options,
+                **learning,
             )
     seconds = time.perf_counter() - began
     _save(tokenizer, output, file_format)
