@@ -48,8 +48,8 @@ cdef enum:
 # Kinds of characters; any other number is a kind, too.
 cdef enum:
     KIND_ANY = 0                # stands beside each kind
-    KIND_FIRST = 0xFFFFFFFE     # is not added to what is before it
-    KIND_ALONE = 0xFFFFFFFF     # is joined to nothing
+    KIND_FIRST = 0xFFFE         # is not added to what is before it
+    KIND_ALONE = 0xFFFF         # is joined to nothing
 
 ANY = KIND_ANY
 FIRST = KIND_FIRST
@@ -256,7 +256,7 @@ cdef class MergeLearner:
         elif len(byte_ids) != 256:
             raise ValueError(f"there are 256 bytes, and not {len(byte_ids)}")
         given = {*byte_ids, *reserved.values()}
-        if len(given) != len(byte_ids) + len(reserved) or max(given, default=0) >= next_id:
+        if len(given) != len(byte_ids) + len(reserved) or max(given, default=-1) >= next_id:
             raise ValueError(f"the ids of bytes, characters and reserved tokens must be distinct and below "
                              f"{next_id}")
         self.next_id = next_id

@@ -235,6 +235,8 @@ def make_learner(
         next_id=layout.next_id,
         new_tokens=settings.vocab_size - settings.least_vocab_size(),
         reserved={data: token for data, token in settings.reserved().items() if len(data) > 1},
+        taken=settings.taken(),
+        characters=layout.characters,
         ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
@@ -304,11 +306,13 @@ class Layout(NamedTuple):
         byte_ids: the id of each byte.
         specials: text to id of the special tokens that come first; empty where they come last.
         next_id: the id of the first token that a merge makes.
+        characters: the id and the kind of each character, where pieces begin as these; see `MergeLearner`.
     """
 
     byte_ids: list[int]
     specials: dict[str, int]
     next_id: int
+    characters: dict[str, tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -346,8 +350,8 @@ class Settings:
         least = self.least_vocab_size()
         if not least <= self.vocab_size <= MAX_VOCAB_SIZE:
             raise TrainingError(
-                f"vocab_size is {self.vocab_size}: it must be from {least} (256 single bytes and the special "
-                f"tokens) to {MAX_VOCAB_SIZE}"
+                f"vocab_size is {self.vocab_size}: it must be from {least} ({self.least_in_words()}) to "
+                f"{MAX_VOCAB_SIZE}"
             )
         if self.min_frequency < 0:
             raise TrainingError(f"min_frequency is {self.min_frequency}: it must not be negative")
@@ -382,6 +386,14 @@ class Settings:
     def least_vocab_size(self) -> int:
         """The number of ids that are given without a merge."""
         return 256 + len(self.special_tokens) - sum(len(data) == 1 for data in self.reserved())
+
+    def least_in_words(self) -> str:
+        """What these ids are for."""
+        return "256 single bytes and the special tokens"
+
+    def taken(self) -> list[bytes]:
+        """Tokens that no merge may make."""
+        return []
 
     def why_early(self, passed_over: bool) -> str:
         """In words, why no further merge was made."""
