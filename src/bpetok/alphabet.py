@@ -50,7 +50,8 @@ class Characters:
         Args:
             counts: code points with how often each occurs.
 
-        >>> Characters(character_coverage=0.9, required_characters="z").choose({97: 50, 99: 40, 98: 40, 100: 9})
+        >>> characters = Characters(character_coverage=0.9, required_characters="z")
+        >>> characters.choose({97: 50, 99: 40, 98: 40, 100: 9})
         ['a', 'b', 'c', 'z']
         """
         total, covered = sum(counts.values()), 0
@@ -68,17 +69,18 @@ class Characters:
         return kinds_of(alphabet, digits_alone=self.split_digits, scripts=self.split_by_script)
 
 
-# ISO 15924, as of Unicode 15.1. Hira and Kana count as Hani. Of the others, Zyyy (common) is a script as well,
-# and Zinh (inherited) goes with any.
+# ISO 15924, as of Unicode 15.1. Hira and Kana count as Hani. Zyyy (common) is a script as well, and Zinh
+# (inherited) goes with any.
 SCRIPTS = (
-    "Adlm Aghb Ahom Arab Armi Armn Avst Bali Bamu Bass Batk Beng Bhks Bopo Brah Brai Bugi Buhd Cakm Cans Cari "
-    "Cham Cher Chrs Copt Cpmn Cprt Cyrl Deva Diak Dogr Dsrt Dupl Egyp Elba Elym Ethi Geor Glag Gong Gonm Goth "
-    "Gran Grek Gujr Guru Hang Hani Hano Hatr Hebr Hira Hluw Hmng Hmnp Hung Ital Java Kali Kana Kawi Khar Khmr "
-    "Khoj Kits Knda Kthi Lana Laoo Latn Lepc Limb Lina Linb Lisu Lyci Lydi Mahj Maka Mand Mani Marc Medf Mend "
-    "Merc Mero Mlym Modi Mong Mroo Mtei Mult Mymr Nagm Nand Narb Nbat Newa Nkoo Nshu Ogam Olck Orkh Orya Osge "
-    "Osma Ougr Palm Pauc Perm Phag Phli Phlp Phnx Plrd Prti Rjng Rohg Runr Samr Sarb Saur Sgnw Shaw Shrd Sidd "
-    "Sind Sinh Sogd Sogo Sora Soyo Sund Sylo Syrc Tagb Takr Tale Talu Taml Tang Tavt Telu Tfng Tglg Thaa Thai "
-    "Tibt Tirh Tnsa Toto Ugar Vaii Vith Wara Wcho Xpeo Xsux Yezi Yiii Zanb Zyyy"
+    "Adlm Aghb Ahom Arab Armi Armn Avst Bali Bamu Bass Batk Beng Bhks Bopo Brah Brai Bugi Buhd Cakm "
+    "Cans Cari Cham Cher Chrs Copt Cpmn Cprt Cyrl Deva Diak Dogr Dsrt Dupl Egyp Elba Elym Ethi Geor "
+    "Glag Gong Gonm Goth Gran Grek Gujr Guru Hang Hani Hano Hatr Hebr Hira Hluw Hmng Hmnp Hung Ital "
+    "Java Kali Kana Kawi Khar Khmr Khoj Kits Knda Kthi Lana Laoo Latn Lepc Limb Lina Linb Lisu Lyci "
+    "Lydi Mahj Maka Mand Mani Marc Medf Mend Merc Mero Mlym Modi Mong Mroo Mtei Mult Mymr Nagm Nand "
+    "Narb Nbat Newa Nkoo Nshu Ogam Olck Orkh Orya Osge Osma Ougr Palm Pauc Perm Phag Phli Phlp Phnx "
+    "Plrd Prti Rjng Rohg Runr Samr Sarb Saur Sgnw Shaw Shrd Sidd Sind Sinh Sogd Sogo Sora Soyo Sund "
+    "Sylo Syrc Tagb Takr Tale Talu Taml Tang Tavt Telu Tfng Tglg Thaa Thai Tibt Tirh Tnsa Toto Ugar "
+    "Vaii Vith Wara Wcho Xpeo Xsux Yezi Yiii Zanb Zyyy"
 ).split()
 OTHER, WHITE_SPACE = len(SCRIPTS) + 1, len(SCRIPTS) + 2  # kinds beside those of the scripts
 

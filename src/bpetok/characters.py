@@ -49,8 +49,8 @@ class CharacterSettings(Settings):
 
     def least_in_words(self) -> str:
         return (
-            f"{len(self.special_tokens)} special tokens, 256 bytes and {len(self.alphabet)} characters, of which "
-            "a lower character_coverage takes fewer"
+            f"{len(self.special_tokens)} special tokens, 256 bytes and {len(self.alphabet)} characters, of "
+            "which a lower character_coverage takes fewer"
         )
 
     def why_early(self, passed_over: bool) -> str:

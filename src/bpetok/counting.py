@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bpetok._count import PieceCounts
-from bpetok._scan import Scanner, _last_cut, char_class
+from bpetok._scan import _last_cut, char_class
 from bpetok._text import as_utf8
 from bpetok.corpus import Corpus, Document, Lines, jsonl
 from bpetok.corpus.compression import open_bytes, split_suffix
@@ -26,7 +26,8 @@ from bpetok.corpus.fields import text_of
 from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
-from bpetok.patterns import Pattern, resolve
+from bpetok.patterns import METASPACE, WHOLE, Pattern, resolve
+from bpetok.preparation import NOTHING, Preparation
 from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 
@@ -112,6 +113,7 @@ def count(
     sources: Sources,
     *,
     pattern: str = "cl100k",
+    preparation: Preparation = NOTHING,
     field: str = "text",
     num_threads: int | None = None,
     memory: int | None = None,
@@ -131,6 +133,7 @@ def count(
             weights. In an iterable, str and bytes are texts, a `pathlib.Path` names files, a mapping is a row
             whose text is in a field, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
+        preparation: what is done to each text before it is cut.
         field: the field (JSON lines, rows) or column (Parquet) that holds the text; a `Corpus` has its own.
         num_threads: how many threads to use; None for as many as there are processors.
         memory: the bytes that the process may take while it counts; None for any number. Counts that have
@@ -153,15 +156,16 @@ def count(
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
     with _counted(
-        sources, pattern, field, num_threads, memory, temp, progress, executor, checkpoint
+        sources, pattern, preparation, field, num_threads, memory, temp, progress, executor, checkpoint
     ) as counted:
-        return CountTable(counted.table(), counted.pattern, **counted.about())
+        return CountTable(counted.table(), counted.pattern, preparation, **counted.about())
 
 
 def counts_of(
     sources: Sources | CountTable,
     *,
     pattern: str,
+    preparation: Preparation = NOTHING,
     progress: ProgressCallback | None,
     options: CountOptions,
 ) -> CountTable:
@@ -174,7 +178,7 @@ def counts_of(
     check_options(options)
     if isinstance(sources, CountTable):
         return sources
-    return count(sources, pattern=pattern, progress=progress, **options)
+    return count(sources, pattern=pattern, preparation=preparation, progress=progress, **options)
 
 
 def check_options(options: CountOptions) -> None:
@@ -189,7 +193,12 @@ def check_options(options: CountOptions) -> None:
 
 
 def count_in_order(
-    sources: Sources, *, pattern: str, field: str = "text", progress: ProgressCallback | None = None
+    sources: Sources,
+    *,
+    pattern: str,
+    preparation: Preparation = NOTHING,
+    field: str = "text",
+    progress: ProgressCallback | None = None,
 ) -> tuple[CountTable, list[bytes]]:
     """As `count`, with the distinct pieces in the order in which the texts first have them.
 
@@ -205,11 +214,8 @@ def count_in_order(
     n_texts = n_bytes = 0
     for document in documents(sources, field=field):
         data = as_utf8(document.text)
-        try:
-            pieces = split(data.decode(), resolved)
-        except UnicodeDecodeError as error:
-            raise CorpusError(f"{document.source}: byte {error.start} is not UTF-8: {error.reason}") from None
-        counts.update(piece.encode() for piece in pieces)
+        for stretch in preparation.stretches(decoded(document)):
+            counts.update(piece.encode() for piece in split(stretch, resolved))
         n_texts += 1
         n_bytes += len(data)
         if progress is not None:
@@ -217,7 +223,7 @@ def count_in_order(
     table = PieceCounts()
     for piece, n in counts.items():
         table.add(piece, n)
-    return CountTable(table, resolved.source, n_texts=n_texts, n_bytes=n_bytes), list(counts)
+    return CountTable(table, resolved.source, preparation, n_texts=n_texts, n_bytes=n_bytes), list(counts)
 
 
 def tally(
@@ -225,6 +231,7 @@ def tally(
     path: str | os.PathLike[str],
     *,
     pattern: str = "cl100k",
+    preparation: Preparation = NOTHING,
     progress: ProgressCallback | None = None,
     **options: Unpack[CountOptions],
 ) -> Totals:
@@ -234,6 +241,7 @@ def tally(
         sources: see `count`, also for all others.
         path: the file to write; it appears when it is complete.
         pattern: see `count`.
+        preparation: see `count`.
         progress: see `count`.
         options: see `count`. With an executor, the whole table is in memory.
 
@@ -245,10 +253,9 @@ def tally(
         OSError: it cannot be written.
         CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
-    with _counted(sources, pattern=pattern, progress=progress, **options) as counted:
-        return _write(
-            path, counted.records, counted.pattern, counted.n_pieces, counted.about(), counted.num_threads
-        )
+    with _counted(sources, pattern, preparation, progress=progress, **options) as counted:
+        kind = {"pattern": counted.pattern, "preparation": preparation}
+        return _write(path, counted.records, kind, counted.n_pieces, counted.about(), counted.num_threads)
 
 
 def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
@@ -289,13 +296,14 @@ def merge_files(
 
     n_pieces = sum(file.n_pieces for file in files)
     check_sum(n_pieces)
-    return _write(path, records, files[0].pattern, n_pieces, sum_up(files), num_threads or _processors())
+    kind = {"pattern": files[0].pattern, "preparation": files[0].preparation}
+    return _write(path, records, kind, n_pieces, sum_up(files), num_threads or _processors())
 
 
 def _write(
     path: str | os.PathLike[str],
     records: Callable[[int], Records],
-    pattern: str,
+    kind: dict[str, Any],
     n_pieces: int,
     about: dict[str, Any],
     num_threads: int,
@@ -312,8 +320,8 @@ def _write(
     def totals() -> dict[str, Any]:
         return {**about, "n_pieces": n_pieces, "n_distinct": sum(sizes)}
 
-    write_counts(path, sized, totals, pattern=pattern, num_threads=num_threads)
-    return Totals(pattern, about["n_texts"], about["n_bytes"], n_pieces, sum(sizes))
+    write_counts(path, sized, totals, **kind, num_threads=num_threads)
+    return Totals(kind["pattern"], about["n_texts"], about["n_bytes"], n_pieces, sum(sizes))
 
 
 # ---- a run ---------------------------------------------------------------------------------------------
@@ -354,6 +362,7 @@ class _Counted:
 def _counted(
     sources: Sources,
     pattern: str,
+    preparation: Preparation,
     field: str = "text",
     num_threads: int | None = None,
     memory: int | None = None,
@@ -377,14 +386,20 @@ def _counted(
         if executor is not None:
             from bpetok.distributed import count_on
 
-            settings = {"num_threads": num_threads or 1, "memory": memory, "temp": temp}
+            settings = {
+                "preparation": preparation,
+                "num_threads": num_threads or 1,
+                "memory": memory,
+                "temp": temp,
+            }
             table = count_on(executor, sources, pattern, field, settings, progress, checkpoint)
             counted.in_memory, counted.provenance = table.table, table.provenance
             counted.n_texts, counted.n_bytes = table.n_texts, table.n_bytes
             yield counted
             return
         files: list[str] = []
-        given, total = _inputs(sources, field, files, resolved.scanner)
+        way = Way(resolved, preparation)
+        given, total = _inputs(sources, field, files, cut=way.cuttable)
         limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
         def relieve(table: PieceCounts) -> None:
@@ -397,7 +412,7 @@ def _counted(
             if progress is not None:
                 progress(Progress("count", counted.n_bytes, total, "bytes", "counting pieces"))
 
-        tables = _run(_jobs(given, resolved), counted.num_threads, relieve, done)
+        tables = _run(_jobs(given, way), counted.num_threads, relieve, done)
         if runs:
             while tables:
                 runs.spill(tables.pop())
@@ -416,7 +431,7 @@ def documents(sources: Sources, *, field: str = "text") -> Iterator[Document]:
     Raises:
         CorpusError: a source is none, or cannot be read.
     """
-    given, _ = _inputs(sources, field, [], None)
+    given, _ = _inputs(sources, field, [], cut=False)
     for each in given:
         if isinstance(each, _Lines):
             yield from each.corpus.taken(each.lines, each.weight)
@@ -441,14 +456,13 @@ class _PlainFile:
     start: int
     end: int
     size: int  # of the whole file
-    scanner: Scanner
 
 
 Input = Document | _Lines | _PlainFile
 
 
 def _inputs(
-    sources: Sources, field: str, files: list[str], scanner: Scanner | None
+    sources: Sources, field: str, files: list[str], *, cut: bool
 ) -> tuple[Iterator[Input], int | None]:
     """What the caller gave, and how many bytes of text that is, where files tell.
 
@@ -456,12 +470,12 @@ def _inputs(
         sources: see `count`.
         field: see `count`.
         files: takes the names of all files.
-        scanner: what cuts large files; None where no text may be cut.
+        cut: whether large files that are one text may be read in parts.
     """
     if isinstance(sources, str | os.PathLike | Mapping):
         sources = Corpus.find(sources, field=field)
     if isinstance(sources, Corpus):
-        return _files(sources, files, scanner), _total(sources)
+        return _files(sources, files, cut), _total(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
@@ -473,11 +487,11 @@ def _inputs(
         if paths:
             corpus = Corpus.find(paths, field=field)
             if len(paths) == len(sources):
-                return _files(corpus, files, scanner), _total(corpus)
-    return _each(sources, field, files, scanner), None
+                return _files(corpus, files, cut), _total(corpus)
+    return _each(sources, field, files, cut), None
 
 
-def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterator[Input]:
+def _files(corpus: Corpus, files: list[str], cut: bool) -> Iterator[Input]:
     """The documents of files, and those large files that are one text to be taken whole."""
     if corpus.unique:
         files += [part.path for part in corpus.files]
@@ -486,9 +500,9 @@ def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterato
     for part in corpus.files:
         files.append(part.path)
         size = plain_size(part.path)
-        cut = part.end is not None or (size is not None and size > 2 * CHUNK)
-        if scanner is not None and size is not None and cut and part.weight == int(part.weight):
-            file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size, scanner)
+        large = part.end is not None or (size is not None and size > 2 * CHUNK)
+        if cut and size is not None and large and part.weight == int(part.weight):
+            file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size)
             yield from [file] * int(part.weight)
         elif split_suffix(part.path)[0] in LINES and part.weight:
             for lines in jsonl.blocks(part.path, part.start, part.end, CHUNK):
@@ -508,16 +522,14 @@ def _total(corpus: Corpus) -> int | None:
     return total
 
 
-def _each(
-    sources: Iterable[object], field: str, files: list[str], scanner: Scanner | None
-) -> Iterator[Input]:
+def _each(sources: Iterable[object], field: str, files: list[str], cut: bool) -> Iterator[Input]:
     for number, source in enumerate(sources, 1):
         if isinstance(source, str | bytes):
             yield Document(source, f"text {number}")
         elif isinstance(source, Document):
             yield source
         elif isinstance(source, os.PathLike):
-            yield from _files(Corpus.find(source, field=field), files, scanner)
+            yield from _files(Corpus.find(source, field=field), files, cut)
         elif isinstance(source, Mapping):
             text = text_of(source, field, f"row {number}")
             if text is not None:
@@ -535,37 +547,58 @@ def _each(
 Job = Callable[[PieceCounts], tuple[int, int]]
 
 
-def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[Job]:
+@dataclass(frozen=True)
+class Way:
+    """How texts are counted: what is done to them, and what cuts them then."""
+
+    pattern: Pattern
+    preparation: Preparation
+
+    @property
+    def cuttable(self) -> bool:
+        """Whether a text may be cut at the places of `cut`, and its parts be counted one by one."""
+        if self.pattern.scanner is None or self.pattern.source == WHOLE:
+            return False
+        return self.preparation.local if self.pattern.source == METASPACE else not self.preparation
+
+    def cut(self, seen: bytes) -> int:
+        """A place inside some bytes of a text where a piece is sure to end; 0 or their number for none."""
+        if self.pattern.source == METASPACE:
+            return max(seen.find(b" ", 1), 0)
+        return _last_cut(seen) or safe_cut(seen, 0)
+
+
+def _jobs(given: Iterable[Input], way: Way) -> Iterator[Job]:
     """Jobs of about one chunk each."""
     batch: list[Document] = []
     size = 0
     for each in given:
         if isinstance(each, _PlainFile):
-            yield from _file(each)
+            yield from _file(each, way)
             continue
         if isinstance(each, _Lines):
-            yield functools.partial(_count_lines, given=each, pattern=pattern)
+            yield functools.partial(_count_lines, given=each, way=way)
             continue
-        if pattern.scanner is not None and len(each.text) > 2 * CHUNK:
-            yield from _long(each, pattern.scanner)
+        if way.cuttable and len(each.text) > 2 * CHUNK:
+            yield from _long(each, way)
             continue
         batch.append(each)
         size += len(each.text)
         if size >= CHUNK or len(batch) >= CHUNK // 16:
-            yield functools.partial(_count_batch, batch=batch, pattern=pattern)
+            yield functools.partial(_count_batch, batch=batch, way=way)
             batch, size = [], 0
     if batch:
-        yield functools.partial(_count_batch, batch=batch, pattern=pattern)
+        yield functools.partial(_count_batch, batch=batch, way=way)
 
 
-def _long(document: Document, scanner: Scanner) -> Iterator[Job]:
+def _long(document: Document, way: Way) -> Iterator[Job]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
-    for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK):
-        yield functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end)
+    for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK, way.cut):
+        yield functools.partial(_count_span, way=way, document=document, data=data, start=start, end=end)
 
 
-def _file(file: _PlainFile) -> Iterator[Job]:
+def _file(file: _PlainFile, way: Way) -> Iterator[Job]:
     """A large file in parts, which the threads read themselves."""
     with open_bytes(file.path) as stream:
 
@@ -573,11 +606,13 @@ def _file(file: _PlainFile) -> Iterator[Job]:
             stream.seek(at)
             return stream.read(n)
 
-        for start, end in spans(look, file.start, file.end, CHUNK):
-            yield functools.partial(_count_file, file=file, start=start, end=end)
+        for start, end in spans(look, file.start, file.end, CHUNK, way.cut):
+            yield functools.partial(_count_file, way=way, file=file, start=start, end=end)
 
 
-def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+def spans(
+    look: Callable[[int, int], bytes], start: int, stop: int, step: int, cut: Callable[[bytes], int]
+) -> Iterator[tuple[int, int]]:
     """Spans of about `step` bytes between two places of a text, that meet where pieces end.
 
     Args:
@@ -585,12 +620,13 @@ def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -
         start: where the first begins.
         stop: where the last ends.
         step: the least length of any but the last.
+        cut: see `Way.cut`.
     """
     while start < stop:
         end, window = start + step, WINDOW
         while end + window < stop:
             seen = look(end, window)
-            found = _last_cut(seen) or safe_cut(seen, 0)
+            found = cut(seen)
             if 0 < found < len(seen):
                 end += found
                 break
@@ -624,48 +660,73 @@ def safe_cut(text: bytes, start: int) -> int:
     return len(text)
 
 
-def _count_lines(table: PieceCounts, given: _Lines, pattern: Pattern) -> tuple[int, int]:
-    return _count_batch(table, list(given.corpus.taken(given.lines, given.weight)), pattern)
+def _count_lines(table: PieceCounts, given: _Lines, way: Way) -> tuple[int, int]:
+    return _count_batch(table, list(given.corpus.taken(given.lines, given.weight)), way)
 
 
-def _count_batch(table: PieceCounts, batch: list[Document], pattern: Pattern) -> tuple[int, int]:
-    if pattern.scanner is None:
-        return len(batch), _count_matches(table, batch, pattern.source)
-    return len(batch), table.count_texts(pattern.scanner, [document.text for document in batch])
+def _count_batch(table: PieceCounts, batch: list[Document], way: Way) -> tuple[int, int]:
+    scanner, preparation = way.pattern.scanner, way.preparation
+    if scanner is not None and not preparation:
+        return len(batch), table.count_texts(scanner, [document.text for document in batch])
+    size = 0
+    matches: Counter[str] = Counter()
+    for document in batch:
+        text = decoded(document)
+        size += len(text) if text.isascii() else len(text.encode())
+        stretches = preparation.stretches(text)
+        if scanner is not None:
+            table.count_texts(scanner, stretches)
+            continue
+        for stretch in stretches:
+            matches.update(stretch[start:end] for start, end in match_spans(way.pattern.source, stretch))
+    for piece, n in matches.items():
+        table.add(piece.encode(), n)
+    return len(batch), size
 
 
-def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> tuple[int, int]:
-    return int(start == 0), table.count_span(scanner, data, start, end)
+def _count_span(
+    table: PieceCounts, way: Way, document: Document, data: bytes, start: int, end: int
+) -> tuple[int, int]:
+    if way.preparation:
+        return _count_part(table, way, Document(data[start:end], document.source), start)
+    return int(start == 0), table.count_span(way.pattern.scanner, data, start, end)
 
 
-def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
+def _count_file(table: PieceCounts, way: Way, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
     in_view = min(end + LOOKAHEAD, file.size)
     with open_bytes(file.path) as stream:
         stream.seek(start)
         data = stream.read(in_view - start)
     if len(data) < in_view - start:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
-    return int(start == 0), table.count_span(file.scanner, data, 0, end - start)
+    if way.preparation:
+        return _count_part(table, way, Document(data[: end - start], file.path), start)
+    return int(start == 0), table.count_span(way.pattern.scanner, data, 0, end - start)
 
 
-def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> int:
-    """Count with the `regex` package, which needs text."""
-    counts: Counter[str] = Counter()
-    size = 0
-    for document in batch:
-        data = as_utf8(document.text)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{document.source}: the bytes at offset {error.start} are not UTF-8 ({error.reason}): "
-                "convert the text to UTF-8, or use one of the named patterns, which take any bytes"
-            ) from error
-        counts.update(text[start:end] for start, end in match_spans(source, text))
-        size += len(data)
-    for piece, n in counts.items():
-        table.add(piece.encode(), n)
-    return size
+def _count_part(table: PieceCounts, way: Way, part: Document, start: int) -> tuple[int, int]:
+    """Count a part of a text that begins at some byte of it."""
+    table.count_texts(way.pattern.scanner, way.preparation.stretches(decoded(part, start), first=start == 0))
+    return int(start == 0), len(part.text)
+
+
+def decoded(document: Document, start: int = 0) -> str:
+    """A text as str.
+
+    Args:
+        document: a text, or a part of one.
+        start: where the part begins.
+
+    Raises:
+        CorpusError: it is not UTF-8.
+    """
+    try:
+        return as_utf8(document.text).decode()
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{document.source}: the bytes at offset {start + error.start} are not UTF-8 ({error.reason}): "
+            "convert the text to UTF-8; only the named patterns, without a normalizer, take any bytes"
+        ) from error
 
 
 # ---- jobs to a table -----------------------------------------------------------------------------------

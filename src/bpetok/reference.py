@@ -305,8 +305,8 @@ def train(
         n_merges: how many merges there shall be; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
             bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
-            are (these two differ in the ids of bytes; characters come in the order of code points), with "minbpe" the one that stands first in the
-            pieces, in the order of `counts`.
+            are (these two differ in the ids of bytes; characters come in the order of code points), with
+            "minbpe" the one that stands first in the pieces, in the order of `counts`.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
         start: the tokens of each piece at the beginning; None for single bytes.

@@ -33,7 +33,9 @@ few = st.text("ab\u00e9\u6f22 ", min_size=1, max_size=24).map(str.encode)
 runs = st.lists(st.tuples(st.sampled_from("a\u00e9\u6f22\U0001f600"), st.integers(1, 9)), max_size=4).map(
     lambda parts: "".join(char * n for char, n in parts).encode() or b"a"
 )
-broken = st.lists(st.sampled_from([b"a", b"\xc3", b"\xa9", b"\xc3\xa9", b"\xe6\xbc", b"\xa2", b"\xff"]), min_size=1)
+broken = st.lists(
+    st.sampled_from([b"a", b"\xc3", b"\xa9", b"\xc3\xa9", b"\xe6\xbc", b"\xa2", b"\xff"]), min_size=1
+)
 pieces = st.one_of(words, few, runs, broken.map(b"".join), st.binary(min_size=1, max_size=6))
 tables = st.dictionaries(pieces, st.one_of(st.integers(1, 4), st.integers(1, 2**40)), min_size=1, max_size=12)
 

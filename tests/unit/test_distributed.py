@@ -19,6 +19,10 @@ import bpetok
 from bpetok import counting, distributed
 from bpetok.corpus import Corpus
 from bpetok.errors import CorpusError, MissingExtraError, PatternError, WorkerError
+from bpetok.patterns import resolve
+from bpetok.preparation import NOTHING
+
+COMMON = counting.Way(resolve("gpt2"), NOTHING)
 
 
 class InPlace(Executor):
@@ -93,7 +97,7 @@ def assert_same(one, other, tmp_path):
 @pytest.mark.usefixtures("small")
 class TestShards:
     def test_every_part_is_in_one(self, folder):
-        shards = distributed.divide(Corpus.find(folder), cut=True)
+        shards = distributed.divide(Corpus.find(folder), COMMON.cut)
         parts = [part for shard in shards for part in shard.files]
         assert len(shards) > 20
         ranges = {}
@@ -110,13 +114,13 @@ class TestShards:
             assert [start for start, _ in ranges[name]] == [0, *(end for _, end in ranges[name][:-1])]
             assert ranges[name][-1][1] is None
         assert max(len(shard.files) for shard in shards) > 1
-        assert distributed.divide(Corpus.find(folder), cut=True) == shards
+        assert distributed.divide(Corpus.find(folder), COMMON.cut) == shards
 
     def test_no_cut_where_the_pattern_or_the_weight_forbids(self, folder):
         large = folder / "large.txt"
-        assert len(distributed.divide(Corpus.find(large), cut=False)) == 1
-        assert len(distributed.divide(Corpus.find({large: 1.5}), cut=True)) == 1
-        assert len(distributed.divide(Corpus.find({large: 2}), cut=True)) > 3
+        assert len(distributed.divide(Corpus.find(large), None)) == 1
+        assert len(distributed.divide(Corpus.find({large: 1.5}), COMMON.cut)) == 1
+        assert len(distributed.divide(Corpus.find({large: 2}), COMMON.cut)) > 3
 
     @pytest.mark.parametrize("pattern", ["cl100k", "gpt2", "o200k", r"\w+|\W"])
     def test_counts_are_those_of_one_process(self, folder, tmp_path, pattern):

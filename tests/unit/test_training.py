@@ -249,7 +249,7 @@ def test_minbpe_takes_what_comes_first_in_the_texts():
     assert (order, counts.n_texts, counts.n_bytes) == ([b"zy", b"ab"], 2, 10)
     trained = train_from_counts(counts, order=order, vocab_size=257, tie_break="minbpe")
     assert merges_of(trained) == [(b"z", b"y")]
-    with pytest.raises(CorpusError, match="text 2: byte 1 is not UTF-8"):
+    with pytest.raises(CorpusError, match="text 2: the bytes at offset 1 are not UTF-8"):
         train(["a", b"a\xff"], **settings)
 
 
