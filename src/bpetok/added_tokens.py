@@ -71,41 +71,36 @@ class Finder:
     """The places of some added tokens in a text: the leftmost first, of those at one place the longest.
 
     Args:
-        tokens: what to look for: for each spelling the token, and its place among the marks that say which
-            are looked for.
-        n_marks: how many marks there are.
+        tokens: what to look for: for each spelling the token, and its place among all special tokens.
     """
 
-    def __init__(self, tokens: Mapping[str, tuple[AddedToken, int]], n_marks: int) -> None:
+    def __init__(self, tokens: Mapping[str, tuple[AddedToken, int]]) -> None:
         self._specials = Specials({text: token.id for text, (token, _) in tokens.items()})
         self._tokens = [token for token, _ in tokens.values()]
         self._places = [place for _, place in tokens.values()]
-        self._plain = all(token.plain or token.normalized for token in self._tokens) and not any(
-            token.lstrip or token.rstrip or token.single_word for token in self._tokens
-        )
-        self._all = b"\1" * len(self._tokens)
+        #: Whether all are found just as they are spelled.
+        self.plain = not any(token.lstrip or token.rstrip or token.single_word for token in self._tokens)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def marks(self, mask: bytes) -> bytes:
-        """Of the marks of all tokens those of the tokens here."""
-        return bytes(mask[place] for place in self._places)
-
-    def parts(self, data: bytes, marks: bytes) -> Iterator[tuple[int, int, int]]:
+    def parts(self, data: bytes, mask: bytes) -> Iterator[tuple[int, int, int]]:
         """Cut a text, in UTF-8, into tokens and what is between them.
+
+        Args:
+            data: the text.
+            mask: a byte for each special token, nonzero where it is looked for.
 
         Yields:
             (id, start, end), with -1 for what is no token. Spans are never empty and follow one another;
             only where a token took white space in which another begins, that one begins before its end.
         """
-        find = self._specials.next
+        marks = bytes([mask[place] for place in self._places])
         at = done = 0
-        end = len(data)
-        while (found := find(data, at, marks)) is not None:
+        while (found := self._specials.next(data, at, marks)) is not None:
             start, stop, which = found
             at = stop
-            if not self._plain:
+            if not self.plain:
                 token = self._tokens[which]
                 if token.single_word and (_word_before(data, start) or _word_at(data, stop)):
                     continue
@@ -117,16 +112,14 @@ class Finder:
                 yield -1, done, start
             yield self._tokens[which].id, start, stop
             done = stop
-        if done != end:
-            yield -1, done, end
+        if done != len(data):
+            yield -1, done, len(data)
 
 
 _BEHIND = re.compile(
     rb"(?:[\t-\r ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80)*"
 )
-_SPACES = frozenset(
-    chr(cp).encode() for first, last in named("space") for cp in range(first, last + 1)
-)
+_SPACES = frozenset(chr(cp).encode() for first, last in named("space") for cp in range(first, last + 1))
 _WORD = re.compile(spell(named("rust_word")))
 
 

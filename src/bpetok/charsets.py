@@ -78,7 +78,5 @@ def spell(ranges: Ranges) -> str:
     """
     if not ranges:
         return r"[^\U00000000-\U0010ffff]"
-    parts = [
-        rf"\U{first:08x}" if first == last else rf"\U{first:08x}-\U{last:08x}" for first, last in ranges
-    ]
+    parts = [rf"\U{first:08x}" if first == last else rf"\U{first:08x}-\U{last:08x}" for first, last in ranges]
     return f"[{''.join(parts)}]"

@@ -11,7 +11,7 @@ from bpetok._text import as_utf8
 from bpetok.corpus.words import word_counts
 from bpetok.errors import CorpusError, FormatError
 from bpetok.patterns import resolve
-from bpetok.preparation import NOTHING, Preparation
+from bpetok.treatment import NOTHING, Treatment
 from bpetok.spilling import N_PARTS, Records, gather
 
 __all__ = ["CountTable", "check_same", "provenance_of", "sum_up"]
@@ -28,7 +28,7 @@ class CountTable(Mapping[bytes, int]):
 
     Attributes:
         pattern: the source of the split pattern that made the pieces.
-        preparation: what was done to the texts before.
+        treatment: what was done to the texts before.
         n_texts: how many texts were counted; 0 in a table of counts made elsewhere.
         n_bytes: how many bytes of UTF-8 they had; in a table of counts made elsewhere, the pieces' own.
         provenance: which versions counted ("counted_by") which files ("sources", the first thousand of
@@ -39,7 +39,7 @@ class CountTable(Mapping[bytes, int]):
         self,
         table: PieceCounts,
         pattern: str,
-        preparation: Preparation = NOTHING,
+        treatment: Treatment = NOTHING,
         *,
         n_texts: int,
         n_bytes: int,
@@ -47,7 +47,7 @@ class CountTable(Mapping[bytes, int]):
     ) -> None:
         self.table = table
         self.pattern = pattern
-        self.preparation = preparation
+        self.treatment = treatment
         self.n_texts = n_texts
         self.n_bytes = n_bytes
         self.provenance = dict(provenance_of([]) if provenance is None else provenance)
@@ -122,7 +122,7 @@ class CountTable(Mapping[bytes, int]):
         table.reserve(max(len(each) for each in tables))
         for each in tables:
             table.update(each.table)
-        return CountTable(table, tables[0].pattern, tables[0].preparation, **sum_up(tables))
+        return CountTable(table, tables[0].pattern, tables[0].treatment, **sum_up(tables))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file, which appears when it is complete. Equal tables of equal provenance
@@ -144,7 +144,7 @@ class CountTable(Mapping[bytes, int]):
             "n_distinct": len(self),
             "provenance": self.provenance,
         }
-        write_counts(path, records, lambda: totals, pattern=self.pattern, preparation=self.preparation)
+        write_counts(path, records, lambda: totals, pattern=self.pattern, treatment=self.treatment)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "CountTable":
@@ -168,7 +168,7 @@ class CountTable(Mapping[bytes, int]):
         return cls(
             table,
             file.pattern,
-            file.preparation,
+            file.treatment,
             n_texts=file.n_texts,
             n_bytes=file.n_bytes,
             provenance=file.provenance,
@@ -195,7 +195,7 @@ class CountTable(Mapping[bytes, int]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CountTable):
             return NotImplemented
-        same = (self.pattern, self.preparation) == (other.pattern, other.preparation)
+        same = (self.pattern, self.treatment) == (other.pattern, other.treatment)
         return same and self.table.equals(other.table)
 
     __hash__ = None  # type: ignore[assignment]
@@ -204,7 +204,7 @@ class CountTable(Mapping[bytes, int]):
         return f"<CountTable of {len(self)} distinct pieces, {self.n_pieces} in all>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        about = self.pattern, self.preparation, self.n_texts, self.n_bytes, self.provenance
+        about = self.pattern, self.treatment, self.n_texts, self.n_bytes, self.provenance
         return _rebuild, (*self.table.dump(), *about)
 
 
@@ -212,7 +212,7 @@ def _rebuild(
     records: bytes,
     n: int,
     pattern: str,
-    preparation: Preparation,
+    treatment: Treatment,
     n_texts: int,
     n_bytes: int,
     provenance: dict[str, Any],
@@ -220,7 +220,7 @@ def _rebuild(
     table = PieceCounts()
     table.reserve(n)
     table.load(records)
-    return CountTable(table, pattern, preparation, n_texts=n_texts, n_bytes=n_bytes, provenance=provenance)
+    return CountTable(table, pattern, treatment, n_texts=n_texts, n_bytes=n_bytes, provenance=provenance)
 
 
 # ---- what tables and files have in common -----------------------------------------------------------------
@@ -255,7 +255,7 @@ def check_same(tables: Iterable[Any]) -> None:
             f"counts made with different patterns cannot be added up: {one!r} and {other!r}; "
             "count all corpora with the same pattern"
         )
-    if len({table.preparation for table in tables}) > 1:
+    if len({table.treatment for table in tables}) > 1:
         raise CorpusError(
             "counts of texts that went through different normalizers, or were cut at different symbols, cannot "
             "be added up: count all corpora in the same way"

@@ -27,7 +27,7 @@ from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import METASPACE, WHOLE, Pattern, resolve
-from bpetok.preparation import NOTHING, Preparation
+from bpetok.treatment import NOTHING, Treatment
 from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 
@@ -113,7 +113,7 @@ def count(
     sources: Sources,
     *,
     pattern: str = "cl100k",
-    preparation: Preparation = NOTHING,
+    treatment: Treatment = NOTHING,
     field: str = "text",
     num_threads: int | None = None,
     memory: int | None = None,
@@ -133,7 +133,7 @@ def count(
             weights. In an iterable, str and bytes are texts, a `pathlib.Path` names files, a mapping is a row
             whose text is in a field, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
-        preparation: what is done to each text before it is cut.
+        treatment: what is done to each text before it is cut.
         field: the field (JSON lines, rows) or column (Parquet) that holds the text; a `Corpus` has its own.
         num_threads: how many threads to use; None for as many as there are processors.
         memory: the bytes that the process may take while it counts; None for any number. Counts that have
@@ -156,16 +156,16 @@ def count(
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
     with _counted(
-        sources, pattern, preparation, field, num_threads, memory, temp, progress, executor, checkpoint
+        sources, pattern, treatment, field, num_threads, memory, temp, progress, executor, checkpoint
     ) as counted:
-        return CountTable(counted.table(), counted.pattern, preparation, **counted.about())
+        return CountTable(counted.table(), counted.pattern, treatment, **counted.about())
 
 
 def counts_of(
     sources: Sources | CountTable,
     *,
     pattern: str,
-    preparation: Preparation = NOTHING,
+    treatment: Treatment = NOTHING,
     progress: ProgressCallback | None,
     options: CountOptions,
 ) -> CountTable:
@@ -178,7 +178,7 @@ def counts_of(
     check_options(options)
     if isinstance(sources, CountTable):
         return sources
-    return count(sources, pattern=pattern, preparation=preparation, progress=progress, **options)
+    return count(sources, pattern=pattern, treatment=treatment, progress=progress, **options)
 
 
 def check_options(options: CountOptions) -> None:
@@ -196,7 +196,7 @@ def count_in_order(
     sources: Sources,
     *,
     pattern: str,
-    preparation: Preparation = NOTHING,
+    treatment: Treatment = NOTHING,
     field: str = "text",
     progress: ProgressCallback | None = None,
 ) -> tuple[CountTable, list[bytes]]:
@@ -214,7 +214,7 @@ def count_in_order(
     n_texts = n_bytes = 0
     for document in documents(sources, field=field):
         data = as_utf8(document.text)
-        for stretch in preparation.stretches(decoded(document)):
+        for stretch in treatment.stretches(decoded(document)):
             counts.update(piece.encode() for piece in split(stretch, resolved))
         n_texts += 1
         n_bytes += len(data)
@@ -223,7 +223,7 @@ def count_in_order(
     table = PieceCounts()
     for piece, n in counts.items():
         table.add(piece, n)
-    return CountTable(table, resolved.source, preparation, n_texts=n_texts, n_bytes=n_bytes), list(counts)
+    return CountTable(table, resolved.source, treatment, n_texts=n_texts, n_bytes=n_bytes), list(counts)
 
 
 def tally(
@@ -231,7 +231,7 @@ def tally(
     path: str | os.PathLike[str],
     *,
     pattern: str = "cl100k",
-    preparation: Preparation = NOTHING,
+    treatment: Treatment = NOTHING,
     progress: ProgressCallback | None = None,
     **options: Unpack[CountOptions],
 ) -> Totals:
@@ -241,7 +241,7 @@ def tally(
         sources: see `count`, also for all others.
         path: the file to write; it appears when it is complete.
         pattern: see `count`.
-        preparation: see `count`.
+        treatment: see `count`.
         progress: see `count`.
         options: see `count`. With an executor, the whole table is in memory.
 
@@ -253,8 +253,8 @@ def tally(
         OSError: it cannot be written.
         CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
-    with _counted(sources, pattern, preparation, progress=progress, **options) as counted:
-        kind = {"pattern": counted.pattern, "preparation": preparation}
+    with _counted(sources, pattern, treatment, progress=progress, **options) as counted:
+        kind = {"pattern": counted.pattern, "treatment": treatment}
         return _write(path, counted.records, kind, counted.n_pieces, counted.about(), counted.num_threads)
 
 
@@ -296,7 +296,7 @@ def merge_files(
 
     n_pieces = sum(file.n_pieces for file in files)
     check_sum(n_pieces)
-    kind = {"pattern": files[0].pattern, "preparation": files[0].preparation}
+    kind = {"pattern": files[0].pattern, "treatment": files[0].treatment}
     return _write(path, records, kind, n_pieces, sum_up(files), num_threads or _processors())
 
 
@@ -362,7 +362,7 @@ class _Counted:
 def _counted(
     sources: Sources,
     pattern: str,
-    preparation: Preparation,
+    treatment: Treatment,
     field: str = "text",
     num_threads: int | None = None,
     memory: int | None = None,
@@ -387,7 +387,7 @@ def _counted(
             from bpetok.distributed import count_on
 
             settings = {
-                "preparation": preparation,
+                "treatment": treatment,
                 "num_threads": num_threads or 1,
                 "memory": memory,
                 "temp": temp,
@@ -398,7 +398,7 @@ def _counted(
             yield counted
             return
         files: list[str] = []
-        way = Way(resolved, preparation)
+        way = Way(resolved, treatment)
         given, total = _inputs(sources, field, files, cut=way.cuttable)
         limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
@@ -552,14 +552,14 @@ class Way:
     """How texts are counted: what is done to them, and what cuts them then."""
 
     pattern: Pattern
-    preparation: Preparation
+    treatment: Treatment
 
     @property
     def cuttable(self) -> bool:
         """Whether a text may be cut at the places of `cut`, and its parts be counted one by one."""
         if self.pattern.scanner is None or self.pattern.source == WHOLE:
             return False
-        return self.preparation.local if self.pattern.source == METASPACE else not self.preparation
+        return self.treatment.local if self.pattern.source == METASPACE else not self.treatment
 
     def cut(self, seen: bytes) -> int:
         """A place inside some bytes of a text where a piece is sure to end; 0 or their number for none."""
@@ -665,15 +665,15 @@ def _count_lines(table: PieceCounts, given: _Lines, way: Way) -> tuple[int, int]
 
 
 def _count_batch(table: PieceCounts, batch: list[Document], way: Way) -> tuple[int, int]:
-    scanner, preparation = way.pattern.scanner, way.preparation
-    if scanner is not None and not preparation:
+    scanner, treatment = way.pattern.scanner, way.treatment
+    if scanner is not None and not treatment:
         return len(batch), table.count_texts(scanner, [document.text for document in batch])
     size = 0
     matches: Counter[str] = Counter()
     for document in batch:
         text = decoded(document)
         size += len(text) if text.isascii() else len(text.encode())
-        stretches = preparation.stretches(text)
+        stretches = treatment.stretches(text)
         if scanner is not None:
             table.count_texts(scanner, stretches)
             continue
@@ -687,7 +687,7 @@ def _count_batch(table: PieceCounts, batch: list[Document], way: Way) -> tuple[i
 def _count_span(
     table: PieceCounts, way: Way, document: Document, data: bytes, start: int, end: int
 ) -> tuple[int, int]:
-    if way.preparation:
+    if way.treatment:
         return _count_part(table, way, Document(data[start:end], document.source), start)
     return int(start == 0), table.count_span(way.pattern.scanner, data, start, end)
 
@@ -699,14 +699,14 @@ def _count_file(table: PieceCounts, way: Way, file: _PlainFile, start: int, end:
         data = stream.read(in_view - start)
     if len(data) < in_view - start:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
-    if way.preparation:
+    if way.treatment:
         return _count_part(table, way, Document(data[: end - start], file.path), start)
     return int(start == 0), table.count_span(way.pattern.scanner, data, 0, end - start)
 
 
 def _count_part(table: PieceCounts, way: Way, part: Document, start: int) -> tuple[int, int]:
     """Count a part of a text that begins at some byte of it."""
-    table.count_texts(way.pattern.scanner, way.preparation.stretches(decoded(part, start), first=start == 0))
+    table.count_texts(way.pattern.scanner, way.treatment.stretches(decoded(part, start), first=start == 0))
     return int(start == 0), len(part.text)
 
 

@@ -306,7 +306,9 @@ def _steps_from(specs: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
 def _from(spec: Mapping[str, Any]) -> Any:
     kind = spec.get("type") if isinstance(spec, Mapping) else None
     if not isinstance(kind, str) or kind not in _READERS:
-        raise PreparationError(f"a decoder of type {str(kind)[:60]!r} is not known: {', '.join(_READERS)} are")
+        raise PreparationError(
+            f"a decoder of type {str(kind)[:60]!r} is not known: {', '.join(_READERS)} are"
+        )
     parts, make = _READERS[kind]
     for key, wanted in parts.items():
         if type(spec.get(key)) is not wanted:

@@ -59,7 +59,7 @@ def count_on(
             `bpetok.corpus.Corpus`. All workers must see the files under these names.
         pattern: as in `bpetok.count`, and so is `field`.
         field: see there.
-        settings: what else of `bpetok.count` holds in each worker: the preparation of texts, threads, memory,
+        settings: what else of `bpetok.count` holds in each worker: the treatment of texts, threads, memory,
             and the folder for counts that have no room.
         progress: called after each shard, from the calling thread.
         checkpoint: a folder, made if need be, where the table of each shard is kept in a file of its own. Its
@@ -76,7 +76,7 @@ def count_on(
     if resolved.scanner is None:
         compile_pattern(resolved.source)
     corpus = _files(sources, field)
-    way = Way(resolved, settings["preparation"])
+    way = Way(resolved, settings["treatment"])
     shards = divide(corpus, way.cut if way.cuttable else None)
     table, n_texts, n_bytes = PieceCounts(), 0, 0
 
@@ -112,7 +112,7 @@ def count_on(
     return CountTable(
         table,
         resolved.source,
-        way.preparation,
+        way.treatment,
         n_texts=n_texts,
         n_bytes=n_bytes,
         provenance=provenance_of(part.path for part in corpus.files),
@@ -276,7 +276,7 @@ def _names(shards: list[Corpus], way: Way) -> Iterator[tuple[str, Corpus]]:
         about = {
             "version": 1,  # to be raised when the same texts give other pieces
             "pattern": way.pattern.source,
-            **way.preparation.spec(),
+            **way.treatment.spec(),
             "field": shard.field,
             "seed": shard.seed,
             "files": [[identity(part.path), part.weight, part.start, part.end] for part in shard.files],

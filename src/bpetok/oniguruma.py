@@ -155,8 +155,12 @@ class _Parser:
                 suffix = "?"
             elif not sign.startswith("{") and self.take("+"):
                 suffix = "+"
-            node = _Node(f"(?:{node.source}){sign}{suffix}" if _is_compound(node.source) else
-                         f"{node.source}{sign}{suffix}", node.least * least)
+            node = _Node(
+                f"(?:{node.source}){sign}{suffix}"
+                if _is_compound(node.source)
+                else f"{node.source}{sign}{suffix}",
+                node.least * least,
+            )
             if _QUANTIFIER.match(self.source, self.at):
                 node = _Node(f"(?:{node.source})", node.least)
         return node

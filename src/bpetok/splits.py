@@ -118,7 +118,9 @@ class Splits:
             return None
         step = self.steps[0]
         if isinstance(step, ByteLevel):
-            return Native("", "", " " if step.add_prefix_space else "", False, GPT2 if step.use_regex else WHOLE)
+            return Native(
+                "", "", " " if step.add_prefix_space else "", False, GPT2 if step.use_regex else WHOLE
+            )
         if isinstance(step, Metaspace) and step.plain:
             never = step.prepend_scheme == "never"
             return Native(

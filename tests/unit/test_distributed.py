@@ -20,7 +20,7 @@ from bpetok import counting, distributed
 from bpetok.corpus import Corpus
 from bpetok.errors import CorpusError, MissingExtraError, PatternError, WorkerError
 from bpetok.patterns import resolve
-from bpetok.preparation import NOTHING
+from bpetok.treatment import NOTHING
 
 COMMON = counting.Way(resolve("gpt2"), NOTHING)
 

@@ -19,9 +19,7 @@ from pathlib import Path
 
 TARGET = Path(__file__).parent.with_name("unicode_data.py")
 EVERY = [cp for cp in range(0x110000) if not 0xD800 <= cp < 0xE000]
-CATEGORIES = (
-    "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
-)
+CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
 SCRIPTS = "Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Katakana Latin Thai".split()
 # Of one base, and of marks on it that stand as far apart as possible: what is put between them is a mark
 # for a normal form, and moves, only if it has a combining class.

@@ -30,7 +30,7 @@ from bpetok._count import PieceCounts
 from bpetok.errors import FormatError, PreparationError
 from bpetok.formats.atomic import write_stream
 from bpetok.formats.checks import check_pattern, field, parse_json
-from bpetok.preparation import NOTHING, Preparation
+from bpetok.treatment import NOTHING, Treatment
 from bpetok.spilling import MAX_COUNT, N_PARTS, Records
 
 __all__ = ["CountFile", "is_count_file", "write_counts"]
@@ -60,7 +60,7 @@ def write_counts(
     totals: Callable[[], dict[str, Any]],
     *,
     pattern: str,
-    preparation: Preparation = NOTHING,
+    treatment: Treatment = NOTHING,
     num_threads: int = 1,
 ) -> None:
     """Write a count table; the file appears when it is complete.
@@ -70,7 +70,7 @@ def write_counts(
         records: gives a part, in the order of the pieces' bytes; called from several threads.
         totals: gives n_texts, n_bytes, n_pieces, n_distinct and provenance, when all parts are written.
         pattern: the source of the split pattern.
-        preparation: what was done to the texts before.
+        treatment: what was done to the texts before.
         num_threads: how many threads make and pack parts.
     """
 
@@ -79,7 +79,7 @@ def write_counts(
 
     with write_stream(path) as file:
         file.write(MAGIC + VERSION)
-        kind = {"pattern": pattern, "normalizer": None} | preparation.spec()
+        kind = {"pattern": pattern, "normalizer": None} | treatment.spec()
         _write_json(file, {**kind, "hash": _hash(kind), "parts": N_PARTS})
         for block in _each(pack, num_threads):
             file.writelines(block)
@@ -119,7 +119,7 @@ class CountFile:
     Attributes:
         path: the file.
         pattern: the source of the split pattern.
-        preparation: what was done to the texts before.
+        treatment: what was done to the texts before.
         n_texts, n_bytes, n_pieces, n_distinct: the totals of the table.
         provenance: what was counted, and by which version.
 
@@ -166,7 +166,7 @@ class CountFile:
             raise self._damaged("its head contradicts itself")
         done = {key: kind[key] for key in kind.keys() - {"pattern"} if kind[key] is not None}
         try:
-            self.preparation = Preparation.from_spec(done)
+            self.treatment = Treatment.from_spec(done)
         except PreparationError as error:
             raise FormatError(
                 f"{self.path}: its texts went through {done!r}, which this bpetok does not know ({error}): "
