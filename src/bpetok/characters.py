@@ -4,33 +4,69 @@
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from bpetok.added_tokens import AddedToken
 from bpetok.alphabet import Characters
-from bpetok.counting import CountTable, ProgressCallback
-from bpetok.training import Layout, Learned, Settings, advance, make_learner, merges_of
+from bpetok.counting import CountTable
+from bpetok.decoding import SentencePiece
+from bpetok.training import Layout, Learned, Settings, TieBreak
+from bpetok.treatment import Treatment
+from bpetok.vocabulary import Vocabulary
 
-__all__ = ["CharacterSettings", "learn_characters"]
+__all__ = ["CharacterSettings"]
+
+MARKS = ("<unk>", "<s>", "</s>")  # ids 0, 1 and 2
 
 
 @dataclass(frozen=True)
 class CharacterSettings(Settings):
     """What to make of a corpus, when tokens are made of characters.
 
+    Ids are laid out as by SentencePiece: `<unk>`, `<s>`, `</s>`, the other special tokens and the symbols of the
+    user, the bytes, what merges make, in their order, and the alphabet, the most frequent character first.
+
     Attributes:
+        special_tokens: all of these texts.
         max_token_length: the most characters of a token.
         characters: how characters are chosen and kept apart.
-        alphabet: those that were chosen, in the order of their ids; filled in by `learn_characters`.
+        alphabet: those that were chosen, in the order of their ids; `for_counts` fills them in.
     """
+
+    unit: ClassVar[Literal["bytes", "characters"]] = "characters"
 
     characters: Characters = field(default_factory=Characters)
     alphabet: tuple[str, ...] = ()
 
-    def check(self) -> None:
-        super().check()
-        self.characters.check()
+    @classmethod
+    def of(
+        cls,
+        vocab_size: int,
+        special_tokens: tuple[str, ...],
+        tie_break: TieBreak,
+        min_frequency: int,
+        characters: Characters,
+    ) -> "CharacterSettings":
+        """Settings as `train` is given them."""
+        characters.check()
+        found = (*MARKS, *special_tokens, *characters.user_defined_symbols)
+        return cls(vocab_size, found, tie_break, min_frequency, characters.max_piece_length, characters)
+
+    def for_counts(self, counts: CountTable) -> "CharacterSettings":
+        """The settings with an alphabet.
+
+        Raises:
+            TrainingError: `vocab_size` has no room for it.
+        """
+        alphabet = self.characters.choose(counts.table.characters())
+        settings = dataclasses.replace(self, alphabet=tuple(alphabet))
+        settings.check()
+        return settings
 
     def reserved(self) -> dict[bytes, int]:
         return {}
@@ -44,6 +80,43 @@ class CharacterSettings(Settings):
         alphabet = {char: (at, kinds[char]) for at, char in enumerate(sorted(kinds))}
         return Layout([], {}, len(alphabet), alphabet)
 
+    def collect(
+        self,
+        pairs: npt.NDArray[np.uint32],
+        ids: npt.NDArray[np.uint32],
+        counts: npt.NDArray[np.int64],
+        made: Iterable[bytes],
+        ended_early: str | None,
+    ) -> Learned:
+        """Merges with the tokens they make and the alphabet, by their final ids. The bytes are left out."""
+        first = len(self.special_tokens) + 256
+        final = np.empty(len(self.alphabet) + len(ids), np.uint32)  # by the id while learning
+        final[ids] = first + np.arange(len(ids))
+        final[: len(self.alphabet)] = first + len(ids) + np.argsort(self.alphabet)
+        tokens = dict(zip(final[ids].tolist(), made, strict=True))
+        tokens |= {token: char.encode() for token, char in enumerate(self.alphabet, first + len(ids))}
+        specials = {text: token for token, text in enumerate(self.special_tokens)}
+        return Learned(final[pairs], final[ids], counts, tokens, specials, ended_early)
+
+    def vocabulary(self, learned: Learned) -> Vocabulary:
+        n = len(self.special_tokens)
+        return Vocabulary.from_characters(
+            learned.tokens,
+            merges=learned.pairs,
+            special_tokens=learned.special_tokens,
+            byte_tokens=range(n, n + 256),
+            unknown=0,
+        )
+
+    def around(self, treatment: Treatment) -> dict[str, Any]:
+        ids = {text: token for token, text in enumerate(self.special_tokens)}
+        symbols = [AddedToken(text, ids[text], special=False) for text in treatment.symbols]
+        return {
+            "normalizer": treatment.normalizer,
+            "added_tokens": symbols,
+            "decoder": SentencePiece(prefix=treatment.prefix),
+        }
+
     def least_vocab_size(self) -> int:
         return len(self.special_tokens) + 256 + len(self.alphabet)
 
@@ -55,47 +128,3 @@ class CharacterSettings(Settings):
 
     def why_early(self, passed_over: bool) -> str:
         return super().why_early(False) + (" and may be one token" if passed_over else "")
-
-
-def learn_characters(
-    counts: CountTable,
-    settings: CharacterSettings,
-    order: list[bytes] | None = None,
-    progress: ProgressCallback | None = None,
-) -> Learned:
-    """Choose an alphabet and learn merges of its characters.
-
-    The ids are laid out as by SentencePiece: special tokens, bytes, what merges make, in their order, and the
-    alphabet, the most frequent character first. The bytes are not among the tokens that come back.
-
-    Args:
-        counts: the pieces.
-        settings: checked.
-        order: see `training.make_learner`.
-        progress: see `training.learn`.
-
-    Raises:
-        TrainingError: `vocab_size` has no room for the alphabet, or the counts are too large together.
-        CorpusError: there are no counts.
-    """
-    alphabet = settings.characters.choose(counts.table.characters())
-    settings = dataclasses.replace(settings, alphabet=tuple(alphabet))
-    settings.check()
-    learner = make_learner(counts, settings, order=order)
-    del counts
-    advance(learner, progress)
-    pairs, ids, pair_counts = merges_of(learner)
-    first = len(settings.special_tokens) + 256
-    final = np.empty(len(alphabet) + len(ids), np.uint32)  # by the id while learning
-    final[ids] = first + np.arange(len(ids))
-    final[: len(alphabet)] = first + len(ids) + np.argsort(alphabet)
-    tokens = dict(zip(final[ids].tolist(), learner.tokens_made(), strict=True))
-    tokens |= {token: char.encode() for token, char in enumerate(alphabet, first + len(ids))}
-    return Learned(
-        final[pairs],
-        final[ids],
-        pair_counts,
-        tokens,
-        {text: token for token, text in enumerate(settings.special_tokens)},
-        settings.why_early(learner.passed_over) if learner.new_tokens else None,
-    )

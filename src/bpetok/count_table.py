@@ -11,8 +11,8 @@ from bpetok._text import as_utf8
 from bpetok.corpus.words import word_counts
 from bpetok.errors import CorpusError, FormatError
 from bpetok.patterns import resolve
-from bpetok.treatment import NOTHING, Treatment
 from bpetok.spilling import N_PARTS, Records, gather
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = ["CountTable", "check_same", "provenance_of", "sum_up"]
 

@@ -27,9 +27,9 @@ from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import METASPACE, WHOLE, Pattern, resolve
-from bpetok.treatment import NOTHING, Treatment
 from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = [
     "CountOptions",
@@ -87,6 +87,7 @@ class Totals:
     """What is in a count table. The attributes are those of `CountTable`, and `n_distinct` its length."""
 
     pattern: str
+    treatment: Treatment
     n_texts: int
     n_bytes: int
     n_pieces: int
@@ -95,7 +96,9 @@ class Totals:
     @classmethod
     def of(cls, counts: CountTable) -> "Totals":
         """What is in a table."""
-        return cls(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
+        return cls(
+            counts.pattern, counts.treatment, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts)
+        )
 
 
 class CountOptions(TypedDict, total=False):
@@ -321,7 +324,9 @@ def _write(
         return {**about, "n_pieces": n_pieces, "n_distinct": sum(sizes)}
 
     write_counts(path, sized, totals, **kind, num_threads=num_threads)
-    return Totals(kind["pattern"], about["n_texts"], about["n_bytes"], n_pieces, sum(sizes))
+    return Totals(
+        kind["pattern"], kind["treatment"], about["n_texts"], about["n_bytes"], n_pieces, sum(sizes)
+    )
 
 
 # ---- a run ---------------------------------------------------------------------------------------------

@@ -31,7 +31,6 @@ from bpetok.training import (
     Learned,
     Settings,
     TieBreak,
-    collect,
     learn,
     make_learner,
     merges_of,
@@ -331,8 +330,7 @@ def _learn(
     if languages.next_id < end:
         passed_over = any(learner.passed_over for learner in languages.corpora.values())
         why = f"in no language's corpus: {settings.why_early(passed_over)}"
-    return collect(
-        settings,
+    return settings.collect(
         np.array(languages.pairs, dtype=np.uint32).reshape(-1, 2),
         ids,
         counts[ids],

@@ -55,6 +55,13 @@ class Treatment:
             for step in _steps(self.normalizer)
         )
 
+    @property
+    def prefix(self) -> bool:
+        """Whether a space is put before a text."""
+        return any(
+            step == PREFIX or getattr(step, "add_dummy_prefix", False) for step in _steps(self.normalizer)
+        )
+
     def spec(self) -> dict[str, Any]:
         """It as plain data: what it has."""
         return ({} if self.normalizer is None else {"normalizer": self.normalizer.spec()}) | (

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from bpetok import reference
 from bpetok._count import PieceCounts
 from bpetok.alphabet import Characters
-from bpetok.characters import CharacterSettings, learn_characters
+from bpetok.characters import CharacterSettings
 from bpetok.counting import CountTable
+from bpetok.training import finish, make_learner
 
 SCRIPTS = {
     "a": "Latn",
@@ -94,7 +95,9 @@ def test_merges_are_those_of_the_specification(
     size = len(specials) + 256 + len(alphabet) + n
     settings = CharacterSettings(size, tuple(specials), tie_break, least, longest, characters)
     order = list(counts) if tie_break == "minbpe" else None
-    learned = learn_characters(CountTable.from_mapping(counts, "gpt2"), settings, order)
+    table = CountTable.from_mapping(counts, "gpt2")
+    settings = settings.for_counts(table)
+    learned = finish(make_learner(table, settings, order=order), settings, None)
     expected = reference.train_characters(
         counts,
         alphabet,

@@ -30,8 +30,8 @@ from bpetok._count import PieceCounts
 from bpetok.errors import FormatError, PreparationError
 from bpetok.formats.atomic import write_stream
 from bpetok.formats.checks import check_pattern, field, parse_json
-from bpetok.treatment import NOTHING, Treatment
 from bpetok.spilling import MAX_COUNT, N_PARTS, Records
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = ["CountFile", "is_count_file", "write_counts"]
 
