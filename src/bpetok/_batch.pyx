@@ -11,6 +11,7 @@ from bpetok._encode cimport REJECTED, Encoder, marks
 from bpetok._ids cimport (
     IdBuffer, fill_items, list_with_room, make_list, new_block, new_buffer, own_ints, set_length, take_buffer)
 from bpetok._text cimport TextView, view_text
+from bpetok._vocab cimport FUSE_NEVER
 from bpetok._workspace cimport OK, Workspace
 
 cdef extern from "Python.h":
@@ -98,7 +99,7 @@ cdef class Batch:
         for which in range(n_threads):
             self.next_of[which] = self.stretch(which, n_threads)
             self.spaces[which] = self.encoder.lease()
-            self.spaces[which].keep = form != "counts"
+            self.spaces[which].keep = form != "counts" or self.encoder.tables.t.fuse != FUSE_NEVER
             self.n_threads += 1
 
     cdef Py_ssize_t stretch(self, Py_ssize_t which, Py_ssize_t n_threads) noexcept:
@@ -113,14 +114,14 @@ cdef class Batch:
         """
         cdef Workspace* ws = self.spaces[which]
         cdef Py_ssize_t step, owner, chunk
-        cdef bint lists = self.form == "lists"
+        cdef bint lists = self.form == "lists", flat = self.form == "flat"
         try:
             for step in range(self.n_threads):
                 owner = (which + step) % self.n_threads
                 while self.next_of[owner] < self.stretch(owner + 1, self.n_threads):
                     chunk = self.next_of[owner]
                     self.next_of[owner] += 1
-                    if lists:
+                    if not flat:
                         ws.n_ids = 0
                     self.starts[chunk] = ws.n_ids
                     self.part_of[chunk] = which

@@ -11,17 +11,18 @@ from cpython.set cimport PySet_GET_SIZE
 from cpython.tuple cimport PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 
 from bpetok._decode cimport join_text, join_tokens
-from bpetok._engine cimport BATCH, encode_piece, encode_pieces, encode_segment, put_special
+from bpetok._engine cimport (
+    BATCH, begin_text, encode_piece, encode_pieces, encode_segment, last_cut_of, put_special)
 from bpetok._ids cimport IdBuffer, make_list, take_buffer
-from bpetok._scan cimport Scanner, last_cut
+from bpetok._scan cimport Scanner
 from bpetok._specials cimport Specials
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
-from bpetok._vocab cimport VocabTables
+from bpetok._vocab cimport FUSE_NEVER, VocabTables
 from bpetok._workspace cimport (
     NO_MEMORY, OK, SLACK, TOO_LONG, Workspace, room_for_ids, workspace_free, workspace_leave, workspace_new,
     workspace_take)
@@ -133,6 +134,7 @@ cdef class Encoder:
         ws.n_ids = 0
         ws.n_total = 0
         ws.keep = True
+        ws.dropout = 0
         return ws
 
     cdef void give_back(self, Workspace* ws) noexcept:
@@ -179,6 +181,7 @@ cdef class Encoder:
         cdef size_t passed = 0          # bytes in front of `text`
         cdef size_t longest = self.specials.longest if reject or mask != NULL else 0
         cdef int status
+        begin_text(ws)
         if not self.specials.n:
             reject = False
         if view.kind == 0 and view.length <= window_units and mask == NULL:
@@ -208,7 +211,7 @@ cdef class Encoder:
             if taken < view.length:
                 cut = size - min(size - start, longest)
                 least = max(start, cut - min(cut, <size_t>CUT_WITHIN))
-                cut = last_cut(text, least, cut, size, self.scanner.spec.words > 1)
+                cut = last_cut_of(&self.tables.t, ws, &self.scanner.spec, text, least, cut, size)
                 if cut == least:
                     units *= 2
                     continue
@@ -229,6 +232,7 @@ cdef class Encoder:
         cdef size_t start = 0, special
         cdef Py_ssize_t which = 0
         cdef int status
+        begin_text(ws)
         while True:
             special = end
             if mask != NULL:
@@ -377,6 +381,10 @@ cdef class Encoder:
         if status == TOO_LONG:
             raise EncodeError("one piece of the text has 4 GiB or more: cut the text, or use a pattern "
                               "that does")
+        if self.tables.t.characters:
+            char = data[ws.error_at:ws.error_at + 4].decode(errors="replace")[0]
+            raise EncodeError(f"character {char!r} (U+{ord(char):04X}) at byte {ws.error_at} of the text is not "
+                              "in the vocabulary, which has neither tokens for bytes nor one for what is unknown")
         raise EncodeError(f"byte 0x{data[ws.error_at]:02x} at byte {ws.error_at} of the text is not in the "
                           "vocabulary: train or load one with all 256 bytes to encode any text")
 
@@ -436,7 +444,7 @@ cdef class Encoder:
         try:
             if n == 0:
                 return []
-            if room_for_ids(ws, n + SLACK) != OK:
+            if room_for_ids(ws, 2 * n + SLACK) != OK:
                 raise MemoryError()
             found = encode_piece(&self.tables.t, ws, <const uint8_t*>PyBytes_AS_STRING(piece), n, ws.ids)
             if found < 0:
@@ -503,15 +511,50 @@ cdef class Encoder:
             self.give_back(ws)
 
     @cython.binding(True)
+    def encode_dropout(self, text, double dropout, uint64_t seed=0, *, allowed_special=set(),
+                       disallowed_special="all"):
+        """As `encode`, with merges left out at random: BPE-dropout, by the rule of `tokenizers`.
+
+        The merges of a piece are taken in their order, and each one that comes up is dropped with this
+        probability; once one is made, all that were dropped may come up again. Tokens that are only found whole
+        are not looked for, unless `dropout` is 0, and merges are those of `Vocabulary.merges`, also where ids are
+        ranks. With 1, what comes out is what merging starts from. Nothing of it is remembered.
+
+        Args:
+            text: a str.
+            dropout: from 0, which is `encode`, to 1.
+            seed: which of the outcomes, from 0 to 2**64 - 1: the same one for the same text and vocabulary, whatever
+                the machine. Numbers are drawn by splitmix64, piece by piece.
+            allowed_special: as for `encode`.
+            disallowed_special: as for `encode`.
+
+        Raises:
+            ValueError: `dropout` is not from 0 to 1; and as `encode`.
+        """
+        cdef bint reject = False
+        cdef bytes mask = self.policy(text, allowed_special, disallowed_special, &reject)
+        cdef Workspace* ws
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout is a probability, from 0 to 1, not {dropout}")
+        ws = self.lease()
+        ws.dropout = <uint64_t>(dropout * 9007199254740992.0)      # of 2^53
+        ws.random = seed
+        try:
+            self.fill(text, marks(mask), reject, ws)
+            return make_list(ws.ids, ws.n_ids)
+        finally:
+            self.give_back(ws)
+
+    @cython.binding(True)
     def count(self, text, *, allowed_special=set(), disallowed_special="all"):
         """Number of tokens that `encode` would give; none is kept."""
         cdef bint reject = False
         cdef bytes mask = self.policy(text, allowed_special, disallowed_special, &reject)
         cdef Workspace* ws = self.lease()
-        ws.keep = False
+        ws.keep = self.tables.t.fuse != FUSE_NEVER
         try:
             self.fill(text, marks(mask), reject, ws)
-            return ws.n_total
+            return ws.n_total + ws.n_ids
         finally:
             self.give_back(ws)
 

@@ -16,4 +16,9 @@ cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
                        size_t count, const uint8_t* limit) noexcept nogil
 cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
                         size_t start, size_t end) noexcept nogil
+# The last position in start < p <= last (p < end) before which all can be encoded, whatever follows `end`;
+# `start` if there is none.
+cdef size_t last_cut_of(const Tables* t, const Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t last, size_t end) noexcept nogil
+cdef void begin_text(Workspace* ws) noexcept nogil
 cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil

@@ -8,11 +8,13 @@ end, `fill_in` finds all of that: whole in the vocabulary, or cut into parts, or
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
-from bpetok._merge cimport SHORT, Gap, kernels, merge
-from bpetok._scan cimport ScanSpec, scan
-from bpetok._vocab cimport BPETOK_PREFETCH, NO_TOKEN, WHOLE, Tables, crosses, find_token, hash_bytes
+from bpetok._merge cimport SHORT, Gap, expand, kernels, merge, merge_dropout
+from bpetok._scan cimport WORD_SPACED, WORD_WHOLE, ScanSpec, last_cut, scan
+from bpetok._vocab cimport (
+    BPETOK_PREFETCH, FUSE_PIECE, FUSE_TEXT, NO_TOKEN, WHOLE, Tables, crosses, find_token,
+    hash_bytes)
 from bpetok._workspace cimport (
     ARENA, MISSES, NO_MEMORY, OK, SLACK, UNITS, WORD, WORD_IDS, Job, Key, Missed, Misses, Unit, Word,
     Workspace, beside, bring_back, find_word, grow_words, record_of, remember, room_for_found,
@@ -22,6 +24,10 @@ cdef extern from "kernels.h" nogil:
     void make_key "bpetok_make_key"(const uint8_t* p, size_t n, const uint8_t* limit, uint64_t mark,
                                     const Word* words, uint64_t mask, Key* key)
     size_t unpack "bpetok_unpack"(const Word* word, uint32_t* ids)
+
+
+cdef ScanSpec spaced
+spaced.word = WORD_SPACED
 
 
 # ---- what was missed -----------------------------------------------------------------------------
@@ -65,6 +71,7 @@ cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
     cdef Misses* m = ws.misses
     cdef Unit* unit
     cdef Missed* missed
+    cdef uint32_t* ids
     cdef uint8_t[3][UNITS] listed       # those to be merged, by the width that they need
     cdef size_t[3] n_listed
     cdef Job* jobs = m.jobs
@@ -74,7 +81,7 @@ cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
     memset(n_listed, 0, sizeof(n_listed))
     for i in range(m.n_units):
         unit = &m.units[i]
-        if unit.ids != NULL or unit.part and look_up(ws, unit) or unit.n > SHORT or t.n_missing:
+        if unit.ids != NULL or unit.part and look_up(ws, unit) or unit.n > SHORT or t.tied != NULL:
             continue
         width = (unit.n > 16) + (unit.n > 32)
         listed[width][n_listed[width]] = <uint8_t>i
@@ -93,16 +100,29 @@ cdef int settle(const Tables* t, Workspace* ws) noexcept nogil:
         jobs += n
     for i in range(m.n_units):
         unit = &m.units[i]
-        if room_for_found(m, unit.n_ids if unit.ids != NULL else unit.n + SLACK) != OK:
+        if room_for_found(m, 2 * unit.n + SLACK if unit.ids == NULL or t.expands else unit.n_ids) != OK:
             return NO_MEMORY
+        ids = m.found + m.n_found
         if unit.ids != NULL:
-            memcpy(m.found + m.n_found, unit.ids, unit.n_ids * sizeof(uint32_t))
+            memcpy(ids, unit.ids, unit.n_ids * sizeof(uint32_t))
         else:
-            count = merge(t, ws, unit.p, unit.n, m.found + m.n_found)
+            count = merge(t, ws, unit.p, unit.n, ids)
+            if count < 0:
+                return <int>-count
+            unit.n_ids = <size_t>count
+        if t.expands:
+            count = expand(t, ws, ids, unit.n_ids, unit.n)
             if count < 0:
                 ws.error_at += <size_t>(unit.p - m.missed[0].p)
                 return <int>-count
             unit.n_ids = <size_t>count
+            first = m.missed[unit.piece - 1].end if unit.piece else 0
+            if (t.fuse and unit.n_ids and ids[0] == t.unknown and m.n_found > first
+                    and (ids - 1)[0] == t.unknown):
+                # It goes on from the part before; on its own it would begin with an id more.
+                unit.n_ids -= 1
+                unit.fresh = False
+                memmove(ids, ids + 1, unit.n_ids * sizeof(uint32_t))
         m.n_found += unit.n_ids
         if unit.last:
             m.missed[unit.piece].end = m.n_found
@@ -318,11 +338,60 @@ cdef int append_long(const Tables* t, Workspace* ws, const uint8_t* text, size_t
     return status
 
 
+cdef int append_fused(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, size_t end,
+                      const uint8_t* limit) noexcept nogil:
+    """As `append_long`, where unknown characters fuse within a piece, and so from part to part."""
+    cdef size_t run_start = ws.run_start, fused = ws.fused
+    cdef int status = fill_in(t, ws, text, limit, OK)
+    begin_text(ws)
+    if status == OK:
+        status = append_long(t, ws, text, start, end, limit, False)
+    status = fill_in(t, ws, text, limit, status)
+    fuse(t, ws)
+    ws.run_start = run_start
+    ws.fused = fused
+    return status
+
+
+cdef void fuse(const Tables* t, Workspace* ws) noexcept nogil:
+    """Make each run of unknown ids one, in what was appended since `ws.run_start`, of which all up to
+    `ws.fused` is fused already."""
+    cdef size_t at, kept = ws.fused
+    for at in range(ws.fused, ws.n_ids):
+        if ws.ids[at] != t.unknown or kept == ws.run_start or ws.ids[kept - 1] != t.unknown:
+            ws.ids[kept] = ws.ids[at]
+            kept += 1
+    ws.n_ids = kept
+    ws.fused = kept
+
+
+cdef int append_dropped(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
+                        size_t count) noexcept nogil:
+    """Append the ids of pieces of which merges are dropped by chance. Nothing of it is remembered."""
+    cdef size_t i, n
+    cdef int64_t found
+    for i in range(count):
+        n = ends[i] - start
+        if room_for_ids(ws, 2 * n + SLACK) != OK:
+            return NO_MEMORY
+        found = merge_dropout(t, ws, text + start, n, ws.ids + ws.n_ids)
+        if found >= 0 and t.expands:
+            found = expand(t, ws, ws.ids + ws.n_ids, <size_t>found, n)
+        if found < 0:
+            ws.error_at += start
+            return <int>-found
+        ws.n_ids += <size_t>found
+        start = ends[i]
+    return OK
+
+
 cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
                        size_t count, const uint8_t* limit, bint parts) noexcept nogil:
     """Append the ids of up to BATCH pieces, or parts of a piece, that lie side by side from `start`."""
     cdef size_t done = 0, n
     cdef int status = OK
+    if ws.dropout:
+        return append_dropped(t, ws, text, start, ends, count)
     while done < count and status == OK:
         n = count - done
         status = append_batch(t, ws, text, start, ends + done, &n, limit, parts)
@@ -330,7 +399,10 @@ cdef int append_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
         if n:
             start = ends[done - 1]
         if status == OK and done < count:
-            status = append_long(t, ws, text, start, ends[done], limit, parts)
+            if t.fuse == FUSE_PIECE and not parts:
+                status = append_fused(t, ws, text, start, ends[done], limit)
+            else:
+                status = append_long(t, ws, text, start, ends[done], limit, parts)
             start = ends[done]
             done += 1
         if status == OK and ws.misses != NULL and ws.misses.n_missed >= MISSES:
@@ -342,7 +414,10 @@ cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
                        size_t count, const uint8_t* limit) noexcept nogil:
     """Append the ids of up to BATCH pieces that lie side by side from `start`, or only count them."""
     cdef int status = append_pieces(t, ws, text, start, ends, count, limit, False)
-    return fill_in(t, ws, text, limit, status)
+    status = fill_in(t, ws, text, limit, status)
+    if t.fuse == FUSE_TEXT:
+        fuse(t, ws)
+    return status
 
 
 cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
@@ -351,11 +426,69 @@ cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, co
     cdef size_t ends[BATCH]
     cdef size_t count
     cdef int status = OK
+    if spec.word == WORD_WHOLE and cuts_anywhere(t, ws):
+        status = append_uncrossed(t, ws, text, start, end)
+    else:
+        while start < end and status == OK:
+            count = scan(spec, text, start, end, ends, BATCH)
+            status = append_pieces(t, ws, text, start, ends, count, text + end, False)
+            start = ends[count - 1]
+    status = fill_in(t, ws, text, text + end, status)
+    if t.fuse == FUSE_TEXT or t.fuse and spec.word == WORD_WHOLE:
+        fuse(t, ws)
+    return status
+
+
+cdef int append_uncrossed(const Tables* t, Workspace* ws, const uint8_t* text, size_t start,
+                          size_t end) noexcept nogil:
+    """Append the ids of text[start:end], which is one piece, cut before spaces that no merge crosses.
+
+    Such parts come again and again, as words do. They are cut further like pieces of their own.
+    """
+    cdef size_t ends[BATCH]
+    cdef size_t count, kept, i, at = start
+    cdef int status = OK
     while start < end and status == OK:
-        count = scan(spec, text, start, end, ends, BATCH)
-        status = append_pieces(t, ws, text, start, ends, count, text + end, False)
-        start = ends[count - 1]
-    return fill_in(t, ws, text, text + end, status)
+        count = scan(&spaced, text, at, end, ends, BATCH)
+        at = ends[count - 1]
+        kept = 0
+        for i in range(count):
+            ends[kept] = ends[i]
+            kept += ends[i] == end or not crosses(t, text[ends[i] - 1], c" ")
+        if kept:
+            status = append_pieces(t, ws, text, start, ends, kept, text + end, False)
+            start = ends[kept - 1]
+    return status
+
+
+cdef bint cuts_anywhere(const Tables* t, const Workspace* ws) noexcept nogil:
+    """Whether a piece may be cut wherever no merge crosses, with no more thought: not where tokens may be
+    looked up that merging does not give, and not where merges are dropped, since one that is made has others
+    tried again in the whole piece."""
+    return t.part_mark == 0 and ws.dropout == 0
+
+
+cdef size_t last_cut_of(const Tables* t, const Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t last, size_t end) noexcept nogil:
+    """As `last_cut`, for any scanner: a text that is one piece is cut where no merge crosses, if anywhere."""
+    cdef size_t at = last if last < end else end - 1
+    if spec.word == WORD_SPACED:
+        while at > start and text[at] != c" ":
+            at -= 1
+        return max(at, start)
+    if spec.word == WORD_WHOLE:
+        if not cuts_anywhere(t, ws):
+            return start
+        while at > start and crosses(t, text[at - 1], text[at]):
+            at -= 1
+        return max(at, start)
+    return last_cut(text, start, last, end, spec.words > 1)
+
+
+cdef void begin_text(Workspace* ws) noexcept nogil:
+    """Say that what comes does not fuse with what is there."""
+    ws.run_start = ws.n_ids
+    ws.fused = ws.n_ids
 
 
 cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil:
@@ -366,6 +499,7 @@ cdef int put_special(Workspace* ws, uint32_t token) noexcept nogil:
         return NO_MEMORY
     ws.ids[ws.n_ids] = token
     ws.n_ids += 1
+    begin_text(ws)
     return OK
 
 
@@ -385,5 +519,9 @@ cdef int64_t encode_whole(const Tables* t, const uint8_t* p, size_t n, uint64_t 
 
 cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                           uint32_t* ids) noexcept nogil:
-    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging."""
-    return encode_whole(t, p, n, hash_bytes(p, n), ids) or merge(t, ws, p, n, ids)
+    """Ids of one piece: the whole piece where the vocabulary's semantics allow it, else merging. Negative is an
+    error code. There must be room for twice as many ids as bytes."""
+    cdef int64_t count = encode_whole(t, p, n, hash_bytes(p, n), ids) or merge(t, ws, p, n, ids)
+    if t.expands and count >= 0:
+        return expand(t, ws, ids, <size_t>count, n)
+    return count

@@ -25,5 +25,10 @@ cdef enum:
 
 # Those of the tier in use.
 cdef const Kernels* kernels() noexcept nogil
-# Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece.
+# Symbols that one piece merges to; negative is an error code.
 cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil
+# Ids in place of symbols that are none, in the result of merging `n` bytes, with room for twice as many.
+cdef int64_t expand(const Tables* t, Workspace* ws, uint32_t* ids, size_t count, size_t n) noexcept nogil
+# As `merge`, with merges dropped by the chance in `ws.dropout`.
+cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                           uint32_t* ids) noexcept nogil

@@ -14,3 +14,7 @@ def link_merges(tables: VocabTables, merges: Iterable[tuple[int, int]], ignore_m
         VocabularyError: a merge names an id that is not a token, its result is no token, or a pair
             occurs twice.
     """
+
+def link_scores(tables: VocabTables, order: list[list[int]]) -> None:
+    """Find, for every token of several characters, the pair that it is merged from, in a vocabulary of
+    characters; `order` has these tokens from the best score to the worst, in lists of equal ones."""

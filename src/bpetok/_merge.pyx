@@ -12,11 +12,11 @@ anywhere else), and `link_ranks` finds it for every token. The proofs are in `do
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memmove
 
 from bpetok._cpu cimport tier
-from bpetok._pairs cimport NO_RANK, find_rank, token_of_rank
-from bpetok._vocab cimport NO_TOKEN, PART, WHOLE, Tables, VocabTables
+from bpetok._pairs cimport NO_RANK, all_pairs, find_rank, token_of_rank
+from bpetok._vocab cimport BYTE, FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables
 from bpetok._workspace cimport (
     MISSING_BYTE, NO_MEMORY, SLACK, TOO_LONG, Job, Workspace, workspace_free, workspace_new)
 
@@ -38,10 +38,17 @@ cdef const Kernels* kernels() noexcept nogil:
     return &chosen
 
 
+cdef inline uint64_t order_of(const Tables* t, uint32_t rank) noexcept nogil:
+    """What a merge is chosen by: its rank, or the first of those that it is tied with."""
+    return rank if t.tied == NULL else t.tied[rank]
+
+
 cdef inline uint64_t ranked(const Tables* t, uint32_t left, uint32_t right) noexcept nogil:
-    """rank << 32 | merged id of a pair, or NO_RANK << 32."""
-    cdef uint64_t rank = find_rank(&t.pairs, left, right)
-    return (rank << 32) | (0 if rank == NO_RANK else token_of_rank(&t.pairs, <uint32_t>rank))
+    """order << 32 | merged symbol of a pair, or NO_RANK << 32."""
+    cdef uint32_t rank = find_rank(&t.pairs, left, right)
+    if rank == NO_RANK:
+        return <uint64_t>NO_RANK << 32
+    return order_of(t, rank) << 32 | token_of_rank(&t.pairs, rank)
 
 
 cdef inline void sift_down(uint64_t* heap, size_t n, size_t at) noexcept nogil:
@@ -170,7 +177,7 @@ cdef size_t merge_short(const Tables* t, const uint8_t* p, size_t n, uint32_t* i
 
 cdef int64_t merge_bytes(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                          uint32_t* ids) noexcept nogil:
-    if n <= SHORT:
+    if n <= SHORT and t.tied == NULL:
         return <int64_t>merge_short(t, p, n, ids)
     return merge_heap(t, ws, p, n, ids)
 
@@ -279,7 +286,7 @@ cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t
     cdef uint8_t job_of[CHUNKS]
     cdef size_t at = 0, size, count = 0, n_jobs, n_chunks, k
     cdef int64_t found
-    if t.n_missing:
+    if t.tied != NULL:
         return merge_heap(t, ws, p, n, ids)
     if n > 2 * WINDOW and memcmp(p, p + 1, n - 1) == 0:
         return merge_run(t, ws, p, n, ids)
@@ -309,20 +316,154 @@ cdef int64_t merge_long(const Tables* t, Workspace* ws, const uint8_t* p, size_t
 
 
 cdef int64_t merge(const Tables* t, Workspace* ws, const uint8_t* p, size_t n, uint32_t* ids) noexcept nogil:
-    """Ids of one piece by merging; negative is an error code, with `ws.error_at` a position in the piece."""
-    cdef int64_t count, i
-    if n <= SHORT:
-        count = <int64_t>merge_short(t, p, n, ids)
-    else:
-        count = merge_long(t, ws, p, n, ids)
-    if t.n_missing:
-        # A byte that is no token and that no merge has taken in.
-        ws.error_at = 0
-        for i in range(count):
-            if ids[i] >= t.n_ids:
+    """Symbols that one piece merges to; negative is an error code."""
+    if n <= SHORT and t.tied == NULL:
+        return <int64_t>merge_short(t, p, n, ids)
+    return merge_long(t, ws, p, n, ids)
+
+
+cdef int64_t expand(const Tables* t, Workspace* ws, uint32_t* ids, size_t count, size_t n) noexcept nogil:
+    """Put ids in place of the symbols that are none, in the result of merging `n` bytes; returns how many there
+    are then, never more than bytes. Negative is an error code, with `ws.error_at` a position in the bytes.
+
+    There must be room for `n` ids, and for `n` more.
+    """
+    cdef size_t i = 0, k, at, end, kept
+    cdef uint32_t symbol
+    cdef uint32_t* rest = ids + n
+    while i < count and ids[i] < t.n_ids:
+        i += 1
+    kept = i
+    memmove(rest, ids + i, (count - i) * sizeof(uint32_t))
+    for k in range(count - i):
+        symbol = rest[k]
+        if symbol < t.n_ids:
+            ids[kept] = symbol
+            kept += 1
+            continue
+        at = t.expansion_start[symbol - t.n_ids]
+        end = t.expansion_start[symbol - t.n_ids + 1]
+        while at < end:
+            symbol = t.expansion[at]
+            if symbol == NO_TOKEN:
+                ws.error_at = n
+                while k < count - i:
+                    ws.error_at -= t.size[rest[k]]
+                    k += 1
                 return -MISSING_BYTE
-            ws.error_at += t.size[ids[i]]
-    return count
+            if symbol != t.unknown or t.fuse == FUSE_NEVER or kept == 0 or ids[kept - 1] != symbol:
+                ids[kept] = symbol
+                kept += 1
+            at += 1
+    return <int64_t>kept
+
+
+# ---- dropout -------------------------------------------------------------------------------------
+
+cdef inline uint64_t draw(Workspace* ws) noexcept nogil:
+    """A random number of 53 bits: splitmix64 (Steele, Lea and Flood, 2014)."""
+    cdef uint64_t z
+    ws.random += <uint64_t>0x9E3779B97F4A7C15
+    z = ws.random
+    z = (z ^ z >> 30) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ z >> 27) * <uint64_t>0x94D049BB133111EB
+    return (z ^ z >> 31) >> 11
+
+
+cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
+                           uint32_t* ids) noexcept nogil:
+    """As `merge_heap`, with each merge that comes up dropped by chance and put back after the next one that is
+    not: BPE-dropout (Provilkov, Emelianenko and Voita, 2020), as `tokenizers` does it. An entry that is stale
+    takes its chance too. Merges that build characters are never dropped.
+
+    Expected time O(n log n / (1 - dropout)).
+    """
+    cdef uint32_t* following
+    cdef uint32_t* previous
+    cdef uint32_t* rank             # of the pair (node, following)
+    cdef uint64_t* heap
+    cdef uint64_t* dropped
+    cdef uint64_t top
+    cdef size_t i, size = 0, n_dropped = 0, at, beyond, count = 0, capacity, nodes = 0
+    cdef uint32_t found, last
+    if n >= <size_t>0xFFFFFFFF:
+        return -TOO_LONG
+    capacity = 15 * (n + 1)         # at most 3 n entries in both heap and dropped together, but each for itself
+    if ws.nodes_capacity < capacity:
+        free(ws.nodes)
+        ws.nodes = <uint32_t*>malloc(capacity * sizeof(uint32_t))
+        ws.nodes_capacity = capacity if ws.nodes != NULL else 0
+        if ws.nodes == NULL:
+            return -NO_MEMORY
+    heap = <uint64_t*>ws.nodes
+    dropped = heap + 3 * (n + 1)
+    following = ws.nodes + 12 * (n + 1)
+    previous = following + (n + 1)
+    rank = previous + (n + 1)
+    # A node for each symbol that merging starts from; a character's bytes merge from left to right.
+    for i in range(n):
+        ids[nodes] = t.pairs.byte_token[p[i]]
+        while nodes and t.n_inner:
+            found = find_rank(&t.pairs, ids[nodes - 1], ids[nodes])
+            if found >= t.n_inner:
+                break
+            nodes -= 1
+            ids[nodes] = token_of_rank(&t.pairs, found)
+        nodes += 1
+    for i in range(nodes):
+        following[i] = <uint32_t>(i + 1)
+        previous[i] = <uint32_t>(i - 1 if i else nodes)
+        rank[i] = find_rank(&t.pairs, ids[i], ids[i + 1]) if i + 1 < nodes else NO_RANK
+        if rank[i] != NO_RANK:
+            heap[size] = order_of(t, rank[i]) << 32 | i
+            size += 1
+    i = size // 2
+    while i > 0:
+        i -= 1
+        sift_down(heap, size, i)
+    while size:
+        top = heap[0]
+        size -= 1
+        heap[0] = heap[size]
+        if size:
+            sift_down(heap, size, 0)
+        if draw(ws) < ws.dropout:
+            dropped[n_dropped] = top
+            n_dropped += 1
+            continue
+        while n_dropped:
+            n_dropped -= 1
+            heap[size] = dropped[n_dropped]
+            sift_up(heap, size)
+            size += 1
+        at = <uint32_t>top
+        if rank[at] == NO_RANK or order_of(t, rank[at]) != top >> 32:
+            continue
+        ids[at] = token_of_rank(&t.pairs, rank[at])
+        beyond = following[following[at]]
+        rank[following[at]] = NO_RANK
+        following[at] = <uint32_t>beyond
+        rank[at] = NO_RANK
+        if beyond < nodes:
+            previous[beyond] = <uint32_t>at
+            rank[at] = find_rank(&t.pairs, ids[at], ids[beyond])
+            if rank[at] != NO_RANK:
+                heap[size] = order_of(t, rank[at]) << 32 | at
+                sift_up(heap, size)
+                size += 1
+        last = previous[at]
+        if last < nodes:
+            rank[last] = find_rank(&t.pairs, ids[last], ids[at])
+            if rank[last] != NO_RANK:
+                heap[size] = order_of(t, rank[last]) << 32 | last
+                sift_up(heap, size)
+                size += 1
+    at = 0
+    while at < nodes:
+        ids[count] = ids[at]
+        count += 1
+        at = following[at]
+    return <int64_t>count
 
 
 # ---- building ------------------------------------------------------------------------------------
@@ -336,32 +477,96 @@ def link_ranks(VocabTables tables not None):
     """
     cdef Tables* t = &tables.t
     cdef uint32_t token
-    cdef int64_t found
-    cdef Workspace* ws = workspace_new()
-    cdef uint32_t* ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
-    if ws == NULL or ids == NULL:
-        workspace_free(ws)
-        free(ids)
-        raise MemoryError()
-    try:
-        order = sorted((t.size[token], token) for token in range(t.n_ids) if t.flags[token] & WHOLE)
-        for size, token in order:
-            if size > 1:
-                if size <= SHORT:
-                    found = <int64_t>merge_short(t, t.arena + t.start[token], size, ids)
-                else:
-                    found = merge_long(t, ws, t.arena + t.start[token], size, ids)
-                if found < 0:
-                    raise MemoryError()
-                if found == 2:
-                    tables.add_pair(ids[0], ids[1], token, token)
-                    ws.stood[0] = NO_TOKEN      # it may be this pair
-                else:
-                    t.part_mark = PART
-        tables.finish()
-    finally:
-        workspace_free(ws)
-        free(ids)
+    cdef size_t size
+    cdef Alone alone = Alone(tables)
+    for size, token in sorted([(t.size[token], token) for token in range(t.n_ids) if t.flags[token] & WHOLE]):
+        if size > 1:
+            if alone.merge(token) == 2:
+                tables.add_pair(alone.ids[0], alone.ids[1], token, token)
+                alone.ws.stood[0] = NO_TOKEN      # it may be this pair
+            else:
+                t.part_mark = PART
+    tables.finish()
+
+
+def link_scores(VocabTables tables not None, list order not None):
+    """Find, for every token of several characters, the pair that it is merged from, in a vocabulary of
+    characters; `order` has these tokens from the best score to the worst, in lists of equal ones.
+
+    As `link_ranks`: the score decides instead of the id, and no token is found without merging. An unused
+    token becomes what its two parts become.
+    """
+    cdef Tables* t = &tables.t
+    cdef uint32_t token, rank = t.n_inner, first, symbol
+    cdef size_t size
+    cdef Alone alone = Alone(tables)
+    cdef dict unused = tables.unused
+    # A rank for each token, by its score.
+    ranks = {}
+    ties = any([len(equal) > 1 for equal in order])
+    if ties:
+        t.tied = <uint32_t*>malloc((<size_t>t.n_inner + sum(map(len, order)) + 1) * sizeof(uint32_t))
+        if t.tied == NULL:
+            raise MemoryError()
+        for first in range(t.n_inner):
+            t.tied[first] = first
+    for equal in order:
+        first = rank
+        for token in equal:
+            if ties:
+                t.tied[rank] = first
+            ranks[token] = rank
+            rank += 1
+    expansions = [tables.expand(symbol) for symbol in range(t.n_ids, t.n_symbols)]
+    for size, token in sorted([(t.size[token], token) for equal in order for token in equal]):
+        symbol = unused.get(token, token)
+        if alone.merge(token) == 2:
+            tables.add_pair(alone.ids[0], alone.ids[1], ranks[token], symbol)
+            alone.ws.stood[0] = NO_TOKEN
+            if symbol == token:
+                continue
+            expansions[symbol - t.n_ids] = joined(t, expansions, alone.ids[0], alone.ids[1])
+        t.flags[token] &= ~WHOLE
+    tables.finish()
+    tables.set_expansions(expansions)
+
+
+cdef list joined(const Tables* t, list expansions, uint32_t left, uint32_t right):
+    """What two symbols side by side become, or None."""
+    cdef uint32_t symbol
+    ids = []
+    for symbol in (left, right):
+        expansion = [symbol] if symbol < t.n_ids else expansions[symbol - t.n_ids]
+        if expansion is None:
+            return None
+        ids += expansion
+    return ids
+
+
+cdef class Alone:
+    """Merges tokens alone, while the merges are being found."""
+    cdef const Tables* t
+    cdef Workspace* ws
+    cdef uint32_t* ids
+
+    def __init__(self, VocabTables tables not None):
+        self.t = &tables.t
+        self.ws = workspace_new()
+        self.ids = <uint32_t*>malloc((self.t.longest + SLACK) * sizeof(uint32_t))
+        if self.ws == NULL or self.ids == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        workspace_free(self.ws)
+        free(self.ids)
+
+    cdef int64_t merge(self, uint32_t token) except -1:
+        """How many symbols the bytes of a token merge to, which are in `ids` then."""
+        cdef int64_t found = merge(self.t, self.ws, self.t.arena + self.t.start[token], self.t.size[token],
+                                   self.ids)
+        if found < 0:
+            raise MemoryError()
+        return found
 
 
 # How the merges of a list make a token.
@@ -422,48 +627,41 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
             occurs twice.
     """
     cdef Tables* t = &tables.t
-    cdef uint32_t token
-    cdef int64_t found
-    cdef Workspace* ws
-    cdef uint32_t* ids
+    cdef uint32_t token, rank
+    cdef Alone alone
     cdef Made* made
     for rank, (left, right) in enumerate(merges):
         left_bytes, right_bytes = tables.token_bytes(left), tables.token_bytes(right)
         if left_bytes is None or right_bytes is None:
             raise VocabularyError(f"merge {rank} joins ({left}, {right}), and not both are ids of the "
                                   "vocabulary")
+        if (t.flags[<uint32_t>left] | t.flags[<uint32_t>right]) & BYTE:
+            raise VocabularyError(f"merge {rank} joins ({left}, {right}), of which one is a byte token: only "
+                                  "characters merge")
         result = tables.token_of(left_bytes + right_bytes)
         if result is None:
             raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
                                   f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
-        tables.add_pair(left, right, rank, result)
+        tables.add_pair(left, right, t.n_inner + rank, result)
     tables.finish()
-    ws = workspace_new()
-    ids = <uint32_t*>malloc((t.longest + SLACK) * sizeof(uint32_t))
-    made = <Made*>calloc(<size_t>t.n_ids + 1, sizeof(Made))
-    if ws == NULL or ids == NULL or made == NULL:
-        workspace_free(ws)
-        free(ids)
-        free(made)
+    alone = Alone(tables)
+    made = <Made*>calloc(t.n_symbols, sizeof(Made))
+    if made == NULL:
         raise MemoryError()
     try:
-        for rank, (left, right) in enumerate(merges):
+        pairs = all_pairs(&t.pairs)
+        for rank, left, right in pairs:
             token = token_of_rank(&t.pairs, rank)
             made[token] = Made(made[token].n + 1, rank, left, right, False)
-        for rank, (left, right) in enumerate(merges):
+        for rank, left, right in pairs:
             token = token_of_rank(&t.pairs, rank)
             made[token].reached = made[token].n == 1 and reached(t, made, left, right, rank)
         for token in range(t.n_ids):
             if t.flags[token] & WHOLE and not made[token].reached:
-                found = merge(t, ws, t.arena + t.start[token], t.size[token], ids)
-                if found == -NO_MEMORY:
-                    raise MemoryError()
-                if found != 1 or ids[0] != token:
+                if alone.merge(token) != 1 or alone.ids[0] != token:
                     if ignore_merges:
                         t.part_mark = PART
                     else:
                         t.flags[token] ^= WHOLE
     finally:
-        workspace_free(ws)
-        free(ids)
         free(made)

@@ -8,6 +8,8 @@ cdef extern from "scan_spec.h" nogil:
         WORD_PLAIN
         WORD_PREFIXED
         WORD_CASED
+        WORD_SPACED
+        WORD_WHOLE
     enum:
         CONTRACTION_NONE
         CONTRACTION_EXACT
@@ -40,6 +42,7 @@ cdef size_t next_char(const uint8_t* text, size_t pos, size_t end) noexcept nogi
 
 # ---- cutting a text ------------------------------------------------------------------------------
 # The last position in start < p <= last (p < end) where pieces end in any text that goes on like this
-# one to `end`, whatever the parameters of the scanner and whatever follows; `start` if there is none. With
+# one to `end`, whatever the parameters of the scanner (if it knows words) and whatever follows; `start` if
+# there is none. With
 # `spaces`, pieces may hold several words, and a space does not end one.
 cdef size_t last_cut(const uint8_t* text, size_t start, size_t last, size_t end, bint spaces) noexcept nogil

@@ -6,11 +6,12 @@ UNICODE_SOURCE: str
 """The library and version that the character classes were read off, such as "tiktoken 0.14.0"."""
 
 class Scanner:
-    """A native pretokenizer for one member of the GPT family of patterns; immutable.
+    """A native pretokenizer for one member of the GPT family of patterns, or for SentencePiece's; immutable.
 
     Args:
         word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
-            letter or a number, then letters) or "cased" (the same, split where lower case ends).
+            letter or a number, then letters) or "cased" (the same, split where lower case ends). With
+            "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters.
         contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
@@ -30,12 +31,12 @@ class Scanner:
         self,
         *,
         word: str,
-        contractions: str,
-        digits: int,
-        number_space: bool,
-        tail: str,
-        newlines: bool,
-        end_space: bool,
+        contractions: str = "none",
+        digits: int = 0,
+        number_space: bool = False,
+        tail: str = "none",
+        newlines: bool = False,
+        end_space: bool = False,
         word_marks: bool = False,
         punctuation_marks: bool = True,
         words: int = 1,

@@ -272,10 +272,37 @@ cdef bint goes_on(const ScanSpec* spec, const uint8_t* text, size_t at, size_t* 
 
 # ---- text ----------------------------------------------------------------------------------------
 
+cdef size_t scan_spaces(int chosen, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
+                        size_t* ends, size_t capacity) noexcept nogil:
+    """`scan_with` where no words are known: at each space, or nowhere."""
+    cdef size_t count = 0, at = start
+    if spec.word == WORD_WHOLE:
+        at = end
+    elif chosen == AVX512:
+        count = scan_avx512(spec, text, &at, end, ends, count, capacity)
+    elif chosen == AVX2:
+        count = scan_avx2(spec, text, &at, end, ends, count, capacity)
+    elif chosen == NEON:
+        count = scan_neon(spec, text, &at, end, ends, count, capacity)
+    if count and end - at >= 64:        # there was no room for another block
+        return count
+    while at < end and count < capacity:
+        if text[at] == c" " and at > start:
+            ends[count] = at
+            count += 1
+        at += 1
+    if at == end and count < capacity and start < end:
+        ends[count] = end
+        count += 1
+    return count
+
+
 cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, size_t start, size_t end,
                       size_t* ends, size_t capacity) noexcept nogil:
     """`scan` with the instructions of the chosen tier, which the machine must have."""
     cdef size_t count = 0, words = 0, at
+    if spec.word >= WORD_SPACED:
+        return scan_spaces(chosen, spec, text, start, end, ends, capacity)
     while True:
         if spec.words > 1:
             pass
@@ -302,20 +329,22 @@ cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t
 
 # ---- the Python side -----------------------------------------------------------------------------
 
-cdef dict WORDS = {"plain": WORD_PLAIN, "prefixed": WORD_PREFIXED, "cased": WORD_CASED}
+cdef dict WORDS = {"plain": WORD_PLAIN, "prefixed": WORD_PREFIXED, "cased": WORD_CASED,
+                   "spaced": WORD_SPACED, "whole": WORD_WHOLE}
 cdef dict CONTRACTIONS = {"none": CONTRACTION_NONE, "exact": CONTRACTION_EXACT,
                           "any-case": CONTRACTION_ANY_CASE, "attached": CONTRACTION_ATTACHED}
 cdef dict TAILS = {"none": (False, False), "newlines": (True, False), "newlines-slashes": (True, True)}
 
 
 cdef class Scanner:
-    """A native pretokenizer for one member of the GPT family of patterns.
+    """A native pretokenizer for one member of the GPT family of patterns, or for SentencePiece's.
 
     `bpetok.patterns.recognise` makes the parameters from a pattern string. The object is immutable.
 
     Args:
         word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
-            letter or a number, then letters) or "cased" (the same, split where lower case ends).
+            letter or a number, then letters) or "cased" (the same, split where lower case ends). With
+            "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters.
         contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
@@ -331,8 +360,8 @@ cdef class Scanner:
             characters in no piece.
     """
 
-    def __init__(self, *, str word, str contractions, int digits, bint number_space, str tail,
-                 bint newlines, bint end_space, bint word_marks=False, bint punctuation_marks=True,
+    def __init__(self, *, str word, str contractions="none", int digits=0, bint number_space=False,
+                 str tail="none", bint newlines=False, bint end_space=False, bint word_marks=False, bint punctuation_marks=True,
                  int words=1):
         if (word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0
                 or words < 1):

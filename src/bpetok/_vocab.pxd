@@ -19,21 +19,39 @@ cdef enum:
 cdef enum:
     WHOLE = 1                       # a piece equal to the token is the token, unmerged
     SPECIAL = 2                     # a special token: known to decoding only
+    BYTE = 4                        # one of the 256 tokens that stand for the bytes of unknown characters
+
+# Where unknown characters side by side become one id.
+cdef enum:
+    FUSE_NEVER = 0
+    FUSE_PIECE = 1                  # within a piece
+    FUSE_TEXT = 2                   # within a text, between special tokens
 
 # A token found by its bytes; `token` is NO_TOKEN in an empty slot.
 cdef struct TokenSlot:
     uint32_t tag
     uint32_t token
 
+# Merging knows ids, and behind them the symbols that are none: 256 for bytes that have no token, and with
+# an alphabet of characters the hidden ones, which `VocabTables.from_characters` explains. "Per symbol" is
+# for both.
 cdef struct Tables:
     uint32_t n_ids                  # the largest id plus one
-    uint8_t* arena                  # the bytes of all tokens, 16 bytes of padding behind them
-    uint32_t* start                 # per id: where its bytes start in the arena
-    uint32_t* size                  # per id: how many; 0 for an id that is not in use
+    uint32_t n_symbols              # the largest symbol plus one
+    uint8_t* arena                  # the bytes of all symbols, 16 bytes of padding behind them
+    uint32_t* start                 # per symbol: where its bytes start in the arena
+    uint32_t* size                  # per symbol: how many; 0 for one that is not in use
     size_t longest                  # bytes of the longest token
-    uint8_t* flags                  # per id: WHOLE, SPECIAL
-    uint32_t n_missing              # bytes that are no token
+    uint8_t* flags                  # per symbol: WHOLE, SPECIAL, BYTE
     Pairs pairs
+    bint characters                 # whether the first merges build characters, `n_inner` of them
+    uint32_t n_inner
+    bint expands                    # whether merging may leave symbols that are no ids
+    uint32_t* expansion             # what stands for these: ids, or NO_TOKEN where nothing does
+    uint32_t* expansion_start       # per symbol behind the ids: where its own start; one more at the end
+    uint32_t unknown                # the id of an unknown character, or NO_TOKEN
+    int fuse                        # FUSE_NEVER, FUSE_PIECE or FUSE_TEXT
+    uint32_t* tied                  # per rank: the first of those that go for equal; NULL where none do
     uint8_t[8192] crossing          # a bit for every two bytes that a merge can bring together
     uint64_t part_mark              # set in keys of parts, where a token may merge to something else
     TokenSlot* tokens
@@ -44,8 +62,12 @@ cdef class VocabTables:
     cdef size_t arena_size
     cdef size_t arena_capacity
     cdef readonly uint32_t n_tokens     # without special tokens
+    cdef readonly dict unused           # id to the symbol that merging knows an unused token by
     cdef PairBuilder builder            # until all merges are there
-    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_bytes) except -1
+    cdef int allocate(self, uint32_t n_ids, size_t n_hidden, size_t n_tokens, size_t n_bytes) except -1
+    cdef int set_expansions(self, list expansions) except -1
+    cdef int begin_pairs(self, size_t n_pairs, bint ranks_are_ids) except -1
+    cdef int spell_bytes(self) except -1
     cdef int add_token(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int index_token(self, uint32_t token, uint64_t h) except -1
     cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1

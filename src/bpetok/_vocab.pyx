@@ -41,6 +41,20 @@ cdef object check_id(object token, object what):
     return token
 
 
+cdef uint32_t count_ids(tokens, dict special_tokens) except? NO_TOKEN:
+    """The largest of all ids plus one; each is checked."""
+    largest = -1
+    for token, value in tokens.items():
+        if not isinstance(value, bytes):
+            raise VocabularyError(f"token {token} is a {type(value).__name__}: tokens must be bytes")
+        largest = max(largest, check_id(token, value))
+    for text, token in special_tokens.items():
+        if not isinstance(text, str):
+            raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
+        largest = max(largest, check_id(token, text))
+    return largest + 1
+
+
 cdef inline void copy_short(uint8_t* to, const uint8_t* data, size_t size) noexcept nogil:
     # Most tokens are short, and sixteen bytes are copied at once: there must be room for as many.
     cdef uint8_t[16] copy
@@ -72,21 +86,28 @@ cdef class VocabTables:
         pairs_free(&self.t.pairs)
         free(self.t.pairs.rank_token)
         free(self.t.pairs.byte_rank)
+        free(self.t.expansion)
+        free(self.t.expansion_start)
+        free(self.t.tied)
         pages_free(self.t.tokens, (self.t.token_mask + 1) * sizeof(TokenSlot))
 
-    cdef int allocate(self, uint32_t n_ids, size_t n_tokens, size_t n_bytes) except -1:
+    cdef int allocate(self, uint32_t n_ids, size_t n_hidden, size_t n_tokens, size_t n_bytes) except -1:
         cdef Tables* t = &self.t
         cdef uint32_t byte
+        if n_ids + 256 + n_hidden > MAX_TOKENS + 256:
+            raise VocabularyError(f"{n_ids} ids and {n_hidden} symbols to build their characters are too many: "
+                                  f"they may be {MAX_TOKENS} together")
         t.n_ids = n_ids
+        t.n_symbols = n_ids + 256 + <uint32_t>n_hidden
+        t.unknown = NO_TOKEN
         for byte in range(256):
             t.pairs.byte_token[byte] = n_ids + byte
-        t.n_missing = 256
         t.token_mask = table_size(n_tokens) - 1
         self.arena_capacity = n_bytes + 16
         t.arena = <uint8_t*>calloc(self.arena_capacity, 1)
-        t.start = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
-        t.size = <uint32_t*>calloc(n_ids + 1, sizeof(uint32_t))
-        t.flags = <uint8_t*>calloc(n_ids + 1, 1)
+        t.start = <uint32_t*>calloc(t.n_symbols, sizeof(uint32_t))
+        t.size = <uint32_t*>calloc(t.n_symbols, sizeof(uint32_t))
+        t.flags = <uint8_t*>calloc(t.n_symbols, 1)
         t.pairs.byte_rank = <uint32_t*>malloc((1 << 16) * sizeof(uint32_t))
         t.tokens = <TokenSlot*>pages_new((t.token_mask + 1) * sizeof(TokenSlot))
         if (t.arena == NULL or t.start == NULL or t.size == NULL or t.flags == NULL
@@ -122,7 +143,6 @@ cdef class VocabTables:
         t.flags[token] = WHOLE
         if size == 1:
             t.pairs.byte_token[data[0]] = token
-            t.n_missing -= 1
         if size > t.longest:
             t.longest = size
         self.n_tokens += 1
@@ -167,7 +187,8 @@ cdef class VocabTables:
         cdef uint32_t known = find_rank(pairs, left, right)
         if known != NO_RANK:
             raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} "
-                                  f"is merged twice, at ranks {known} and {rank}")
+                                  f"is merged twice, at ranks {known - self.t.n_inner} and "
+                                  f"{rank - self.t.n_inner}")
         if rank >= NO_RANK:
             raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
         self.builder.add(left, right, rank)
@@ -176,8 +197,7 @@ cdef class VocabTables:
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
         # What follows from a pair of this token's bytes, besides its place in the table of pairs.
         cdef Pairs* pairs = &self.t.pairs
-        cdef uint32_t size = self.t.size[left] if left < self.t.n_ids else 1
-        cdef const uint8_t* border = self.t.arena + self.t.start[token] + size
+        cdef const uint8_t* border = self.t.arena + self.t.start[token] + self.t.size[left]
         cdef uint32_t last = (border - 1)[0], first = border[0]
         if pairs.rank_token != NULL:
             pairs.rank_token[rank] = token
@@ -185,6 +205,53 @@ cdef class VocabTables:
         if self.t.size[token] == 2:
             pairs.byte_rank[last << 8 | first] = rank
         return 0
+
+    cdef int set_expansions(self, list expansions) except -1:
+        """Say what stands for each symbol behind the ids: a list of ids, or None where nothing does."""
+        cdef size_t at = 0, i
+        cdef size_t n = sum([1 if ids is None else len(ids) for ids in expansions])
+        cdef uint32_t* starts = <uint32_t*>malloc((<size_t>len(expansions) + 1) * sizeof(uint32_t))
+        cdef uint32_t* joined = <uint32_t*>malloc((n + 1) * sizeof(uint32_t))
+        free(self.t.expansion_start)
+        free(self.t.expansion)
+        self.t.expansion_start = starts
+        self.t.expansion = joined
+        if starts == NULL or joined == NULL:
+            raise MemoryError()
+        for i in range(<size_t>len(expansions)):
+            starts[i] = <uint32_t>at
+            if expansions[i] is None:
+                joined[at] = NO_TOKEN
+                at += 1
+                continue
+            for token in expansions[i]:
+                joined[at] = token
+                at += 1
+        starts[len(expansions)] = <uint32_t>at
+        self.t.expands = True
+        return 0
+
+    cdef int begin_pairs(self, size_t n_pairs, bint ranks_are_ids) except -1:
+        self.builder = PairBuilder.__new__(PairBuilder)
+        self.builder.t = &self.t.pairs
+        self.builder.finish()
+        if not ranks_are_ids:
+            self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
+            if self.t.pairs.rank_token == NULL:
+                raise MemoryError()
+        return 0
+
+    cdef int spell_bytes(self) except -1:
+        """Give bytes without a token a symbol for merging. Returns how many they are."""
+        cdef Tables* t = &self.t
+        cdef uint8_t byte
+        cdef int i, missing = 0
+        for i in range(256):
+            byte = <uint8_t>i
+            if t.pairs.byte_token[i] >= t.n_ids:
+                self.store(t.pairs.byte_token[i], &byte, 1)
+                missing += 1
+        return missing
 
     def finish(self):
         """Say that all merges are there."""
@@ -202,28 +269,110 @@ cdef class VocabTables:
         """
         cdef VocabTables self = VocabTables.__new__(VocabTables)
         cdef bytes data
-        cdef size_t total = 0
-        largest = -1
-        for token, value in tokens.items():
-            if not isinstance(value, bytes):
-                raise VocabularyError(f"token {token} is a {type(value).__name__}: tokens must be bytes")
-            largest = max(largest, check_id(token, value))
-            total += <size_t>len(value)
-        for text, token in special_tokens.items():
-            if not isinstance(text, str):
-                raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
-            largest = max(largest, check_id(token, text))
-        self.allocate(<uint32_t>(largest + 1), <size_t>len(tokens), total)
-        self.builder = PairBuilder.__new__(PairBuilder)
-        self.builder.t = &self.t.pairs
-        self.builder.finish()
-        if not ranks_are_ids:
-            self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
-            if self.t.pairs.rank_token == NULL:
-                raise MemoryError()
+        self.allocate(count_ids(tokens, special_tokens), 0, <size_t>len(tokens), sum(map(len, tokens.values())))
+        self.begin_pairs(n_pairs, ranks_are_ids)
         for token, data in tokens.items():
             self.add_token(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
+        if self.spell_bytes():
+            self.set_expansions([None] * 256)
         self.add_specials(special_tokens)
+        return self
+
+    @staticmethod
+    def from_characters(tokens, dict special_tokens, size_t n_pairs, byte_tokens, unknown, int fuse, unused,
+                        bint any_character):
+        """Tables whose first merges build characters from their UTF-8; with room for `n_pairs` more.
+
+        Of a character, each beginning of two bytes or more is a symbol, merged from the one before and the next
+        byte. The last one is the character: its token, where it has one, else a hidden symbol. With
+        `any_character` those inside longer tokens are built as well. The longer ones of the tokens that are
+        `unused` have hidden symbols too. What stands for a symbol that merging leaves is its expansion: the
+        tokens of its bytes, or else `unknown` for the first byte of a character, and nothing for the others.
+
+        Raises:
+            VocabularyError: as `from_tokens`; or a token is not UTF-8.
+        """
+        cdef VocabTables self = VocabTables.__new__(VocabTables)
+        cdef bytes data
+        cdef uint32_t symbol, n_ids, rank = 0
+        cdef uint8_t one
+        cdef int byte
+        n_ids = count_ids(tokens, special_tokens)
+        if byte_tokens is not None:
+            if len(byte_tokens) != 256:
+                raise VocabularyError(f"{len(byte_tokens)} byte tokens were given: there are 256 bytes")
+            n_ids = max(n_ids, 1 + max([check_id(token, "a byte token") for token in byte_tokens]))
+        ids = {data: token for token, data in tokens.items()}
+        texts = []
+        for token, data in tokens.items():
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                raise VocabularyError(f"token {token} is {data!r}, which is no UTF-8: a vocabulary of characters "
+                                      "has bytes among its `byte_tokens` only") from error
+            if any_character or len(text) == 1:
+                texts.append(text)
+        singles = [char.encode() for char in sorted(set("".join(texts)))]
+        symbols = {}        # of characters and their beginnings
+        hidden = []         # the bytes of each hidden symbol
+        order = []
+        for data in sorted(singles, key=len):
+            for byte in range(2, len(data) + 1):
+                part = data[:byte]
+                if part not in symbols:
+                    if byte < len(data) or part not in ids:
+                        symbols[part] = n_ids + 256 + <size_t>len(hidden)
+                        hidden.append(part)
+                    else:
+                        symbols[part] = ids[part]
+                    order.append(part)
+        apart = sorted([token for token in unused if len(tokens[token].decode()) > 1])
+        self.allocate(n_ids, <size_t>(len(hidden) + len(apart)), <size_t>len(tokens) + 256,
+                      sum(map(len, tokens.values())) + 256)
+        self.t.characters = True
+        self.begin_pairs(n_pairs + <size_t>len(order), False)
+        for token, data in tokens.items():
+            self.add_token(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
+        if byte_tokens is not None:
+            for byte in range(256):
+                one = <uint8_t>byte
+                symbol = byte_tokens[byte]
+                if self.t.pairs.byte_token[byte] >= n_ids:
+                    self.add_token(symbol, &one, 1)
+                elif self.t.size[symbol]:
+                    raise VocabularyError(f"id {symbol} is given to {self.token_bytes(symbol)!r} and to byte "
+                                          f"0x{byte:02x}; ids must be unique")
+                else:
+                    self.store(symbol, &one, 1)     # the character's token is taken instead
+                    self.n_tokens += 1
+                self.t.flags[symbol] |= BYTE
+        self.spell_bytes()
+        self.add_specials(special_tokens)
+        symbol = n_ids + 256
+        for data in hidden + [tokens[token] for token in apart]:
+            self.store(symbol, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
+            symbol += 1
+        for data in order:
+            left = symbols[data[:len(data) - 1]] if len(data) > 2 else self.t.pairs.byte_token[data[0]]
+            self.add_pair(left, self.t.pairs.byte_token[data[len(data) - 1]], rank, symbols[data])
+            rank += 1
+        self.t.n_inner = rank
+        if unknown is not None:
+            if not (0 <= check_id(unknown, "unknown") < n_ids and self.t.size[<uint32_t>unknown]):
+                raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it among the "
+                                      "special tokens")
+            self.t.unknown = unknown
+            self.t.fuse = fuse
+        if byte_tokens is not None:
+            byte_ids = list(byte_tokens)
+            spelled = [None] * 256 + [list(map(byte_ids.__getitem__, data)) for data in hidden]
+        else:
+            whole = None if unknown is None else [unknown]
+            spelled = [[] if 0x80 <= byte < 0xC0 and whole else whole for byte in range(256)]
+            spelled += [whole] * len(hidden)
+        # Those of unused tokens are known when their merges are.
+        self.set_expansions(spelled + [None] * len(apart))
+        self.unused = {token: n_ids + 256 + len(hidden) + at for at, token in enumerate(apart)}
         return self
 
     @staticmethod
@@ -257,7 +406,7 @@ cdef class VocabTables:
         if n_ids >= MAX_TOKENS:
             raise FormatError(f"{where} is damaged (it claims {n_ids} ids)")
         largest = max(n_ids - 1, max(special_tokens.values(), default=0))
-        self.allocate(<uint32_t>(largest + 1), n_ids, 0)
+        self.allocate(<uint32_t>(largest + 1), 0, n_ids, 0)
         spelled = []
         at = HEADER + 6 * <size_t>n_ids
         for i in range(n_spelled):
@@ -341,6 +490,8 @@ cdef class VocabTables:
                     keys[(token + 1) % AHEAD] << 8 | (token + 1 - AHEAD))
         if n_spelled:
             self.t.part_mark = PART
+        if self.spell_bytes():
+            self.set_expansions([None] * 256)
         self.add_specials(special_tokens)
         return self
 
@@ -380,6 +531,19 @@ cdef class VocabTables:
         body += self.t.pairs.shifts[:1 << (self.t.pairs.bits - 1)]
         return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
 
+    def expand(self, symbol):
+        """The ids that a symbol of merging becomes, or None where there are none."""
+        cdef uint32_t at, end
+        if symbol < self.t.n_ids:
+            return [symbol]
+        if not self.t.expands:
+            return None
+        at = self.t.expansion_start[<uint32_t>symbol - self.t.n_ids]
+        end = self.t.expansion_start[<uint32_t>symbol - self.t.n_ids + 1]
+        if at < end and self.t.expansion[at] == NO_TOKEN:
+            return None
+        return [self.t.expansion[i] for i in range(at, end)]
+
     @property
     def n_ids(self):
         """The largest id plus one."""
@@ -405,26 +569,50 @@ cdef class VocabTables:
         cdef int byte
         return [self.t.pairs.byte_token[byte] for byte in range(256)]
 
+    def start(self, bytes data not None):
+        """What merging starts from, as (symbol, bytes): the bytes of a piece, or with an alphabet of characters
+        these, with None where no token has a character."""
+        cdef uint32_t symbol, rank
+        cdef bint broken
+        cdef size_t at
+        if not self.t.characters:
+            return [(symbol, data[at:at + 1]) for at, symbol in enumerate(map(self.byte_ids().__getitem__, data))]
+        parts = []
+        for char in data.decode("utf-8", "surrogateescape"):
+            piece = char.encode("utf-8", "surrogateescape")
+            symbol = self.t.pairs.byte_token[<uint8_t>piece[0]]
+            broken = False
+            for at in range(1, <size_t>len(piece)):
+                rank = find_rank(&self.t.pairs, symbol, self.t.pairs.byte_token[<uint8_t>piece[at]])
+                if rank == NO_RANK:
+                    broken = True
+                    break
+                symbol = token_of_rank(&self.t.pairs, rank)
+            parts.append((None if broken else symbol, piece))
+        return parts
+
     def pair(self, left, right):
-        """(rank, id) of the merge of two ids, or None."""
-        if not (0 <= left < self.t.n_ids + 256 and 0 <= right < self.t.n_ids + 256):
+        """(rank, id) of the merge of two symbols, or None; not of those that build characters."""
+        if not (0 <= left < self.t.n_symbols and 0 <= right < self.t.n_symbols):
             return None
         cdef uint32_t rank = find_rank(&self.t.pairs, left, right)
-        return None if rank == NO_RANK else (rank, token_of_rank(&self.t.pairs, rank))
+        if rank == NO_RANK or rank < self.t.n_inner:
+            return None
+        return rank - self.t.n_inner, token_of_rank(&self.t.pairs, rank)
 
     def is_whole(self, token):
         """Whether a piece equal to this token is encoded as it without any merging."""
         return 0 <= token < self.t.n_ids and self.t.flags[<uint32_t>token] & WHOLE != 0
 
     def tokens(self):
-        """All tokens but the special ones, as a dict of id to bytes in the order of ids."""
+        """All tokens but special ones and byte tokens, as a dict of id to bytes in the order of ids."""
         cdef uint32_t token
         return {token: PyBytes_FromStringAndSize(<const char*>self.t.arena + self.t.start[token],
                                                  self.t.size[token])
                 for token in range(self.t.n_ids)
-                if self.t.size[token] and not self.t.flags[token] & SPECIAL}
+                if self.t.size[token] and not self.t.flags[token] & (SPECIAL | BYTE)}
 
     def merges(self):
         """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
-        return [(rank, left, right, token_of_rank(&self.t.pairs, rank))
-                for rank, left, right in all_pairs(&self.t.pairs)]
+        return [(rank - self.t.n_inner, left, right, token_of_rank(&self.t.pairs, rank))
+                for rank, left, right in all_pairs(&self.t.pairs) if rank >= self.t.n_inner]

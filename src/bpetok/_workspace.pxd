@@ -85,6 +85,10 @@ cdef struct Workspace:
     size_t ids_capacity
     size_t n_total          # ids counted so far by a call that keeps none
     bint keep
+    size_t run_start        # where unknown ids began that may fuse with more of them
+    size_t fused            # up to where they are fused
+    uint64_t dropout        # how likely a merge is dropped, of 2^53; 0 for never
+    uint64_t random         # state of the numbers that decide it
     uint8_t* utf8           # a str's text, transcoded
     size_t utf8_capacity
     Word* words             # NULL before the first piece

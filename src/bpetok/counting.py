@@ -26,7 +26,7 @@ from bpetok.corpus.fields import text_of
 from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
-from bpetok.patterns import METASPACE, WHOLE, Pattern, resolve
+from bpetok.patterns import METASPACE, Pattern, resolve
 from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
 from bpetok.treatment import NOTHING, Treatment
@@ -562,9 +562,9 @@ class Way:
     @property
     def cuttable(self) -> bool:
         """Whether a text may be cut at the places of `cut`, and its parts be counted one by one."""
-        if self.pattern.scanner is None or self.pattern.source == WHOLE:
-            return False
-        return self.treatment.local if self.pattern.source == METASPACE else not self.treatment
+        if self.pattern.source == METASPACE:
+            return self.treatment.local
+        return self.pattern.cuttable and not self.treatment
 
     def cut(self, seen: bytes) -> int:
         """A place inside some bytes of a text where a piece is sure to end; 0 or their number for none."""

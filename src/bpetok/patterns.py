@@ -64,6 +64,7 @@ NAMED: dict[str, str] = {
     "whole": WHOLE,
     "metaspace": METASPACE,
 }
+_WITH_WORDS = set(NAMED.values()) - {WHOLE, METASPACE}
 _ALIASES = {"r50k_base": "r50k", "p50k_base": "p50k", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 
 # Spellings of each part.
@@ -115,6 +116,11 @@ class Pattern(NamedTuple):
     name: str | None
     scanner: Scanner | None
 
+    @property
+    def cuttable(self) -> bool:
+        """Whether a text may be cut in two where a word ends, by a reader that knows no pattern."""
+        return self.scanner is not None and self.scanner.parameters["word"] not in ("whole", "spaced")
+
 
 def resolve(pattern: str) -> Pattern:
     """The `Pattern` for a name ("gpt2", "cl100k", "o200k", ...) or a regular expression.
@@ -160,6 +166,10 @@ def recognise(source: str) -> Scanner | None:
     if (found := words_of(source)) is not None:
         scanner = recognise(found[0])
         return scanner and Scanner(**scanner.parameters | {"words": found[1]})
+    if source == WHOLE:
+        return Scanner(word="whole")
+    if source == METASPACE:
+        return Scanner(word="spaced")
     parts = _alternatives(source)
     settings: dict[str, Any] = {"contractions": "none", "newlines": False, "end_space": False}
 
@@ -220,9 +230,9 @@ def superwords(pattern: str, words: int) -> str:
     ["I don't know", ' the way', ',', ' 12', ' of them']
     """
     source = resolve(pattern).source
-    if source not in NAMED.values():
+    if source not in _WITH_WORDS:
         raise PatternError(
-            f"superwords need one of the named patterns, {', '.join(NAMED)}: what is a word in {source!r} "
+            f"superwords need one of the patterns {', '.join(n for n in NAMED if NAMED[n] in _WITH_WORDS)}: what is a word in {source!r} "
             "cannot be told"
         )
     if not 2 <= words <= 1_000_000:
@@ -245,7 +255,7 @@ def words_of(source: str) -> tuple[str, int] | None:
     if found is None:
         return None
     words = int(found[1]) + 1
-    for named in map(_alternatives, NAMED.values()):
+    for named in map(_alternatives, _WITH_WORDS):
         start, end = _words_at(named)
         ours = _superword(named, words)
         same = parts[at] == ours or (end - start == 1 and _plain(parts[at]) == _plain(ours))

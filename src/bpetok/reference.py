@@ -8,6 +8,8 @@ Python what its native counterpart computes, and the tests hold the two to equal
 `split`                  a text into pieces, by the pattern itself
 `merge_ranks`            a piece into ids, when a token's id is its rank (tiktoken)
 `merge_list`             a piece into ids, by a list of pairs (Hugging Face)
+`merge_characters`       a piece into ids, from characters on, with byte fallback
+`dropout`                a piece into ids, with merges left out by chance
 `encode`                 special tokens, pieces and merges together
 `spans`                  the bytes and the characters that each id covers
 `count_pieces`           texts into piece counts
@@ -24,7 +26,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from bpetok._scan import char_class
@@ -189,6 +191,137 @@ def merge_list(piece: Iterable[int], merges: Mapping[tuple[int, int], tuple[int,
             return ids
         _, at = min(found)
         ids[at : at + 2] = [merges[ids[at], ids[at + 1]][1]]
+
+
+def merge_characters(
+    piece: str,
+    tokens: Mapping[str, int],
+    *,
+    merges: Mapping[tuple[str, str], int] | None = None,
+    scores: Mapping[str, float] | None = None,
+    byte_tokens: Sequence[int] | None = None,
+    unknown: int | None = None,
+    fuse: bool = False,
+    unused: Collection[str] = (),
+) -> list[int]:
+    """The ids of a piece when merging starts from its characters.
+
+    With `merges` only listed pairs of tokens merge, the lowest rank first (`tokenizers`). With `scores` any two
+    neighbours may, if their joined text is a token, whether or not they are tokens themselves; the highest score
+    first (SentencePiece). Of equals, the leftmost pair is taken. At the end
+
+    - a part whose token is unused is taken apart into what it was merged from, again and again; a single
+      character stays;
+    - a part that is no token, which is a character then, becomes the tokens of its bytes, or `unknown`. With
+      `fuse`, unknown ones side by side are one id.
+
+    Raises:
+        EncodeError: a character is no token, and there is neither a byte token nor an unknown one.
+
+    >>> tokens = {"a": 1, "b": 2, "ab": 3, "abc": 4}
+    >>> merge_characters("abcxxa", tokens, scores={"ab": 0, "abc": -1}, unknown=0, fuse=True)
+    [4, 0, 1]
+    >>> merge_characters("abcxxa", tokens, merges={("a", "b"): 0}, unknown=0)
+    [3, 0, 0, 0, 1]
+    """
+
+    def order(left: str, right: str) -> float:
+        if merges is not None:
+            # A pair is one of tokens: a character that is none is in no pair.
+            return merges.get((left, right), math.inf)
+        joined = left + right
+        return -(scores or {})[joined] if joined in tokens else math.inf
+
+    parts = list(piece)
+    made: dict[str, tuple[str, str]] = {}
+    while len(parts) > 1:
+        orders = [order(left, right) for left, right in itertools.pairwise(parts)]
+        lowest = min(orders)
+        if lowest == math.inf:
+            break
+        at = orders.index(lowest)
+        joined = parts[at] + parts[at + 1]
+        made[joined] = parts[at], parts[at + 1]
+        parts[at : at + 2] = [joined]
+
+    def taken_apart(part: str) -> list[str]:
+        if part in unused and part in made:
+            left, right = made[part]
+            return taken_apart(left) + taken_apart(right)
+        return [part]
+
+    ids: list[int] = []
+    fusing = False
+    for part in itertools.chain.from_iterable(map(taken_apart, parts)):
+        if part in tokens:
+            ids.append(tokens[part])
+        elif byte_tokens is not None:
+            ids += [byte_tokens[byte] for byte in part.encode()]
+        elif unknown is None:
+            raise EncodeError(f"the vocabulary has no token for {part!r}")
+        elif not (fuse and fusing):
+            ids.append(unknown)
+        fusing = part not in tokens
+    return ids
+
+
+def dropout(
+    piece: Iterable[int],
+    merges: Mapping[tuple[int, int], tuple[int, int]],
+    dropped: Callable[[], bool],
+) -> list[int]:
+    """The ids of a piece with merges left out by chance: BPE-dropout as in Hugging Face's `tokenizers`.
+
+    All merges that are there wait in a queue. The first in order comes up, and `dropped` decides. If it is
+    dropped, the next one comes up; if not, all that were dropped wait again, and it is made, unless its pair is
+    no longer there. That ends when the queue is empty, whatever was dropped last.
+
+    Args:
+        piece: the symbols to start from.
+        merges: (left symbol, right symbol) to (rank, symbol of the two together).
+        dropped: called once for each merge that comes up.
+
+    >>> merges = {(0, 1): (0, 3), (3, 2): (1, 4)}
+    >>> dropout([0, 1, 2], merges, lambda: False), dropout([0, 1, 2], merges, lambda: True)
+    ([4], [0, 1, 2])
+    """
+    symbols: list[int | None] = list(piece)  # at the place of its first one; None for what is merged
+
+    def following(at: int) -> int | None:
+        return next((i for i in range(at + 1, len(symbols)) if symbols[i] is not None), None)
+
+    queue: list[tuple[int, int, int]] = []  # rank, place, result
+
+    def wait(at: int | None) -> None:
+        other = None if at is None else following(at)
+        if at is None or other is None:
+            return
+        left, right = symbols[at], symbols[other]
+        if left is not None and right is not None and (left, right) in merges:
+            rank, result = merges[left, right]
+            queue.append((rank, at, result))
+
+    for at in range(len(symbols)):
+        wait(at)
+    skipped: list[tuple[int, int, int]] = []
+    while queue:
+        top = min(queue)
+        queue.remove(top)
+        if dropped():
+            skipped.append(top)
+            continue
+        queue += skipped
+        skipped.clear()
+        rank, at, result = top
+        other = following(at)
+        left = symbols[at]
+        right = None if other is None else symbols[other]
+        if other is None or left is None or right is None or merges.get((left, right)) != (rank, result):
+            continue
+        symbols[at], symbols[other] = result, None
+        wait(next((i for i in reversed(range(at)) if symbols[i] is not None), None))
+        wait(at)
+    return [symbol for symbol in symbols if symbol is not None]
 
 
 # ---- encoding ------------------------------------------------------------------------------------

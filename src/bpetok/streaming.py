@@ -85,7 +85,9 @@ class StreamEncoder:
         if len(self._held) < self._try_at:
             return []
         ids, start = self._take_specials()
-        if (scanner := self._tokenizer.pattern.scanner) is not None:
+        scanner = self._tokenizer.pattern.scanner
+        # Where unknown characters fuse across pieces, nothing is final before the end.
+        if scanner is not None and self._tokenizer.vocabulary.fuse_unknown != "text":
             # A special token may have begun in the last bytes; what is before surely holds none.
             limit = max(start, len(self._held) - max(self._longest_special - 1, 0))
             while limit < len(self._held) and self._held[limit] & 0xC0 == 0x80:

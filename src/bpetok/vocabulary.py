@@ -1,21 +1,27 @@
 """Vocabularies: which bytes each id stands for, and which pairs merge in which order.
 
-Two semantics are in use and both are kept exactly:
+Three semantics are in use and all are kept exactly:
 
 - *ranks* (tiktoken): a vocabulary is a mapping of bytes to rank, which is also the id. A piece that is
   an entry is that id. Otherwise the two neighbouring parts whose joined bytes have the lowest rank are
   merged, the leftmost first, until no joined bytes are an entry.
 - *merges* (`tokenizers`): a list of pairs of ids, in order of priority; only listed pairs merge. A
   piece that is an entry is looked up whole only with `ignore_merges`.
+- *scores* (SentencePiece): the two neighbours whose joined text is the token of the highest score are
+  merged, the leftmost first, until none joins to a token.
+
+Merging starts from bytes, or from characters: then a character that no token has becomes the tokens of its
+bytes (*byte fallback*), or one for what is unknown.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from bpetok._merge import link_merges, link_ranks
+from bpetok._merge import link_merges, link_ranks, link_scores
 from bpetok._vocab import VocabTables
 from bpetok.errors import VocabularyError
 
@@ -30,13 +36,18 @@ Alphabet = Literal["bytes", "characters"]
 
 
 class Vocabulary:
-    """An immutable vocabulary. Made by `from_ranks`, `from_merges` or `from_binary`.
+    """An immutable vocabulary. Made by `from_ranks`, `from_merges`, `from_characters` or `from_binary`.
 
     Attributes:
         tables: the native tables.
-        semantics: "ranks" or "merges".
+        semantics: "ranks", "merges" or "scores".
         ignore_merges: for "merges", whether a piece that is a token is that token without merging.
         special_tokens: text to id of the special tokens; a read-only mapping.
+        alphabet: what merging starts from, "bytes" or "characters"; the following are for these.
+        byte_tokens: the 256 ids of the tokens `<0x00>` to `<0xFF>`, or None.
+        unknown: the id of a character that is in no token, or None.
+        fuse_unknown: whether unknown characters side by side are one id: in a "piece", in a "text", or None.
+        unused: ids that are merged through, and then taken apart again.
     """
 
     def __init__(
@@ -47,12 +58,19 @@ class Vocabulary:
         *,
         ignore_merges: bool = False,
         merge_counts: npt.NDArray[np.int64] | None = None,
+        characters: _Characters | None = None,
     ) -> None:
         self.tables = tables
         self.semantics: Semantics = semantics
         self.ignore_merges = ignore_merges
         self.special_tokens: Mapping[str, int] = MappingProxyType(dict(special_tokens))
         self._merge_counts = merge_counts
+        self._scores = characters and characters.scores
+        self.alphabet: Alphabet = "bytes" if characters is None else "characters"
+        self.byte_tokens = characters and characters.byte_tokens
+        self.unknown = characters and characters.unknown
+        self.fuse_unknown = characters and characters.fuse_unknown
+        self.unused = characters.unused if characters else frozenset()
 
     @classmethod
     def from_ranks(cls, ranks: Mapping[bytes, int], special_tokens: Mapping[str, int]) -> Vocabulary:
@@ -126,37 +144,86 @@ class Vocabulary:
         unused: Collection[int] = (),
         ignore_merges: bool = False,
     ) -> Vocabulary:
-        """A vocabulary whose merging starts from characters."""
-        raise NotImplementedError
+        """A vocabulary whose merging starts from characters, with the semantics of a merge list or of scores.
 
-    @property
-    def alphabet(self) -> Alphabet:
-        """What merging starts from."""
-        return "bytes"
+        Args:
+            tokens: id to the UTF-8 of every token that text can become, but special tokens and byte tokens.
+            merges: pairs of ids in order of priority, as for `from_merges`. A character that is no token takes
+                part in none.
+            scores: instead of merges, the score of each token: the two neighbours whose joined text is the token
+                of the highest score are merged, the leftmost first. Of equal scores, too, the leftmost is
+                taken, which is exact but slower. A character needs no token to take part.
+            special_tokens: text to id of the tokens that are only found by their own text.
+            byte_tokens: the 256 ids of the tokens for bytes, which an unknown character becomes; None if there
+                are none. Where a character of one byte has a token, that is taken, and the byte token is
+                known to decoding only.
+            unknown: the id that an unknown character becomes where there are no byte tokens. If there is none,
+                such a text is an `EncodeError`.
+            fuse_unknown: whether unknown characters side by side are one id: within a "piece" (`tokenizers`), or
+                within a "text" (SentencePiece). True is "text" for scores, else "piece".
+            unused: with scores, ids of tokens that are merged, and at the end taken apart again into what they
+                were merged from, unless they are single characters.
+            ignore_merges: whether a piece that is a token is that token without merging.
 
-    @property
-    def byte_tokens(self) -> tuple[int, ...] | None:
-        """The ids of the tokens `<0x00>` to `<0xFF>`; None where there are none."""
-        return None
+        Raises:
+            VocabularyError: as `from_merges`; or a token is not UTF-8, there are not 256 byte tokens, a score is
+                missing or no number, or `unknown` or an id of `unused` is no token.
 
-    @property
-    def unknown(self) -> int | None:
-        """The id for a character that is in no token; None where there is none."""
-        return None
-
-    @property
-    def fuse_unknown(self) -> Literal["piece", "text"] | None:
-        """Whether unknown characters side by side in a piece, or in a text, are one id."""
-        return None
-
-    @property
-    def unused(self) -> frozenset[int]:
-        """Ids that are merged through, and then taken apart again."""
-        return frozenset()
-
-    def scores(self) -> dict[int, float]:
-        """Id to score of every token."""
-        raise NotImplementedError
+        >>> vocabulary = Vocabulary.from_characters(
+        ...     {256: b"a", 257: b"b", 258: b"ab"},
+        ...     scores={256: -1, 257: -2, 258: 0},
+        ...     special_tokens={},
+        ...     byte_tokens=range(256),
+        ... )
+        >>> from bpetok import Tokenizer
+        >>> Tokenizer.from_vocabulary("toy", "whole", vocabulary).encode("ab\u00e9")
+        [258, 195, 169]
+        """
+        if (merges is None) == (scores is None):
+            raise VocabularyError("a vocabulary of characters has either merges or scores")
+        if scores is not None and ignore_merges:
+            raise VocabularyError("scores decide by merging alone: `ignore_merges` is for merges")
+        if merges is not None and unused:
+            raise VocabularyError("`unused` is for scores: leave out of a merge list what it shall not make")
+        by_id = dict(tokens)
+        if fuse_unknown not in (False, True, "piece", "text"):
+            raise VocabularyError(f"unknown characters fuse in a 'piece' or a 'text', not {fuse_unknown!r}")
+        default: Literal["piece", "text"] = "piece" if scores is None else "text"
+        fuse = default if fuse_unknown is True else fuse_unknown or None
+        for token in unused:
+            if token not in by_id:
+                raise VocabularyError(f"unused id {token} is not the id of a token")
+        pairs = [] if merges is None else merges.tolist() if hasattr(merges, "tolist") else list(merges)
+        if unknown is not None and unknown in by_id:
+            reached = scores is not None or any(unknown in pair for pair in pairs)
+            if reached or len(by_id[unknown].decode(errors="replace")) == 1:
+                raise VocabularyError(
+                    f"the unknown token {unknown} must not be a token that text can become: it is "
+                    f"{by_id[unknown]!r}"
+                )
+        byte_ids = None if byte_tokens is None else tuple(byte_tokens)
+        tables = VocabTables.from_characters(
+            by_id,
+            dict(special_tokens),
+            len(by_id) if merges is None else len(pairs),
+            byte_ids,
+            unknown,
+            0 if fuse is None else 1 if fuse == "piece" else 2,
+            frozenset(unused),
+            merges is None,
+        )
+        if scores is None:
+            link_merges(tables, pairs, ignore_merges)
+        else:
+            link_scores(tables, _by_score(by_id, scores))
+        kept = None if scores is None else MappingProxyType({token: float(scores[token]) for token in by_id})
+        return cls(
+            tables,
+            "merges" if scores is None else "scores",
+            special_tokens,
+            ignore_merges=ignore_merges,
+            characters=_Characters(kept, byte_ids, unknown, fuse, frozenset(unused)),
+        )
 
     @classmethod
     def from_binary(cls, blob: bytes, special_tokens: Mapping[str, int], where: str) -> Vocabulary:
@@ -171,12 +238,24 @@ class Vocabulary:
         return f"<Vocabulary of {len(self)} tokens and {len(self.special_tokens)} special tokens>"
 
     def __len__(self) -> int:
-        """Number of tokens, without the special ones."""
+        """Number of tokens, without the special ones; byte tokens count."""
         return self.tables.n_tokens
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.semantics == "ranks":
             return (Vocabulary.from_ranks, (self.ranks(), dict(self.special_tokens)))
+        if self.alphabet == "characters":
+            settings = {
+                "merges": self.merges() if self._scores is None else None,
+                "scores": self._scores and dict(self._scores),
+                "special_tokens": dict(self.special_tokens),
+                "byte_tokens": self.byte_tokens,
+                "unknown": self.unknown,
+                "fuse_unknown": self.fuse_unknown or False,
+                "unused": self.unused,
+                "ignore_merges": self.ignore_merges,
+            }
+            return (_rebuild_characters, (self.tokens(), settings))
         return (
             _rebuild_merges,
             (
@@ -203,18 +282,33 @@ class Vocabulary:
         return self.tables.token_bytes(token)
 
     def tokens(self) -> dict[int, bytes]:
-        """Id to bytes of every token but the special ones, in the order of ids."""
+        """Id to bytes of every token but the special ones and `byte_tokens`, in the order of ids."""
         return self.tables.tokens()
 
     def merges(self) -> npt.NDArray[np.uint32]:
         """The pairs of ids that merge, in order of priority: uint32, shape (n, 2).
 
-        With *ranks* semantics these are the only pairs that any text ever merges.
+        With *ranks* and *scores* these are the only pairs that any text ever merges, but for those in which
+        a character takes part that is no token.
         """
         import numpy as np
 
         pairs = [(left, right) for _, left, right, _ in self.tables.merges()]
+        if self.semantics == "scores":
+            ids = {symbol: token for token, symbol in self.tables.unused.items()}
+            pairs = [(ids.get(left, left), ids.get(right, right)) for left, right in pairs]
+            pairs = [pair for pair in pairs if max(pair) < self.n_vocab]
         return np.array(pairs, dtype=np.uint32).reshape(-1, 2)
+
+    def scores(self) -> dict[int, float]:
+        """Id to score of every token.
+
+        Raises:
+            VocabularyError: the semantics are others.
+        """
+        if self._scores is None:
+            raise VocabularyError(f"this vocabulary has {self.semantics}, not scores")
+        return dict(self._scores)
 
     def ranks(self) -> dict[bytes, int]:
         """Bytes to rank, for a library with tiktoken's semantics, giving equal ids on every text.
@@ -223,6 +317,11 @@ class Vocabulary:
             VocabularyError: a merge list has no equivalent ranks: its ids are not in the order of its
                 merges, or a token is not built by the pair that the ranks would build it from.
         """
+        if self.alphabet == "characters":
+            raise VocabularyError(
+                "a vocabulary of characters has no equivalent ranks, which are for bytes: save it as 'native' "
+                "or 'huggingface'"
+            )
         ranks = {data: token for token, data in self.tables.tokens().items()}
         if self.semantics == "merges":
             merges = self.tables.merges()
@@ -247,6 +346,32 @@ class Vocabulary:
                 "it as 'native' or 'huggingface'"
             )
         return ranks
+
+
+class _Characters(NamedTuple):
+    """What only a vocabulary of characters has; see `Vocabulary.from_characters`."""
+
+    scores: Mapping[int, float] | None
+    byte_tokens: tuple[int, ...] | None
+    unknown: int | None
+    fuse_unknown: Literal["piece", "text"] | None
+    unused: frozenset[int]
+
+
+def _by_score(tokens: Mapping[int, bytes], scores: Mapping[int, float]) -> list[list[int]]:
+    """The tokens of several characters from the best score to the worst, those of equal scores together."""
+    order: dict[float, list[int]] = {}
+    for token, data in tokens.items():
+        score = scores.get(token)
+        if score is None or not math.isfinite(score):
+            raise VocabularyError(f"token {token}, {data!r}, has the score {score}, which is no finite number")
+        if len(data) > 1 and len(data.decode()) > 1:
+            order.setdefault(float(score), []).append(token)
+    return [order[score] for score in sorted(order, reverse=True)]
+
+
+def _rebuild_characters(tokens: dict[int, bytes], settings: dict[str, Any]) -> Vocabulary:
+    return Vocabulary.from_characters(tokens, **settings)
 
 
 def _rebuild_merges(

@@ -7,7 +7,9 @@
 enum {
     WORD_PLAIN = 0,    /* [ ]?\p{L}+                           (gpt2) */
     WORD_PREFIXED = 1, /* [^\r\n\p{L}\p{N}]?\p{L}+             (cl100k) */
-    WORD_CASED = 2     /* prefix, upper-like run, lower-like run (o200k) */
+    WORD_CASED = 2,    /* prefix, upper-like run, lower-like run (o200k) */
+    WORD_SPACED = 3,   /* no words: a piece from each space on  (metaspace) */
+    WORD_WHOLE = 4     /* no words: the text is one piece       (whole) */
 };
 
 /* How contractions are matched. */

@@ -28,6 +28,7 @@
 #define last_of TIER(last_of)
 #define scan_kind TIER(scan_kind)
 #define scan_blocks TIER(scan_blocks)
+#define scan_spaces TIER(scan_spaces)
 #else
 #undef Bytes
 #undef Lanes
@@ -55,6 +56,7 @@
 #undef last_of
 #undef scan_kind
 #undef scan_blocks
+#undef scan_spaces
 #undef TIER
 #undef TARGET
 #undef GUESSES
