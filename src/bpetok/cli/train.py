@@ -1,5 +1,6 @@
 """`bpetok train`: files to a tokenizer."""
 
+import dataclasses
 import functools
 import tempfile
 import time
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpetok.cli import common, sources
+from bpetok.cli import characters, common, sources
 
 if TYPE_CHECKING:
     from bpetok.counting import CountTable
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --parity: in N merges in a row, give no language over twice its share.",
 )
+@characters.texts_options
+@characters.alphabet_options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
 @sources.options
 @common.force_option
@@ -101,6 +104,8 @@ def command(
     dev: tuple[str, ...],
     global_merges: int,
     window: int,
+    texts: characters.Texts,
+    alphabet: characters.Alphabet,
     name: str | None,
     given: sources.Given,
     force: bool,
@@ -111,7 +116,7 @@ def command(
     FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
     or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
     files of counts. With --parity, each language has its own files, and a development text with --dev.
-    All are checked before any is read. OUT appears only when it is complete; interrupting leaves nothing.
+    All are checked before any is read. With --byte-fallback, tokens are made of characters. OUT appears only when it is complete; interrupting leaves nothing.
     """
     import bpetok
     from bpetok.cli import counts as count_files
@@ -119,7 +124,8 @@ def command(
     from bpetok.corpus import Corpus
     from bpetok.counting import count_in_order
     from bpetok.patterns import superwords
-    from bpetok.training import Settings, check_variants
+    from bpetok.training import check_variants, make_settings
+    from bpetok.treatment import NOTHING
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output: name a file")
@@ -128,12 +134,16 @@ def command(
         if output == "-":
             raise click.UsageError("--format tiktoken writes two files, so OUT cannot be -: name a file")
         common.check_output(f"{output}.json", force=force)
-    settings = Settings(vocab_size, specials, tie_break, min_frequency, max_token_length)
-    settings.check()
+    said = texts.characters(alphabet)
+    settings = make_settings(vocab_size, specials, tie_break, min_frequency, max_token_length, said)
     check_variants(superword_from, drop_scaffolds, settings)
     corpora, dev_files = _by_language("--parity", parity), _by_language("--dev", dev)
     _check_usage(files, corpora, dev_files, global_merges or window)
     given.check()
+    if texts.byte_fallback:
+        common.exclude("--byte-fallback", ("parity",), "parity is for byte-level vocabularies")
+    if given.from_counts:
+        common.exclude("--counts", characters.TEXTS, "these FILES are counted already")
     if tie_break == "minbpe":
         common.exclude(
             "--tie-break minbpe",
@@ -142,6 +152,11 @@ def command(
         )
     if superword_from is not None and not (given.from_counts and pattern is None):
         pattern = superwords(pattern or "cl100k", superword_words)
+    default = "cl100k" if said is None else said.pattern()
+    counted: dict[str, Any] = {
+        "pattern": pattern or default,
+        "treatment": NOTHING if said is None else said.treatment(),
+    }
     learning: dict[str, Any] = {
         "vocab_size": vocab_size,
         "special_tokens": specials,
@@ -157,16 +172,18 @@ def command(
     with progress.bar() as callback:
         order = None
         if given.from_counts:
-            tables = {language: count_files.load(paths, pattern) for language, paths in every.items()}
+            tables = {
+                language: count_files.load(paths, pattern, words=default) for language, paths in every.items()
+            }
         else:
             found = {language: given.find(paths) for language, paths in every.items()}
             if tie_break == "minbpe":
-                tables[""], order = count_in_order(found[""], pattern=pattern or "cl100k", progress=callback)
+                tables[""], order = count_in_order(found[""], **counted, progress=callback)
             else:
                 shown = None if corpora else callback  # which knows of one corpus
                 with given.counting() as options:
                     tables = {
-                        language: bpetok.count(corpus, pattern=pattern or "cl100k", progress=shown, **options)
+                        language: bpetok.count(corpus, **counted, progress=shown, **options)
                         for language, corpus in found.items()
                     }
         counts = functools.reduce(bpetok.CountTable.merge, tables.values())
@@ -186,9 +203,11 @@ def command(
                 counts,
                 superword_from=superword_from,
                 drop_scaffolds=drop_scaffolds,
+                byte_fallback=texts.byte_fallback,
                 order=order,
                 progress=callback,
                 **learning,
+                **(dataclasses.asdict(alphabet) if texts.byte_fallback else {}),
             )
     seconds = time.perf_counter() - began
     _save(tokenizer, output, file_format)
