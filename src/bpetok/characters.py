@@ -28,8 +28,8 @@ MARKS = ("<unk>", "<s>", "</s>")  # ids 0, 1 and 2
 class CharacterSettings(Settings):
     """What to make of a corpus, when tokens are made of characters.
 
-    Ids are laid out as by SentencePiece: `<unk>`, `<s>`, `</s>`, the other special tokens and the symbols of the
-    user, the bytes, what merges make, in their order, and the alphabet, the most frequent character first.
+    Ids are laid out as by SentencePiece: `<unk>`, `<s>`, `</s>`, the other special tokens and the symbols of
+    the user, the bytes, what merges make, in their order, and the alphabet, the most frequent character first.
 
     Attributes:
         special_tokens: all of these texts.
@@ -69,9 +69,11 @@ class CharacterSettings(Settings):
         return settings
 
     def reserved(self) -> dict[bytes, int]:
+        """None: the ids of special tokens are never those of others."""
         return {}
 
     def taken(self) -> list[bytes]:
+        """The special tokens: a format has one id for a text."""
         return [text.encode() for text in self.special_tokens]
 
     def layout(self) -> Layout:
@@ -99,6 +101,7 @@ class CharacterSettings(Settings):
         return Learned(final[pairs], final[ids], counts, tokens, specials, ended_early)
 
     def vocabulary(self, learned: Learned) -> Vocabulary:
+        """The vocabulary of what was learned."""
         n = len(self.special_tokens)
         return Vocabulary.from_characters(
             learned.tokens,
@@ -109,6 +112,7 @@ class CharacterSettings(Settings):
         )
 
     def around(self, treatment: Treatment) -> dict[str, Any]:
+        """The normalizer, the symbols of the user, and a decoder that takes the dummy prefix off."""
         ids = {text: token for token, text in enumerate(self.special_tokens)}
         symbols = [AddedToken(text, ids[text], special=False) for text in treatment.symbols]
         return {
@@ -118,13 +122,16 @@ class CharacterSettings(Settings):
         }
 
     def least_vocab_size(self) -> int:
+        """The number of ids that are given without a merge."""
         return len(self.special_tokens) + 256 + len(self.alphabet)
 
     def least_in_words(self) -> str:
+        """What these ids are for."""
         return (
             f"{len(self.special_tokens)} special tokens, 256 bytes and {len(self.alphabet)} characters, of "
             "which a lower character_coverage takes fewer"
         )
 
     def why_early(self, passed_over: bool) -> str:
+        """In words, why no further merge was made."""
         return super().why_early(False) + (" and may be one token" if passed_over else "")

@@ -257,8 +257,8 @@ def check_same(tables: Iterable[Any]) -> None:
         )
     if len({table.treatment for table in tables}) > 1:
         raise CorpusError(
-            "counts of texts that went through different normalizers, or were cut at different symbols, cannot "
-            "be added up: count all corpora in the same way"
+            "counts of texts that went through different normalizers, or were cut at different symbols, "
+            "cannot be added up: count all corpora in the same way"
         )
 
 

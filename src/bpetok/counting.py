@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bpetok._count import PieceCounts
-from bpetok._scan import _last_cut, char_class
+from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
 from bpetok.corpus import Corpus, Document, Lines, jsonl
 from bpetok.corpus.compression import open_bytes, split_suffix
@@ -566,6 +566,11 @@ class Way:
             return self.treatment.local
         return self.pattern.cuttable and not self.treatment
 
+    @property
+    def scanner(self) -> Scanner:
+        """The native scanner, which every pattern has whose texts may be cut."""
+        return cast("Scanner", self.pattern.scanner)
+
     def cut(self, seen: bytes) -> int:
         """A place inside some bytes of a text where a piece is sure to end; 0 or their number for none."""
         if self.pattern.source == METASPACE:
@@ -694,7 +699,7 @@ def _count_span(
 ) -> tuple[int, int]:
     if way.treatment:
         return _count_part(table, way, Document(data[start:end], document.source), start)
-    return int(start == 0), table.count_span(way.pattern.scanner, data, start, end)
+    return int(start == 0), table.count_span(way.scanner, data, start, end)
 
 
 def _count_file(table: PieceCounts, way: Way, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
@@ -706,12 +711,12 @@ def _count_file(table: PieceCounts, way: Way, file: _PlainFile, start: int, end:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
     if way.treatment:
         return _count_part(table, way, Document(data[: end - start], file.path), start)
-    return int(start == 0), table.count_span(way.pattern.scanner, data, 0, end - start)
+    return int(start == 0), table.count_span(way.scanner, data, 0, end - start)
 
 
 def _count_part(table: PieceCounts, way: Way, part: Document, start: int) -> tuple[int, int]:
     """Count a part of a text that begins at some byte of it."""
-    table.count_texts(way.pattern.scanner, way.treatment.stretches(decoded(part, start), first=start == 0))
+    table.count_texts(way.scanner, way.treatment.stretches(decoded(part, start), first=start == 0))
     return int(start == 0), len(part.text)
 
 

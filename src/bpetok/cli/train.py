@@ -116,7 +116,8 @@ def command(
     FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
     or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
     files of counts. With --parity, each language has its own files, and a development text with --dev.
-    All are checked before any is read. With --byte-fallback, tokens are made of characters. OUT appears only when it is complete; interrupting leaves nothing.
+    All are checked before any is read. With --byte-fallback, tokens are made of characters. OUT appears only
+    when it is complete; interrupting leaves nothing.
     """
     import bpetok
     from bpetok.cli import counts as count_files

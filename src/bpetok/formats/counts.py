@@ -2,7 +2,8 @@
 
 A file is 16 bytes that say what it is and in which version, then blocks: one of JSON with the pattern and
 what was done to the texts before; one for each of the 64 parts of the table, in order; one of JSON with the
-totals and where they come from. A block is a head of 28 bytes (all numbers little-endian) and data packed by zlib:
+totals and where they come from. A block is a head of 28 bytes (all numbers little-endian) and data packed by
+zlib:
 
 | bytes | what |
 |---|---|
