@@ -50,6 +50,7 @@ def extend(
     """See `Tokenizer.extend`; its `min_frequency` and `max_token_length` are the limits."""
     min_frequency, max_token_length = limits
     vocabulary = tokenizer.vocabulary
+    _check_bytes(tokenizer)
     ids = {data: token for token, data in vocabulary.tokens().items()}
     missing = sum(bytes([byte]) not in ids for byte in range(256))
     if missing:
@@ -122,6 +123,7 @@ def prune(
 ) -> Edited:
     """See `Tokenizer.prune`."""
     check_options(options)
+    _check_bytes(tokenizer)
     if (sources is None) == (ids is None):
         raise VocabularyError("give either a corpus, to see which tokens it needs, or the ids to remove")
     if ids is not None:
@@ -249,6 +251,20 @@ def _without(vocabulary: Vocabulary, gone: set[int]) -> tuple[Vocabulary, npt.ND
         merge_counts=None if known is None else known[stays],
     )
     return pruned, id_map
+
+
+def _check_bytes(tokenizer: Tokenizer) -> None:
+    """See that the vocabulary is one that can be edited.
+
+    Raises:
+        VocabularyError: it is not.
+    """
+    if tokenizer.vocabulary.alphabet != "bytes":
+        raise VocabularyError(
+            f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and pruned: "
+            "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; train "
+            "again with another vocab_size"
+        )
 
 
 # ---- both ------------------------------------------------------------------------------------------------
