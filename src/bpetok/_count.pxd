@@ -7,6 +7,12 @@ from bpetok._scan cimport ScanSpec
 
 cdef extern from *:
     """
+    #define BPETOK_CODE_POINTS 0x110000
+    """
+    const uint64_t CODE_POINTS "BPETOK_CODE_POINTS"
+
+cdef extern from *:
+    """
     #define BPETOK_MAX_COUNT 0x7FFFFFFFFFFFFFFFULL
     """
     const uint64_t MAX_COUNT "BPETOK_MAX_COUNT"
@@ -53,3 +59,7 @@ cdef class PieceCounts:
     cdef int add_bytes(self, const uint8_t* data, size_t size, uint64_t n) noexcept nogil
     cdef int add_table(self, PieceCounts other) noexcept nogil
     cdef uint64_t find(self, const uint8_t* data, size_t size) noexcept nogil
+
+# The number of bytes of the character at `data`, with its code point; 1 and CODE_POINTS for a byte that is not
+# UTF-8.
+cdef uint64_t char_at(const uint8_t* data, uint64_t size, uint64_t* point) noexcept nogil

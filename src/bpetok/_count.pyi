@@ -62,6 +62,13 @@ class PieceCounts:
     def items(self) -> list[tuple[bytes, int]]:
         """All (piece, count), sorted by piece."""
 
+    def characters(self) -> dict[int, int]:
+        """How often each character occurs, by code point. Bytes that are not UTF-8 are none.
+
+        Raises:
+            CorpusError: a character occurs more than 2**63 - 1 times.
+        """
+
     def reserve(self, n: int) -> None:
         """See that n pieces in all have room, in no more memory than they need."""
 

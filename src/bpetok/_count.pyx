@@ -8,10 +8,10 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._scan cimport Scanner, ScanSpec, scan
+from bpetok._scan cimport Scanner, ScanSpec, next_char, scan
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 
 from bpetok.errors import CorpusError, FormatError
@@ -58,6 +58,17 @@ cdef inline void make_key(const uint8_t* data, size_t size, const uint8_t* limit
     else:
         lo[0] = hash_bytes(data, size)
         hi[0] = LONG
+
+
+cdef uint64_t char_at(const uint8_t* data, uint64_t size, uint64_t* point) noexcept nogil:
+    cdef uint64_t n = 1, found = data[0], i
+    if found >= 0x80:
+        n = next_char(data, 0, size)
+        found = CODE_POINTS if n == 1 else found & (0x7F >> n)
+        for i in range(1, n):
+            found = found << 6 | (data[i] & 0x3F)
+    point[0] = found
+    return n
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -434,6 +445,32 @@ cdef class PieceCounts:
                 found.append((PyBytes_FromStringAndSize(<const char*>data, <Py_ssize_t>size),
                               self.entries[i].count))
         found.sort()
+        return found
+
+    def characters(self):
+        """How often each character occurs, by code point: a dict. Bytes that are not UTF-8 are none."""
+        cdef uint64_t* counts = <uint64_t*>calloc(CODE_POINTS + 1, 8)
+        cdef uint64_t i, size = 0, at, point
+        cdef const uint8_t* data
+        cdef dict found = {}
+        cdef bint whole = True
+        if counts == NULL:
+            raise MemoryError()
+        with nogil:
+            for i in range(self.n_slots):
+                if not self.entries[i].count:
+                    continue
+                data = self.piece(&self.entries[i], &size)
+                at = 0
+                while at < size and whole:
+                    at += char_at(data + at, size - at, &point)
+                    whole = counts[point] <= MAX_COUNT - self.entries[i].count
+                    counts[point] += self.entries[i].count
+        for i in range(CODE_POINTS):
+            if counts[i]:
+                found[i] = counts[i]
+        free(counts)
+        check(OK if whole else COUNT_OVERFLOW)
         return found
 
     def reserve(self, uint64_t n):

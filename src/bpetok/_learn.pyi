@@ -1,9 +1,14 @@
 """Learning: the loop that joins the most frequent pair of neighbouring tokens, again and again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import final
 
 from bpetok._count import PieceCounts
+
+# Kinds of characters; any other number is a kind, too.
+ANY: int  # stands beside each kind
+FIRST: int  # is not added to what is before it
+ALONE: int  # is joined to nothing
 
 @final
 class MergeLearner:
@@ -11,7 +16,7 @@ class MergeLearner:
 
     Args:
         counts: the pieces; not changed, and not needed after construction.
-        byte_ids: the ids of the 256 single bytes.
+        byte_ids: the ids of the 256 single bytes; or of none, with characters.
         next_id: the id of the first new token; the next one gets the following id.
         new_tokens: how many new ids may be given.
         reserved: tokens of two bytes and more that have an id already, below next_id: a merge that makes
@@ -21,13 +26,18 @@ class MergeLearner:
         order: all pieces, in the order in which the corpus first has them. Given that, take of equally
             frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
-        max_token_length: the most bytes of a token; 0 for any number.
+        max_token_length: the most bytes of a token, or characters where pieces begin as these; 0 for any
+            number.
         shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
             `learn` must wait for `own`.
+        characters: pieces begin as these, with their ids and kinds, and not as single bytes; what is no such
+            character stays between tokens. Tokens of two kinds are not joined, unless one of them is ANY; a
+            FIRST one only on the left, where it takes any kind; an ALONE one never.
+        taken: tokens that no merge may make.
 
     Raises:
-        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id, or `shared`
-            and `order` are given together.
+        ValueError: the ids of bytes, characters and reserved tokens are not all distinct and below next_id,
+            or `shared` and `order` are given together.
         TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
             2**63 - 1, or ids would exceed 32 bits.
     """
@@ -45,6 +55,8 @@ class MergeLearner:
         max_token_length: int = 0,
         shared: bool = False,
         order: list[bytes] | None = None,
+        characters: Mapping[str, tuple[int, int]] | None = None,
+        taken: Collection[bytes] = (),
     ) -> None: ...
     @property
     def n_merges(self) -> int:

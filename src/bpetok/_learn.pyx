@@ -12,7 +12,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._count cimport COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts
+from bpetok._count cimport (CODE_POINTS, COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts,
+                             char_at)
 
 from bpetok.errors import TrainingError
 
@@ -44,10 +45,21 @@ cdef enum:
     SEPARATOR = 0xFFFFFFFF
     INSIDE = 0xFFFFFFFE
 
+# Kinds of characters; any other number is a kind, too.
+cdef enum:
+    KIND_ANY = 0                # stands beside each kind
+    KIND_FIRST = 0xFFFE         # is not added to what is before it
+    KIND_ALONE = 0xFFFF         # is joined to nothing
+
+ANY = KIND_ANY
+FIRST = KIND_FIRST
+ALONE = KIND_ALONE
+
 cdef uint64_t NO_KEY = 0xFFFFFFFFFFFFFFFFULL
 
 # All words (distinct pieces) of two bytes and more lie in one arena of 32-bit symbols, a slot a byte, with
-# a separator behind each. A token's id is in the slots of its first and last byte; where a token of two
+# a separator behind each. They begin as single bytes or as characters; those that are not in the alphabet are
+# separators, too. A token's id is in the slots of its first and last byte; where a token of two
 # and more bytes was joined to the one before it, its first slot says INSIDE. So the token before slot p is
 # symbols[p - 1], the one behind a token of length n is symbols[p + n], and joining two tokens writes three
 # slots. A posting (the slot where a pair was seen) is still good if symbols[p] == left and
@@ -85,6 +97,11 @@ cdef struct Token:
     uint64_t prefix             # the first eight bytes, big end first, zeros behind
     uint32_t start              # where its bytes can be found in `text`
     uint32_t length
+
+# What decides whether two tokens may be joined.
+cdef struct Shape:
+    uint32_t size               # in bytes, or in characters
+    uint32_t kind
 
 cdef struct Word:
     uint64_t count
@@ -126,13 +143,24 @@ cdef inline uint64_t mix_key(uint64_t key) noexcept nogil:
     return (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL
 
 
+cdef inline bint go_together(uint32_t left, uint32_t right) noexcept nogil:
+    """Whether tokens of these kinds may be joined."""
+    return (left != KIND_ALONE and right < KIND_FIRST
+            and (left == right or left == KIND_ANY or left == KIND_FIRST or right == KIND_ANY))
+
+
+cdef inline uint32_t joined_kind(uint32_t left, uint32_t right) noexcept nogil:
+    """The kind of two tokens together."""
+    return left if right == KIND_ANY and left != KIND_FIRST else right
+
+
 @cython.final
 cdef class MergeLearner:
     """Learns merges from counted pieces, some at a time. One thread at a time may use a learner.
 
     Args:
         counts: the pieces; not changed, and not needed after construction.
-        byte_ids: the ids of the 256 single bytes.
+        byte_ids: the ids of the 256 single bytes; or of none, with characters.
         next_id: the id of the first new token; the next one gets the following id.
         new_tokens: how many new ids may be given.
         reserved: tokens of two bytes and more that have an id already: a merge that makes one of them takes
@@ -142,12 +170,17 @@ cdef class MergeLearner:
         order: all pieces, in the order in which the corpus first has them. Given that, take of equally
             frequent pairs the one that comes first in the pieces so ordered, whatever `ties_by_bytes`.
         min_frequency: the least count of a pair that may merge; 0 is taken for 1.
-        max_token_length: the most bytes of a token; 0 for any number.
+        max_token_length: the most bytes of a token, or characters where pieces begin as these; 0 for any
+            number.
         shared: pairs chosen elsewhere will be joined too, by `apply`, so that each is kept, however rare.
+        characters: pieces begin as these, with their ids and kinds, and not as single bytes; what is no such
+            character stays between tokens. Tokens of two kinds are not joined, unless one of them is ANY; a
+            FIRST one only on the left, where it takes any kind; an ALONE one never.
+        taken: tokens that no merge may make.
 
     Raises:
-        ValueError: the ids of bytes and reserved tokens are not all distinct and below next_id, or `shared`
-            and `order` are given together.
+        ValueError: the ids of bytes, characters and reserved tokens are not all distinct and below next_id,
+            or `shared` and `order` are given together.
         TrainingError: the pieces take more than 2**32 slots, the counts of all pairs together would exceed
             2**63 - 1, or ids would exceed 32 bits.
     """
@@ -156,7 +189,10 @@ cdef class MergeLearner:
     cdef uint8_t* text              # the bytes of the words, slot by slot
     cdef uint64_t* weights
     cdef uint64_t n_positions
+    cdef uint32_t[256] byte_ids
+    cdef uint32_t* points           # code point to 1 + id of a character, 0 for none; NULL with bytes
     cdef Token* tokens              # by id
+    cdef Shape* shapes              # by id
     cdef uint32_t next_id
     cdef readonly uint64_t new_tokens   # ids still to give
     cdef bint ties_by_bytes
@@ -200,6 +236,7 @@ cdef class MergeLearner:
     cdef uint32_t* merge_ids
     cdef uint64_t* merge_counts
     cdef bint exhausted             # no pair is left that may merge
+    cdef bint as_encoded            # pieces begin as a tokenizer encodes them
     cdef object taken               # a set of the tokens that no merge may make, or None
     cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
@@ -208,18 +245,20 @@ cdef class MergeLearner:
 
     def __init__(self, PieceCounts counts not None, *, byte_ids, uint32_t next_id, uint64_t new_tokens,
                  dict reserved, bint ties_by_bytes, uint64_t min_frequency, uint64_t max_token_length=0,
-                 bint shared=False, list order=None):
-        cdef uint32_t[256] ids
+                 bint shared=False, list order=None, dict characters=None, taken=()):
         cdef uint64_t i, end = 0
         if self.reserved_ends != NULL:
             raise RuntimeError("a MergeLearner is initialised once")
         if shared and order is not None:
             raise ValueError("a shared learner does not go by the order of the pieces")
-        for i in range(256):
-            ids[i] = byte_ids[i]
-        given = {ids[i] for i in range(256)}.union(reserved.values())
-        if len(given) != 256 + len(reserved) or max(given) >= next_id:
-            raise ValueError(f"the ids of bytes and reserved tokens must be distinct and below {next_id}")
+        if characters is not None:
+            byte_ids = [token for token, _ in characters.values()]
+        elif len(byte_ids) != 256:
+            raise ValueError(f"there are 256 bytes, and not {len(byte_ids)}")
+        given = {*byte_ids, *reserved.values()}
+        if len(given) != len(byte_ids) + len(reserved) or max(given, default=-1) >= next_id:
+            raise ValueError(f"the ids of bytes, characters and reserved tokens must be distinct and below "
+                             f"{next_id}")
         self.next_id = next_id
         self.new_tokens = new_tokens
         self.shared = shared
@@ -239,22 +278,43 @@ cdef class MergeLearner:
             self.reserved_ends[i] = end
             self.reserved_ids[i] = token_id
         self.threshold = 0xFFFFFFFFFFFFFFFFULL      # no pair is kept yet
+        if taken:
+            self.taken = frozenset(taken)
+        if characters is None:
+            for i in range(256):
+                self.byte_ids[i] = byte_ids[i]
+        else:
+            self.points = <uint32_t*>calloc(CODE_POINTS + 1, 4)
+            if self.points == NULL:
+                raise MemoryError()
+            for char, (token_id, _) in characters.items():
+                self.points[<uint32_t>ord(char)] = <uint32_t>token_id + 1
         if order is not None:
             self.ties_by_place = True
-            self.failed = self.place_in_order(counts, order, ids)
+            self.failed = self.place_in_order(counts, order)
         else:
             with nogil:
-                self.failed = self.place_words(counts, ids)
-                if shared and self.failed == OK:
-                    self.failed = self.rebuild()
+                self.failed = self.place_words(counts)
         self.check()
+        if characters is None:
+            for i in range(256):
+                self.describe(self.byte_ids[i], bytes([i]), KIND_ANY)
+        else:
+            for char, (token_id, kind) in characters.items():
+                self.describe(token_id, char.encode(), kind)
+        if shared:
+            with nogil:
+                self.failed = self.rebuild()
+            self.check()
 
     def __dealloc__(self):
         self.free_postings()
         pages_free(self.symbols, self.n_positions * 4)
         pages_free(self.text, self.n_positions)
         pages_free(self.weights, self.n_positions // CLASS_SLOTS * 8 + 8)
+        free(self.points)
         free(self.tokens)
+        free(self.shapes)
         free(self.reserved_ends)
         free(self.reserved_ids)
         pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
@@ -285,19 +345,18 @@ cdef class MergeLearner:
 
     # -- building ----------------------------------------------------------------------------------
 
-    cdef int place_words(self, PieceCounts counts, const uint32_t* byte_ids) noexcept nogil:
+    cdef int place_words(self, PieceCounts counts) noexcept nogil:
         """Lay the words out by falling count, and make room for what learning needs."""
         cdef uint64_t* at = <uint64_t*>calloc(USUAL_COUNTS, 8)      # slots, then the next one, by count
         cdef Word* words = NULL
         cdef int failed = NO_MEMORY
         if at != NULL:
-            failed = self.place_sorted(counts, byte_ids, at, &words)
+            failed = self.place_sorted(counts, at, &words)
         free(at)
         free(words)
         return failed
 
-    cdef int place_sorted(self, PieceCounts counts, const uint32_t* byte_ids, uint64_t* at,
-                          Word** words) noexcept nogil:
+    cdef int place_sorted(self, PieceCounts counts, uint64_t* at, Word** words) noexcept nogil:
         cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, before = 0
         cdef const Entry* entry
         cdef const uint8_t* data
@@ -338,33 +397,46 @@ cdef class MergeLearner:
                 size = at[count]
                 at[count] = slots
                 slots += size
-        failed = self.allocate(slots, byte_ids)
+        failed = self.allocate(slots)
         if failed:
             return failed
         for i in range(n_words):
             entry = &counts.entries[words[0][i].slot]
             data = counts.piece(entry, &size)
-            self.place_word(words[0][i].count, data, size, entry.count, byte_ids)
+            self.place_word(words[0][i].count, data, size, entry.count)
         for i in range(counts.n_slots):
             entry = &counts.entries[i]
             if 0 < entry.count < USUAL_COUNTS:
                 data = counts.piece(entry, &size)
                 if size > 1:
-                    self.place_word(at[entry.count], data, size, entry.count, byte_ids)
+                    self.place_word(at[entry.count], data, size, entry.count)
                     at[entry.count] += size + 1
         return OK
 
-    cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size, uint64_t weight,
-                                const uint32_t* byte_ids) noexcept nogil:
-        cdef uint64_t i
+    cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size,
+                                uint64_t weight) noexcept nogil:
+        cdef uint64_t i = 0, n, k, point
+        cdef uint32_t token
         memcpy(self.text + at, data, size)
-        for i in range(size):
-            self.symbols[at + i] = byte_ids[data[i]]
-            self.tokens[byte_ids[data[i]]].start = <uint32_t>(at + i)
+        if self.points == NULL:
+            for i in range(size):
+                token = self.byte_ids[data[i]]
+                self.symbols[at + i] = token
+                self.tokens[token].start = <uint32_t>(at + i)
+        else:
+            while i < size:
+                n = char_at(data + i, size - i, &point)
+                if self.points[point]:
+                    token = self.points[point] - 1
+                    for k in range(1, n):
+                        self.symbols[at + i + k] = INSIDE
+                    self.symbols[at + i] = self.symbols[at + i + n - 1] = token
+                    self.tokens[token].start = <uint32_t>(at + i)
+                i += n
         for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
             self.weights[i] = weight
 
-    cdef int place_in_order(self, PieceCounts counts, list order, const uint32_t* byte_ids):
+    cdef int place_in_order(self, PieceCounts counts, list order):
         """Lay the words out as they are given, each in classes of its own."""
         cdef uint64_t slots = CLASS_SLOTS, size
         cdef bytes piece
@@ -374,14 +446,14 @@ cdef class MergeLearner:
             if self.add_up(counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), size) != OK:
                 return COUNT_OVERFLOW
             slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        failed = self.allocate(slots, byte_ids)
+        failed = self.allocate(slots)
         if failed:
             return failed
         slots = CLASS_SLOTS
         for piece in order:
             size = <uint64_t>len(piece)
             self.place_word(slots, <const uint8_t*>PyBytes_AS_STRING(piece), size,
-                            counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), byte_ids)
+                            counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size))
             slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
         return OK
 
@@ -394,9 +466,9 @@ cdef class MergeLearner:
             self.capacity += size - 1
         return OK
 
-    cdef int allocate(self, uint64_t slots, const uint32_t* byte_ids) noexcept nogil:
+    cdef int allocate(self, uint64_t slots) noexcept nogil:
         """Room for what has been noted, in so many slots."""
-        cdef uint64_t n_ids, i
+        cdef uint64_t n_ids
         slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
         if slots > MAX_POSITIONS:
             return TOO_MANY_POSITIONS
@@ -412,6 +484,7 @@ cdef class MergeLearner:
         self.text = <uint8_t*>pages_new(slots)
         self.weights = <uint64_t*>pages_new(slots // CLASS_SLOTS * 8 + 8)
         self.tokens = <Token*>calloc(n_ids, sizeof(Token))
+        self.shapes = <Shape*>calloc(n_ids, sizeof(Shape))
         self.left_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
         self.right_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
         self.left_touched = <uint32_t*>malloc(n_ids * 4)
@@ -420,13 +493,11 @@ cdef class MergeLearner:
         self.merge_ids = <uint32_t*>malloc(self.capacity * 4 + 1)
         self.merge_counts = <uint64_t*>malloc(self.capacity * 8 + 1)
         if (self.symbols == NULL or self.text == NULL or self.weights == NULL or self.tokens == NULL
-                or self.left_side == NULL or self.right_side == NULL or self.left_touched == NULL
+                or self.shapes == NULL or self.left_side == NULL or self.right_side == NULL
+                or self.left_touched == NULL
                 or self.right_touched == NULL or self.merge_pairs == NULL or self.merge_ids == NULL
                 or self.merge_counts == NULL):
             return NO_MEMORY
-        for i in range(256):
-            self.tokens[byte_ids[i]].length = 1
-            self.tokens[byte_ids[i]].prefix = i << 56
         memset(self.symbols, 0xFF, slots * 4)
         return OK
 
@@ -434,7 +505,7 @@ cdef class MergeLearner:
         """Count all pairs of the arena, and keep those at or above the threshold."""
         cdef PairEntry** by_bytes = NULL
         cdef int failed
-        if self.n_merges == 0 and self.taken is None:
+        if self.n_merges == 0 and self.points == NULL and not self.as_encoded:
             by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
             if by_bytes == NULL:
                 return NO_MEMORY
@@ -552,9 +623,10 @@ cdef class MergeLearner:
         self.threshold = 1 if self.shared else max(guess, self.min_frequency)
 
     cdef inline bint allowed(self, uint64_t key) noexcept nogil:
-        """Whether a pair makes a token that is short enough."""
-        return (<uint64_t>self.tokens[left_of(key)].length + self.tokens[right_of(key)].length
-                <= self.max_length)
+        """Whether a pair makes a token that is short enough, of kinds that go together."""
+        cdef const Shape* left = &self.shapes[left_of(key)]
+        cdef const Shape* right = &self.shapes[right_of(key)]
+        return <uint64_t>left.size + right.size <= self.max_length and go_together(left.kind, right.kind)
 
     cdef inline bint wanted(self, uint64_t key, uint64_t count) noexcept nogil:
         if count < self.threshold:
@@ -843,7 +915,7 @@ cdef class MergeLearner:
         entry.count = 0
         entry.postings = NULL
         entry.n_postings = 0
-        made = self.token_for(postings[0], la + lb)
+        made = self.token_for(entry.key, postings[0])
         self.merge_ids[self.n_merges] = made
         self.n_merges += 1
 
@@ -984,9 +1056,11 @@ cdef class MergeLearner:
         entry.first = entry.postings[0]
         return self.push(weight, key)
 
-    cdef uint32_t token_for(self, uint32_t start, uint32_t length) noexcept nogil:
-        """The id of the token whose bytes lie at a slot: a reserved one, or the next."""
+    cdef uint32_t token_for(self, uint64_t pair, uint32_t start) noexcept nogil:
+        """The id of the token that a pair makes, whose bytes lie at a slot: a reserved one, or the next."""
         cdef const uint8_t* data = self.text + start
+        cdef uint32_t length = self.tokens[left_of(pair)].length + self.tokens[right_of(pair)].length
+        cdef Shape left = self.shapes[left_of(pair)], right = self.shapes[right_of(pair)]
         cdef uint64_t i, begin = 0
         cdef uint32_t found = self.next_id
         for i in range(self.n_reserved):
@@ -997,16 +1071,26 @@ cdef class MergeLearner:
         if found == self.next_id:
             self.next_id += 1
             self.new_tokens -= 1
-        self.describe(found, data, length)
+        self.spell(found, data, length)
         self.tokens[found].start = start
+        self.shapes[found].size = left.size + right.size
+        self.shapes[found].kind = joined_kind(left.kind, right.kind)
         return found
 
-    cdef void describe(self, uint32_t token, const uint8_t* data, uint32_t length) noexcept nogil:
+    cdef void spell(self, uint32_t token, const uint8_t* data, uint32_t length) noexcept nogil:
         cdef uint64_t i, prefix = 0
         for i in range(8):
             prefix = prefix << 8 | (data[i] if i < length else 0)
         self.tokens[token].prefix = prefix
         self.tokens[token].length = length
+
+    cdef int describe(self, uint32_t token, bytes data, uint32_t kind) except -1:
+        """Note what a token is that is there before the first merge."""
+        self.spell(token, <const uint8_t*>PyBytes_AS_STRING(data), <uint32_t>len(data))
+        self.shapes[token].size = <uint32_t>(len(data) if self.points == NULL
+                                             else len(data.decode("utf-8", "replace")))
+        self.shapes[token].kind = kind
+        return 0
 
     # -- for Python --------------------------------------------------------------------------------
 
@@ -1019,14 +1103,19 @@ cdef class MergeLearner:
             encode: a piece to its ids, which are among these.
         """
         cdef uint64_t at = 0, end, i
-        cdef uint32_t token, length
-        cdef bytes piece
+        cdef uint32_t token, length, kind
+        cdef bytes data, piece
         if self.n_merges or self.rebuilds or self.failed:
             raise RuntimeError("a learner takes pieces as encoded before it learns, or not at all")
         for data, token in tokens.items():
             if token >= self.next_id:
                 raise ValueError(f"the id {token} is not below the first new one, {self.next_id}")
-            self.describe(token, <const uint8_t*>PyBytes_AS_STRING(data), <uint32_t>len(data))
+            kind = KIND_ANY
+            if self.points != NULL:
+                for char in data.decode("utf-8", "replace"):
+                    i = self.points[<uint32_t>ord(char)]
+                    kind = joined_kind(kind, self.shapes[i - 1].kind) if i else kind
+            self.describe(token, data, kind)
         while at < self.n_positions:
             if self.symbols[at] == SEPARATOR:
                 at += 1
@@ -1046,7 +1135,8 @@ cdef class MergeLearner:
                 at += length
             if at != end:
                 raise ValueError(f"the ids of {piece!r} do not have its bytes")
-        self.taken = tokens.keys()
+        self.as_encoded = True
+        self.taken = (self.taken or set()) | tokens.keys()
 
     def learn(self, uint64_t limit):
         """Make up to `limit` more merges, without the GIL; returns whether more may follow."""

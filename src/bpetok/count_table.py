@@ -12,6 +12,7 @@ from bpetok.corpus.words import word_counts
 from bpetok.errors import CorpusError, FormatError
 from bpetok.patterns import resolve
 from bpetok.spilling import N_PARTS, Records, gather
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = ["CountTable", "check_same", "provenance_of", "sum_up"]
 
@@ -27,6 +28,7 @@ class CountTable(Mapping[bytes, int]):
 
     Attributes:
         pattern: the source of the split pattern that made the pieces.
+        treatment: what was done to the texts before.
         n_texts: how many texts were counted; 0 in a table of counts made elsewhere.
         n_bytes: how many bytes of UTF-8 they had; in a table of counts made elsewhere, the pieces' own.
         provenance: which versions counted ("counted_by") which files ("sources", the first thousand of
@@ -37,6 +39,7 @@ class CountTable(Mapping[bytes, int]):
         self,
         table: PieceCounts,
         pattern: str,
+        treatment: Treatment = NOTHING,
         *,
         n_texts: int,
         n_bytes: int,
@@ -44,6 +47,7 @@ class CountTable(Mapping[bytes, int]):
     ) -> None:
         self.table = table
         self.pattern = pattern
+        self.treatment = treatment
         self.n_texts = n_texts
         self.n_bytes = n_bytes
         self.provenance = dict(provenance_of([]) if provenance is None else provenance)
@@ -118,7 +122,7 @@ class CountTable(Mapping[bytes, int]):
         table.reserve(max(len(each) for each in tables))
         for each in tables:
             table.update(each.table)
-        return CountTable(table, tables[0].pattern, **sum_up(tables))
+        return CountTable(table, tables[0].pattern, tables[0].treatment, **sum_up(tables))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to a file, which appears when it is complete. Equal tables of equal provenance
@@ -140,7 +144,7 @@ class CountTable(Mapping[bytes, int]):
             "n_distinct": len(self),
             "provenance": self.provenance,
         }
-        write_counts(path, records, lambda: totals, pattern=self.pattern)
+        write_counts(path, records, lambda: totals, pattern=self.pattern, treatment=self.treatment)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "CountTable":
@@ -162,7 +166,12 @@ class CountTable(Mapping[bytes, int]):
                 f"{file.path} is damaged: its totals are not those of its pieces; count or copy it again"
             )
         return cls(
-            table, file.pattern, n_texts=file.n_texts, n_bytes=file.n_bytes, provenance=file.provenance
+            table,
+            file.pattern,
+            file.treatment,
+            n_texts=file.n_texts,
+            n_bytes=file.n_bytes,
+            provenance=file.provenance,
         )
 
     @property
@@ -186,7 +195,8 @@ class CountTable(Mapping[bytes, int]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CountTable):
             return NotImplemented
-        return self.pattern == other.pattern and self.table.equals(other.table)
+        same = (self.pattern, self.treatment) == (other.pattern, other.treatment)
+        return same and self.table.equals(other.table)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -194,16 +204,23 @@ class CountTable(Mapping[bytes, int]):
         return f"<CountTable of {len(self)} distinct pieces, {self.n_pieces} in all>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (*self.table.dump(), self.pattern, self.n_texts, self.n_bytes, self.provenance)
+        about = self.pattern, self.treatment, self.n_texts, self.n_bytes, self.provenance
+        return _rebuild, (*self.table.dump(), *about)
 
 
 def _rebuild(
-    records: bytes, n: int, pattern: str, n_texts: int, n_bytes: int, provenance: dict[str, Any]
+    records: bytes,
+    n: int,
+    pattern: str,
+    treatment: Treatment,
+    n_texts: int,
+    n_bytes: int,
+    provenance: dict[str, Any],
 ) -> CountTable:
     table = PieceCounts()
     table.reserve(n)
     table.load(records)
-    return CountTable(table, pattern, n_texts=n_texts, n_bytes=n_bytes, provenance=provenance)
+    return CountTable(table, pattern, treatment, n_texts=n_texts, n_bytes=n_bytes, provenance=provenance)
 
 
 # ---- what tables and files have in common -----------------------------------------------------------------
@@ -225,8 +242,10 @@ def check_same(tables: Iterable[Any]) -> None:
     """See that tables, or files of them, can be added up.
 
     Raises:
-        CorpusError: there is none, or two of them were made with different patterns.
+        CorpusError: there is none, or two of them were made with different patterns or from texts that were
+            prepared differently.
     """
+    tables = list(tables)
     patterns = dict.fromkeys(table.pattern for table in tables)
     if not patterns:
         raise CorpusError("no count table was given: name at least one")
@@ -235,6 +254,11 @@ def check_same(tables: Iterable[Any]) -> None:
         raise CorpusError(
             f"counts made with different patterns cannot be added up: {one!r} and {other!r}; "
             "count all corpora with the same pattern"
+        )
+    if len({table.treatment for table in tables}) > 1:
+        raise CorpusError(
+            "counts of texts that went through different normalizers, or were cut at different symbols, "
+            "cannot be added up: count all corpora in the same way"
         )
 
 

@@ -15,22 +15,24 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bpetok._count import PieceCounts
 from bpetok._scan import Scanner, _last_cut, char_class
 from bpetok._text import as_utf8
-from bpetok.corpus import Corpus, Document
-from bpetok.corpus.compression import open_bytes
+from bpetok.corpus import Corpus, Document, Lines, jsonl
+from bpetok.corpus.compression import open_bytes, split_suffix
 from bpetok.corpus.fields import text_of
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
-from bpetok.patterns import Pattern, resolve
+from bpetok.patterns import METASPACE, Pattern, resolve
 from bpetok.pretokenize import compile_pattern, match_spans, split
 from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = [
+    "CountOptions",
     "CountTable",
     "Progress",
     "ProgressCallback",
@@ -38,6 +40,7 @@ __all__ = [
     "Totals",
     "count",
     "count_in_order",
+    "counts_of",
     "merge_files",
     "tally",
 ]
@@ -84,6 +87,7 @@ class Totals:
     """What is in a count table. The attributes are those of `CountTable`, and `n_distinct` its length."""
 
     pattern: str
+    treatment: Treatment
     n_texts: int
     n_bytes: int
     n_pieces: int
@@ -92,13 +96,27 @@ class Totals:
     @classmethod
     def of(cls, counts: CountTable) -> "Totals":
         """What is in a table."""
-        return cls(counts.pattern, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts))
+        return cls(
+            counts.pattern, counts.treatment, counts.n_texts, counts.n_bytes, counts.n_pieces, len(counts)
+        )
+
+
+class CountOptions(TypedDict, total=False):
+    """What all that counts may be told about it, by the names that `count` has for them."""
+
+    field: str
+    num_threads: int | None
+    memory: int | None
+    temp: str | os.PathLike[str] | None
+    executor: Executor | Callable[[], Executor] | None
+    checkpoint: str | os.PathLike[str] | None
 
 
 def count(
     sources: Sources,
     *,
     pattern: str = "cl100k",
+    treatment: Treatment = NOTHING,
     field: str = "text",
     num_threads: int | None = None,
     memory: int | None = None,
@@ -118,6 +136,7 @@ def count(
             weights. In an iterable, str and bytes are texts, a `pathlib.Path` names files, a mapping is a row
             whose text is in a field, and a `Document` is taken as it is.
         pattern: the split pattern: a name or a regular expression.
+        treatment: what is done to each text before it is cut.
         field: the field (JSON lines, rows) or column (Parquet) that holds the text; a `Corpus` has its own.
         num_threads: how many threads to use; None for as many as there are processors.
         memory: the bytes that the process may take while it counts; None for any number. Counts that have
@@ -139,35 +158,50 @@ def count(
     >>> dict(count(["low lower", "lower"], pattern="gpt2"))
     {b' lower': 1, b'low': 1, b'lower': 1}
     """
-    if executor is not None:
-        from bpetok.distributed import count_on
+    with _counted(
+        sources, pattern, treatment, field, num_threads, memory, temp, progress, executor, checkpoint
+    ) as counted:
+        return CountTable(counted.table(), counted.pattern, treatment, **counted.about())
 
-        return count_on(
-            executor,
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads or 1,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-    if checkpoint is not None:
-        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        table = counted.table()
-        return CountTable(
-            table,
-            counted.pattern,
-            n_texts=counted.n_texts,
-            n_bytes=counted.n_bytes,
-            provenance=provenance_of(counted.files),
-        )
+
+def counts_of(
+    sources: Sources | CountTable,
+    *,
+    pattern: str,
+    treatment: Treatment = NOTHING,
+    progress: ProgressCallback | None,
+    options: CountOptions,
+) -> CountTable:
+    """A table as it is, and anything else counted.
+
+    Raises:
+        TypeError: an option is none.
+        CorpusError, PatternError, SpillError, WorkerError: as in `count`.
+    """
+    check_options(options)
+    if isinstance(sources, CountTable):
+        return sources
+    return count(sources, pattern=pattern, treatment=treatment, progress=progress, **options)
+
+
+def check_options(options: CountOptions) -> None:
+    """See that a call that has nothing to count, perhaps, was not given anything unknown.
+
+    Raises:
+        TypeError: it was.
+    """
+    for name in options:
+        if name not in CountOptions.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
 
 
 def count_in_order(
-    sources: Sources, *, pattern: str, progress: ProgressCallback | None = None
+    sources: Sources,
+    *,
+    pattern: str,
+    treatment: Treatment = NOTHING,
+    field: str = "text",
+    progress: ProgressCallback | None = None,
 ) -> tuple[CountTable, list[bytes]]:
     """As `count`, with the distinct pieces in the order in which the texts first have them.
 
@@ -181,13 +215,10 @@ def count_in_order(
     resolved = resolve(pattern)
     counts: Counter[bytes] = Counter()
     n_texts = n_bytes = 0
-    for document in documents(sources):
+    for document in documents(sources, field=field):
         data = as_utf8(document.text)
-        try:
-            pieces = split(data.decode(), resolved)
-        except UnicodeDecodeError as error:
-            raise CorpusError(f"{document.source}: byte {error.start} is not UTF-8: {error.reason}") from None
-        counts.update(piece.encode() for piece in pieces)
+        for stretch in treatment.stretches(decoded(document)):
+            counts.update(piece.encode() for piece in split(stretch, resolved))
         n_texts += 1
         n_bytes += len(data)
         if progress is not None:
@@ -195,7 +226,7 @@ def count_in_order(
     table = PieceCounts()
     for piece, n in counts.items():
         table.add(piece, n)
-    return CountTable(table, resolved.source, n_texts=n_texts, n_bytes=n_bytes), list(counts)
+    return CountTable(table, resolved.source, treatment, n_texts=n_texts, n_bytes=n_bytes), list(counts)
 
 
 def tally(
@@ -203,13 +234,9 @@ def tally(
     path: str | os.PathLike[str],
     *,
     pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int | None = None,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
+    treatment: Treatment = NOTHING,
     progress: ProgressCallback | None = None,
-    executor: Executor | Callable[[], Executor] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    **options: Unpack[CountOptions],
 ) -> Totals:
     """Count a corpus into a file; equals `count(...).save(path)`, but no more than `memory` is ever needed.
 
@@ -217,13 +244,9 @@ def tally(
         sources: see `count`, also for all others.
         path: the file to write; it appears when it is complete.
         pattern: see `count`.
-        field: see `count`.
-        num_threads: see `count`.
-        memory: see `count`.
-        temp: see `count`.
+        treatment: see `count`.
         progress: see `count`.
-        executor: see `count`. The whole table is in memory then.
-        checkpoint: see `count`.
+        options: see `count`. With an executor, the whole table is in memory.
 
     Returns:
         What is in the file.
@@ -233,26 +256,9 @@ def tally(
         OSError: it cannot be written.
         CorpusError, PatternError, SpillError, WorkerError: as in `count`.
     """
-    if executor is not None or checkpoint is not None:
-        counts = count(
-            sources,
-            pattern=pattern,
-            field=field,
-            num_threads=num_threads,
-            memory=memory,
-            temp=temp,
-            progress=progress,
-            executor=executor,
-            checkpoint=checkpoint,
-        )
-        return save(counts, path)
-    with _counted(sources, pattern, field, num_threads, memory, temp, progress) as counted:
-        about = {
-            "n_texts": counted.n_texts,
-            "n_bytes": counted.n_bytes,
-            "provenance": provenance_of(counted.files),
-        }
-        return _write(path, counted.records, counted.pattern, counted.n_pieces, about, counted.num_threads)
+    with _counted(sources, pattern, treatment, progress=progress, **options) as counted:
+        kind = {"pattern": counted.pattern, "treatment": treatment}
+        return _write(path, counted.records, kind, counted.n_pieces, counted.about(), counted.num_threads)
 
 
 def save(counts: CountTable, path: str | os.PathLike[str]) -> Totals:
@@ -293,13 +299,14 @@ def merge_files(
 
     n_pieces = sum(file.n_pieces for file in files)
     check_sum(n_pieces)
-    return _write(path, records, files[0].pattern, n_pieces, sum_up(files), num_threads or _processors())
+    kind = {"pattern": files[0].pattern, "treatment": files[0].treatment}
+    return _write(path, records, kind, n_pieces, sum_up(files), num_threads or _processors())
 
 
 def _write(
     path: str | os.PathLike[str],
     records: Callable[[int], Records],
-    pattern: str,
+    kind: dict[str, Any],
     n_pieces: int,
     about: dict[str, Any],
     num_threads: int,
@@ -316,8 +323,10 @@ def _write(
     def totals() -> dict[str, Any]:
         return {**about, "n_pieces": n_pieces, "n_distinct": sum(sizes)}
 
-    write_counts(path, sized, totals, pattern=pattern, num_threads=num_threads)
-    return Totals(pattern, about["n_texts"], about["n_bytes"], n_pieces, sum(sizes))
+    write_counts(path, sized, totals, **kind, num_threads=num_threads)
+    return Totals(
+        kind["pattern"], kind["treatment"], about["n_texts"], about["n_bytes"], n_pieces, sum(sizes)
+    )
 
 
 # ---- a run ---------------------------------------------------------------------------------------------
@@ -330,14 +339,17 @@ class _Counted:
     pattern: str
     num_threads: int
     runs: Runs
-    files: list[str]
     in_memory: PieceCounts = dataclasses.field(default_factory=PieceCounts)
     n_texts: int = 0
     n_bytes: int = 0
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def n_pieces(self) -> int:
         return self.runs.n_pieces if self.runs else self.in_memory.n_pieces
+
+    def about(self) -> dict[str, Any]:
+        return {"n_texts": self.n_texts, "n_bytes": self.n_bytes, "provenance": self.provenance}
 
     def records(self, part: int) -> Records:
         """A part, in the order of the pieces' bytes."""
@@ -355,12 +367,16 @@ class _Counted:
 def _counted(
     sources: Sources,
     pattern: str,
-    field: str,
-    num_threads: int | None,
-    memory: int | None,
-    temp: str | os.PathLike[str] | None,
-    progress: ProgressCallback | None,
+    treatment: Treatment,
+    field: str = "text",
+    num_threads: int | None = None,
+    memory: int | None = None,
+    temp: str | os.PathLike[str] | None = None,
+    progress: ProgressCallback | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Iterator[_Counted]:
+    """A run, with the parameters of `count`."""
     resolved = resolve(pattern)
     if resolved.scanner is None:
         compile_pattern(resolved.source)
@@ -368,32 +384,46 @@ def _counted(
         raise CorpusError(f"num_threads is {num_threads}: it must be at least 1, or None for all processors")
     if memory is not None and memory < MIN_MEMORY:
         raise CorpusError(f"memory is {memory} bytes: it must be at least {MIN_MEMORY} (128 MiB), or None")
-    files: list[str] = []
-    given, total = _inputs(sources, field, files, resolved.scanner if resolved.cuttable else None)
+    if checkpoint is not None and executor is None:
+        raise CorpusError("a checkpoint is kept by an executor: give one, such as ProcessPoolExecutor(4)")
     with Runs(None if temp is None else os.fspath(temp)) as runs:
-        counted = _Counted(resolved.source, num_threads or _processors(), runs, files)
-        limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
+        counted = _Counted(resolved.source, num_threads or _processors(), runs)
+        if executor is not None:
+            from bpetok.distributed import count_on
 
-        def jobs() -> Iterator[Job]:
-            for n_new, job in _jobs(given, resolved):
-                counted.n_texts += n_new
-                yield job
+            settings = {
+                "treatment": treatment,
+                "num_threads": num_threads or 1,
+                "memory": memory,
+                "temp": temp,
+            }
+            table = count_on(executor, sources, pattern, field, settings, progress, checkpoint)
+            counted.in_memory, counted.provenance = table.table, table.provenance
+            counted.n_texts, counted.n_bytes = table.n_texts, table.n_bytes
+            yield counted
+            return
+        files: list[str] = []
+        way = Way(resolved, treatment)
+        given, total = _inputs(sources, field, files, cut=way.cuttable)
+        limit = None if memory is None else (memory - OWN_MEMORY) // counted.num_threads
 
         def relieve(table: PieceCounts) -> None:
             if limit is not None and table.outgrows(limit):
                 runs.spill(table)
 
-        def done(size: int) -> None:
+        def done(n_texts: int, size: int) -> None:
+            counted.n_texts += n_texts
             counted.n_bytes += size
             if progress is not None:
                 progress(Progress("count", counted.n_bytes, total, "bytes", "counting pieces"))
 
-        tables = _run(jobs(), counted.num_threads, relieve, done)
+        tables = _run(_jobs(given, way), counted.num_threads, relieve, done)
         if runs:
             while tables:
                 runs.spill(tables.pop())
         else:
             counted.in_memory = _sum(tables)
+        counted.provenance = provenance_of(files)
         yield counted
 
 
@@ -406,8 +436,21 @@ def documents(sources: Sources, *, field: str = "text") -> Iterator[Document]:
     Raises:
         CorpusError: a source is none, or cannot be read.
     """
-    given, _ = _inputs(sources, field, [], None)
-    return cast("Iterator[Document]", given)  # without a scanner, each file is read as it is
+    given, _ = _inputs(sources, field, [], cut=False)
+    for each in given:
+        if isinstance(each, _Lines):
+            yield from each.corpus.taken(each.lines, each.weight)
+        else:
+            yield cast("Document", each)  # without a scanner, no file is cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Some lines of a file of JSON lines, for a thread to parse."""
+
+    corpus: Corpus
+    weight: float
+    lines: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,14 +461,13 @@ class _PlainFile:
     start: int
     end: int
     size: int  # of the whole file
-    scanner: Scanner
 
 
-Input = Document | _PlainFile
+Input = Document | _Lines | _PlainFile
 
 
 def _inputs(
-    sources: Sources, field: str, files: list[str], scanner: Scanner | None
+    sources: Sources, field: str, files: list[str], *, cut: bool
 ) -> tuple[Iterator[Input], int | None]:
     """What the caller gave, and how many bytes of text that is, where files tell.
 
@@ -433,12 +475,12 @@ def _inputs(
         sources: see `count`.
         field: see `count`.
         files: takes the names of all files.
-        scanner: what cuts large files; None where no text may be cut.
+        cut: whether large files that are one text may be read in parts.
     """
     if isinstance(sources, str | os.PathLike | Mapping):
         sources = Corpus.find(sources, field=field)
     if isinstance(sources, Corpus):
-        return _files(sources, files, scanner), _total(sources)
+        return _files(sources, files, cut), _total(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
@@ -450,11 +492,11 @@ def _inputs(
         if paths:
             corpus = Corpus.find(paths, field=field)
             if len(paths) == len(sources):
-                return _files(corpus, files, scanner), _total(corpus)
-    return _each(sources, field, files, scanner), None
+                return _files(corpus, files, cut), _total(corpus)
+    return _each(sources, field, files, cut), None
 
 
-def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterator[Input]:
+def _files(corpus: Corpus, files: list[str], cut: bool) -> Iterator[Input]:
     """The documents of files, and those large files that are one text to be taken whole."""
     if corpus.unique:
         files += [part.path for part in corpus.files]
@@ -463,10 +505,13 @@ def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterato
     for part in corpus.files:
         files.append(part.path)
         size = plain_size(part.path)
-        cut = part.end is not None or (size is not None and size > 2 * CHUNK)
-        if scanner is not None and size is not None and cut and part.weight == int(part.weight):
-            file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size, scanner)
+        large = part.end is not None or (size is not None and size > 2 * CHUNK)
+        if cut and size is not None and large and part.weight == int(part.weight):
+            file = _PlainFile(part.path, part.start, size if part.end is None else part.end, size)
             yield from [file] * int(part.weight)
+        elif split_suffix(part.path)[0] in LINES and part.weight:
+            for lines in jsonl.blocks(part.path, part.start, part.end, CHUNK):
+                yield _Lines(corpus, part.weight, lines)
         else:
             yield from dataclasses.replace(corpus, files=(part,))
 
@@ -482,16 +527,14 @@ def _total(corpus: Corpus) -> int | None:
     return total
 
 
-def _each(
-    sources: Iterable[object], field: str, files: list[str], scanner: Scanner | None
-) -> Iterator[Input]:
+def _each(sources: Iterable[object], field: str, files: list[str], cut: bool) -> Iterator[Input]:
     for number, source in enumerate(sources, 1):
         if isinstance(source, str | bytes):
             yield Document(source, f"text {number}")
         elif isinstance(source, Document):
             yield source
         elif isinstance(source, os.PathLike):
-            yield from _files(Corpus.find(source, field=field), files, scanner)
+            yield from _files(Corpus.find(source, field=field), files, cut)
         elif isinstance(source, Mapping):
             text = text_of(source, field, f"row {number}")
             if text is not None:
@@ -505,48 +548,67 @@ def _each(
 
 # ---- documents to jobs ---------------------------------------------------------------------------------
 
-# What a thread does with a table at a time; returns how many bytes of text that was.
-Job = Callable[[PieceCounts], int]
+# What a thread does with a table at a time; returns how many texts began, and how many bytes that was.
+Job = Callable[[PieceCounts], tuple[int, int]]
 
 
-def _jobs(given: Iterable[Input], pattern: Pattern) -> Iterator[tuple[int, Job]]:
-    """Jobs of about one chunk each, with how many texts each begins."""
+@dataclass(frozen=True)
+class Way:
+    """How texts are counted: what is done to them, and what cuts them then."""
+
+    pattern: Pattern
+    treatment: Treatment
+
+    @property
+    def cuttable(self) -> bool:
+        """Whether a text may be cut at the places of `cut`, and its parts be counted one by one."""
+        if self.pattern.source == METASPACE:
+            return self.treatment.local
+        return self.pattern.cuttable and not self.treatment
+
+    @property
+    def scanner(self) -> Scanner:
+        """The native scanner, which every pattern has whose texts may be cut."""
+        return cast("Scanner", self.pattern.scanner)
+
+    def cut(self, seen: bytes) -> int:
+        """A place inside some bytes of a text where a piece is sure to end; 0 or their number for none."""
+        if self.pattern.source == METASPACE:
+            return max(seen.find(b" ", 1), 0)
+        return _last_cut(seen) or safe_cut(seen, 0)
+
+
+def _jobs(given: Iterable[Input], way: Way) -> Iterator[Job]:
+    """Jobs of about one chunk each."""
     batch: list[Document] = []
     size = 0
     for each in given:
         if isinstance(each, _PlainFile):
-            yield from _file(each)
+            yield from _file(each, way)
             continue
-        if pattern.scanner is not None and pattern.cuttable and len(each.text) > 2 * CHUNK:
-            yield from _long(each, pattern.scanner)
+        if isinstance(each, _Lines):
+            yield functools.partial(_count_lines, given=each, way=way)
+            continue
+        if way.cuttable and len(each.text) > 2 * CHUNK:
+            yield from _long(each, way)
             continue
         batch.append(each)
         size += len(each.text)
         if size >= CHUNK or len(batch) >= CHUNK // 16:
-            yield len(batch), _short(batch, pattern)
+            yield functools.partial(_count_batch, batch=batch, way=way)
             batch, size = [], 0
     if batch:
-        yield len(batch), _short(batch, pattern)
+        yield functools.partial(_count_batch, batch=batch, way=way)
 
 
-def _short(batch: list[Document], pattern: Pattern) -> Job:
-    if pattern.scanner is None:
-        return functools.partial(_count_matches, batch=batch, source=pattern.source)
-    texts = [document.text for document in batch]
-    return functools.partial(_count_texts, scanner=pattern.scanner, texts=texts)
-
-
-def _long(document: Document, scanner: Scanner) -> Iterator[tuple[int, Job]]:
+def _long(document: Document, way: Way) -> Iterator[Job]:
     """A long text in parts, cut only between pieces."""
     data = as_utf8(document.text)
-    for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK):
-        yield (
-            int(start == 0),
-            functools.partial(_count_span, scanner=scanner, data=data, start=start, end=end),
-        )
+    for start, end in spans(lambda at, n: data[at : at + n], 0, len(data), CHUNK, way.cut):
+        yield functools.partial(_count_span, way=way, document=document, data=data, start=start, end=end)
 
 
-def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
+def _file(file: _PlainFile, way: Way) -> Iterator[Job]:
     """A large file in parts, which the threads read themselves."""
     with open_bytes(file.path) as stream:
 
@@ -554,14 +616,13 @@ def _file(file: _PlainFile) -> Iterator[tuple[int, Job]]:
             stream.seek(at)
             return stream.read(n)
 
-        for start, end in spans(look, file.start, file.end, CHUNK):
-            yield (
-                int(start == 0),
-                functools.partial(_count_file, file=file, start=start, end=end),
-            )
+        for start, end in spans(look, file.start, file.end, CHUNK, way.cut):
+            yield functools.partial(_count_file, way=way, file=file, start=start, end=end)
 
 
-def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+def spans(
+    look: Callable[[int, int], bytes], start: int, stop: int, step: int, cut: Callable[[bytes], int]
+) -> Iterator[tuple[int, int]]:
     """Spans of about `step` bytes between two places of a text, that meet where pieces end.
 
     Args:
@@ -569,12 +630,13 @@ def spans(look: Callable[[int, int], bytes], start: int, stop: int, step: int) -
         start: where the first begins.
         stop: where the last ends.
         step: the least length of any but the last.
+        cut: see `Way.cut`.
     """
     while start < stop:
         end, window = start + step, WINDOW
         while end + window < stop:
             seen = look(end, window)
-            found = _last_cut(seen) or safe_cut(seen, 0)
+            found = cut(seen)
             if 0 < found < len(seen):
                 end += found
                 break
@@ -608,42 +670,73 @@ def safe_cut(text: bytes, start: int) -> int:
     return len(text)
 
 
-def _count_texts(table: PieceCounts, scanner: Scanner, texts: list[str | bytes]) -> int:
-    return table.count_texts(scanner, texts)
+def _count_lines(table: PieceCounts, given: _Lines, way: Way) -> tuple[int, int]:
+    return _count_batch(table, list(given.corpus.taken(given.lines, given.weight)), way)
 
 
-def _count_span(table: PieceCounts, scanner: Scanner, data: bytes, start: int, end: int) -> int:
-    return table.count_span(scanner, data, start, end)
+def _count_batch(table: PieceCounts, batch: list[Document], way: Way) -> tuple[int, int]:
+    scanner, treatment = way.pattern.scanner, way.treatment
+    if scanner is not None and not treatment:
+        return len(batch), table.count_texts(scanner, [document.text for document in batch])
+    size = 0
+    matches: Counter[str] = Counter()
+    for document in batch:
+        text = decoded(document)
+        size += len(text) if text.isascii() else len(text.encode())
+        stretches = treatment.stretches(text)
+        if scanner is not None:
+            table.count_texts(scanner, stretches)
+            continue
+        for stretch in stretches:
+            matches.update(stretch[start:end] for start, end in match_spans(way.pattern.source, stretch))
+    for piece, n in matches.items():
+        table.add(piece.encode(), n)
+    return len(batch), size
 
 
-def _count_file(table: PieceCounts, file: _PlainFile, start: int, end: int) -> int:
+def _count_span(
+    table: PieceCounts, way: Way, document: Document, data: bytes, start: int, end: int
+) -> tuple[int, int]:
+    if way.treatment:
+        return _count_part(table, way, Document(data[start:end], document.source), start)
+    return int(start == 0), table.count_span(way.scanner, data, start, end)
+
+
+def _count_file(table: PieceCounts, way: Way, file: _PlainFile, start: int, end: int) -> tuple[int, int]:
     in_view = min(end + LOOKAHEAD, file.size)
     with open_bytes(file.path) as stream:
         stream.seek(start)
         data = stream.read(in_view - start)
     if len(data) < in_view - start:
         raise CorpusError(f"{file.path}: became shorter while it was read: try again when it is complete")
-    return table.count_span(file.scanner, data, 0, end - start)
+    if way.treatment:
+        return _count_part(table, way, Document(data[: end - start], file.path), start)
+    return int(start == 0), table.count_span(way.scanner, data, 0, end - start)
 
 
-def _count_matches(table: PieceCounts, batch: list[Document], source: str) -> int:
-    """Count with the `regex` package, which needs text."""
-    counts: Counter[str] = Counter()
-    size = 0
-    for document in batch:
-        data = as_utf8(document.text)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{document.source}: the bytes at offset {error.start} are not UTF-8 ({error.reason}): "
-                "convert the text to UTF-8, or use one of the named patterns, which take any bytes"
-            ) from error
-        counts.update(text[start:end] for start, end in match_spans(source, text))
-        size += len(data)
-    for piece, n in counts.items():
-        table.add(piece.encode(), n)
-    return size
+def _count_part(table: PieceCounts, way: Way, part: Document, start: int) -> tuple[int, int]:
+    """Count a part of a text that begins at some byte of it."""
+    table.count_texts(way.scanner, way.treatment.stretches(decoded(part, start), first=start == 0))
+    return int(start == 0), len(part.text)
+
+
+def decoded(document: Document, start: int = 0) -> str:
+    """A text as str.
+
+    Args:
+        document: a text, or a part of one.
+        start: where the part begins.
+
+    Raises:
+        CorpusError: it is not UTF-8.
+    """
+    try:
+        return as_utf8(document.text).decode()
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{document.source}: the bytes at offset {start + error.start} are not UTF-8 ({error.reason}): "
+            "convert the text to UTF-8; only the named patterns, without a normalizer, take any bytes"
+        ) from error
 
 
 # ---- jobs to a table -----------------------------------------------------------------------------------
@@ -653,7 +746,7 @@ def _run(
     jobs: Iterator[Job],
     num_threads: int,
     relieve: Callable[[PieceCounts], None],
-    done: Callable[[int], None],
+    done: Callable[[int, int], None],
 ) -> list[PieceCounts]:
     """Do all jobs, with a table a thread.
 
@@ -661,14 +754,14 @@ def _run(
         jobs: what to do.
         num_threads: how many threads.
         relieve: called with a table after each job, in the thread.
-        done: called with the size of each job, in order.
+        done: called with what each job returns, in order.
     """
     if num_threads == 1:
         table = PieceCounts()
         for job in jobs:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            done(size)
+            done(*found)
         return [table]
 
     tables = [PieceCounts() for _ in range(num_threads)]
@@ -676,24 +769,24 @@ def _run(
     for table in tables:
         idle.put(table)
 
-    def work(job: Job) -> int:
+    def work(job: Job) -> tuple[int, int]:
         table = idle.get()
         try:
-            size = job(table)
+            found = job(table)
             relieve(table)
-            return size
+            return found
         finally:
             idle.put(table)
 
     with ThreadPoolExecutor(num_threads, "bpetok-count") as pool:
-        waiting: deque[Future[int]] = deque()
+        waiting: deque[Future[tuple[int, int]]] = deque()
         try:
             for job in jobs:
                 waiting.append(pool.submit(work, job))
                 if len(waiting) > 3 * num_threads:  # no further ahead: texts wait in memory
-                    done(waiting.popleft().result())
+                    done(*waiting.popleft().result())
             while waiting:
-                done(waiting.popleft().result())
+                done(*waiting.popleft().result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -22,10 +22,10 @@ from typing import Any
 
 from bpetok._count import PieceCounts
 from bpetok.corpus import Corpus, Part, parquet, storage
-from bpetok.corpus.compression import split_suffix
-from bpetok.corpus.sources import plain_size
+from bpetok.corpus.compression import places, split_suffix
+from bpetok.corpus.sources import LINES, plain_size
 from bpetok.count_table import CountTable, provenance_of
-from bpetok.counting import Progress, ProgressCallback, Sources, count, spans
+from bpetok.counting import Progress, ProgressCallback, Sources, Way, count, spans
 from bpetok.errors import BpetokError, CorpusError, FormatError, MissingExtraError, WorkerError
 from bpetok.patterns import resolve
 from bpetok.pretokenize import compile_pattern
@@ -43,14 +43,11 @@ CONNECT = 5  # seconds to wait for a scheduler
 def count_on(
     executor: Executor | Callable[[], Executor],
     sources: Sources,
-    *,
-    pattern: str = "cl100k",
-    field: str = "text",
-    num_threads: int = 1,
-    memory: int | None = None,
-    temp: str | os.PathLike[str] | None = None,
-    progress: ProgressCallback | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
+    pattern: str,
+    field: str,
+    settings: Mapping[str, Any],
+    progress: ProgressCallback | None,
+    checkpoint: str | os.PathLike[str] | None,
 ) -> CountTable:
     """Count files in the workers of an executor; `bpetok.count` calls this when it is given one.
 
@@ -62,9 +59,8 @@ def count_on(
             `bpetok.corpus.Corpus`. All workers must see the files under these names.
         pattern: as in `bpetok.count`, and so is `field`.
         field: see there.
-        num_threads: how many threads count in each worker.
-        memory: the bytes that each worker may take; None for any number.
-        temp: the workers' folder for counts that have no room.
+        settings: what else of `bpetok.count` holds in each worker: the treatment of texts, threads, memory,
+            and the folder for counts that have no room.
         progress: called after each shard, from the calling thread.
         checkpoint: a folder, made if need be, where the table of each shard is kept in a file of its own. Its
             name is a hash of the files' names, sizes and times of last change, the range, and all settings; a
@@ -80,8 +76,8 @@ def count_on(
     if resolved.scanner is None:
         compile_pattern(resolved.source)
     corpus = _files(sources, field)
-    shards = divide(corpus, cut=resolved.cuttable)
-    settings = {"pattern": pattern, "num_threads": num_threads, "memory": memory, "temp": temp}
+    way = Way(resolved, settings["treatment"])
+    shards = divide(corpus, way.cut if way.cuttable else None)
     table, n_texts, n_bytes = PieceCounts(), 0, 0
 
     def take(counts: CountTable) -> None:
@@ -98,7 +94,7 @@ def count_on(
         todo = {str(number): shard for number, shard in enumerate(shards)}
     else:
         os.makedirs(folder, exist_ok=True)
-        for name, shard in _names(shards, resolved.source):
+        for name, shard in _names(shards, way):
             path = os.path.join(folder, name)
             with suppress(FileNotFoundError, FormatError):  # a damaged file is made again
                 take(CountTable.load(path))
@@ -111,25 +107,28 @@ def count_on(
         take(counts)
 
     with _pool(executor) as pool:
-        _run(pool, todo, functools.partial(_count_shard, settings=settings), done, keep=folder is not None)
+        work = functools.partial(_count_shard, settings={**settings, "pattern": pattern})
+        _run(pool, todo, work, done, keep=folder is not None)
     return CountTable(
         table,
         resolved.source,
+        way.treatment,
         n_texts=n_texts,
         n_bytes=n_bytes,
         provenance=provenance_of(part.path for part in corpus.files),
     )
 
 
-def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
+def divide(corpus: Corpus, cut: Callable[[bytes], int] | None) -> list[Corpus]:
     """The shards of a corpus: each a corpus of its own. The same files give the same shards.
 
-    Small files that follow each other share a shard. A large file of JSON lines, or one that is compressed,
-    or a plain one behind a URL, is one shard.
+    Small files that follow each other share a shard. A large file is one shard if it is compressed, other
+    than JSON lines in several frames of Zstandard; or if it is one text behind a URL.
 
     Args:
         corpus: the files.
-        cut: whether a file that is one text may be cut, where a piece of all named patterns ends.
+        cut: finds a place where a file that is one text may be cut: see `counting.Way.cut`; None where none
+            may.
 
     Raises:
         CorpusError: a file cannot be read.
@@ -141,7 +140,7 @@ def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
     for part, size in zip(corpus.files, sizes, strict=True):
         parts = [part]
         if size > step:
-            parts = _cut(part, size, step, cut=cut)
+            parts = _cut(part, size, step, cut)
         if shards and len(parts) == 1 and room >= size:
             shards[-1] += parts
             room -= size
@@ -151,9 +150,10 @@ def divide(corpus: Corpus, *, cut: bool = True) -> list[Corpus]:
     return [dataclasses.replace(corpus, files=tuple(parts)) for parts in shards]
 
 
-def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
-    if split_suffix(part.path)[0] == ".parquet":
-        ranges = []
+def _cut(part: Part, size: int, step: int, cut: Callable[[bytes], int] | None) -> list[Part]:
+    suffix = split_suffix(part.path)[0]
+    ranges: list[tuple[int, int | None]] = []
+    if suffix == ".parquet":
         start = held = 0
         sizes = parquet.sizes(part.path)
         for group, n_bytes in enumerate(sizes, 1):
@@ -161,14 +161,17 @@ def _cut(part: Part, size: int, step: int, *, cut: bool) -> list[Part]:
             if held >= step or group == len(sizes):
                 ranges.append((start, group))
                 start, held = group, 0
-    elif cut and plain_size(part.path) is not None and part.weight == int(part.weight):
+    elif suffix in LINES:
+        starts = places(part.path, step)
+        ranges += zip(starts, [*starts[1:], None], strict=True)
+    elif cut is not None and plain_size(part.path) is not None and part.weight == int(part.weight):
         with storage.open_raw(part.path) as file:
 
             def look(at: int, n: int) -> bytes:
                 file.seek(at)
                 return file.read(n)
 
-            ranges = list(spans(look, 0, size, step))
+            ranges += spans(look, 0, size, step, cut)
     else:
         return [part]
     return [dataclasses.replace(part, start=start, end=end) for start, end in ranges]
@@ -266,13 +269,14 @@ def _files(sources: Sources, field: str) -> Corpus:
     return corpus
 
 
-def _names(shards: list[Corpus], pattern: str) -> Iterator[tuple[str, Corpus]]:
+def _names(shards: list[Corpus], way: Way) -> Iterator[tuple[str, Corpus]]:
     """Each shard with the name of its file: what was counted, and how."""
     identity = functools.cache(storage.identity)
     for shard in shards:
         about = {
             "version": 1,  # to be raised when the same texts give other pieces
-            "pattern": pattern,
+            "pattern": way.pattern.source,
+            **way.treatment.spec(),
             "field": shard.field,
             "seed": shard.seed,
             "files": [[identity(part.path), part.weight, part.start, part.end] for part in shard.files],

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
-from bpetok.counting import CountTable, ProgressCallback, Sources, count
+from bpetok.counting import CountOptions, CountTable, ProgressCallback, Sources, check_options, counts_of
 from bpetok.errors import CorpusError, TrainingError, VocabularyError
 from bpetok.tokenizer import Tokenizer
 from bpetok.training import MAX_VOCAB_SIZE, advance, merges_of
@@ -42,15 +42,15 @@ def extend(
     tokenizer: Tokenizer,
     sources: Sources | CountTable,
     n: int,
-    *,
-    min_frequency: int = 2,
-    max_token_length: int | None = None,
-    num_threads: int | None = None,
-    progress: ProgressCallback | None = None,
-    name: str | None = None,
+    limits: tuple[int, int | None],
+    progress: ProgressCallback | None,
+    name: str | None,
+    options: CountOptions,
 ) -> Edited:
-    """See `Tokenizer.extend`."""
+    """See `Tokenizer.extend`; its `min_frequency` and `max_token_length` are the limits."""
+    min_frequency, max_token_length = limits
     vocabulary = tokenizer.vocabulary
+    _check_bytes(tokenizer)
     ids = {data: token for token, data in vocabulary.tokens().items()}
     missing = sum(bytes([byte]) not in ids for byte in range(256))
     if missing:
@@ -68,7 +68,7 @@ def extend(
             f"min_frequency is {min_frequency} and max_token_length {max_token_length}: the first must not "
             "be negative, the second at least 1, or None"
         )
-    counts = _counts(tokenizer, sources, num_threads, progress)
+    counts = _counts(tokenizer, sources, progress, options)
     learner = MergeLearner(
         counts.table,
         byte_ids=[ids[bytes([byte])] for byte in range(256)],
@@ -114,15 +114,16 @@ def extend(
 
 def prune(
     tokenizer: Tokenizer,
-    sources: Sources | CountTable | None = None,
-    *,
-    ids: Iterable[int] | None = None,
-    vocab_size: int | None = None,
-    num_threads: int | None = None,
-    progress: ProgressCallback | None = None,
-    name: str | None = None,
+    sources: Sources | CountTable | None,
+    ids: Iterable[int] | None,
+    vocab_size: int | None,
+    progress: ProgressCallback | None,
+    name: str | None,
+    options: CountOptions,
 ) -> Edited:
     """See `Tokenizer.prune`."""
+    check_options(options)
+    _check_bytes(tokenizer)
     if (sources is None) == (ids is None):
         raise VocabularyError("give either a corpus, to see which tokens it needs, or the ids to remove")
     if ids is not None:
@@ -131,7 +132,7 @@ def prune(
         gone = _with_dependants(tokenizer.vocabulary, _removable(tokenizer, ids))
     else:
         assert sources is not None
-        counts = _counts(tokenizer, sources, num_threads, progress)
+        counts = _counts(tokenizer, sources, progress, options)
         gone = _least_used(tokenizer, _usage(tokenizer, counts), vocab_size)
     vocabulary, id_map = _without(tokenizer.vocabulary, gone)
     note = {"removed": len(gone)}
@@ -252,29 +253,42 @@ def _without(vocabulary: Vocabulary, gone: set[int]) -> tuple[Vocabulary, npt.ND
     return pruned, id_map
 
 
+def _check_bytes(tokenizer: Tokenizer) -> None:
+    """See that the vocabulary is one that can be edited.
+
+    Raises:
+        VocabularyError: it is not.
+    """
+    if tokenizer.vocabulary.alphabet != "bytes":
+        raise VocabularyError(
+            f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and pruned: "
+            "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; train "
+            "again with another vocab_size"
+        )
+
+
 # ---- both ------------------------------------------------------------------------------------------------
 
 
 def _counts(
     tokenizer: Tokenizer,
     sources: Sources | CountTable,
-    num_threads: int | None,
     progress: ProgressCallback | None,
+    options: CountOptions,
 ) -> CountTable:
     """The counts of a corpus, cut as the tokenizer cuts."""
     source = tokenizer.pattern.source
-    if not isinstance(sources, CountTable):
-        sources = count(sources, pattern=source, num_threads=num_threads, progress=progress)
-    elif sources.pattern != source:
+    counts = counts_of(sources, pattern=source, progress=progress, options=options)
+    if counts.pattern != source:
         raise CorpusError(
-            f"the counts were made with the pattern {sources.pattern!r}, and {tokenizer.name!r} has "
+            f"the counts were made with the pattern {counts.pattern!r}, and {tokenizer.name!r} has "
             f"{source!r}: count the corpus with the tokenizer's own"
         )
-    if not sources:
+    if not counts:
         raise CorpusError(
             "the corpus holds no text that the split pattern matches: there is nothing to learn"
         )
-    return sources
+    return counts
 
 
 def _edited(

@@ -8,11 +8,22 @@ import functools
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Unpack
 
 import numpy as np
 
 from bpetok.corpus import Document
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, documents
+from bpetok.counting import (
+    CountOptions,
+    CountTable,
+    Progress,
+    ProgressCallback,
+    Sources,
+    Totals,
+    count,
+    counts_of,
+    documents,
+)
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.tokenizer import Tokenizer
 from bpetok.training import (
@@ -20,7 +31,6 @@ from bpetok.training import (
     Learned,
     Settings,
     TieBreak,
-    collect,
     learn,
     make_learner,
     merges_of,
@@ -83,9 +93,9 @@ def train_parity(
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
     max_token_length: int | None = None,
-    num_threads: int | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
+    **options: Unpack[CountOptions],
 ) -> Tokenizer:
     """Train a tokenizer that needs about as many tokens in each of several languages.
 
@@ -112,9 +122,9 @@ def train_parity(
         min_frequency: the least number of times a pair must occur in the corpus of the language it is
             chosen for. A language without such a pair is passed over.
         max_token_length: see `bpetok.train`.
-        num_threads: see `bpetok.train`.
         progress: see `bpetok.train`.
         name: see `bpetok.train`.
+        options: see `bpetok.train`. Development texts are counted here, whatever the executor and the memory.
 
     Returns:
         A tokenizer like any other. `provenance["parity"]` has the merges chosen for each language, and the
@@ -135,20 +145,20 @@ def train_parity(
     settings.check()
     _check(sources, dev, settings, global_merges, window, alpha)
     corpora = {
-        language: each
-        if isinstance(each, CountTable)
-        else count(each, pattern=pattern, num_threads=num_threads, progress=progress)
+        language: counts_of(each, pattern=pattern, progress=progress, options=options)
         for language, each in sources.items()
     }
     parallel = {
-        language: each if isinstance(each, CountTable) else list(documents(each))
+        language: each
+        if isinstance(each, CountTable)
+        else list(documents(each, field=options.get("field", "text")))
         for language, each in dev.items()
     }
     _check_parallel({language: each for language, each in parallel.items() if isinstance(each, list)})
     dev_counts = {
         language: each
         if isinstance(each, CountTable)
-        else count(each, pattern=pattern, num_threads=num_threads)
+        else count(each, pattern=pattern, num_threads=options.get("num_threads"))
         for language, each in parallel.items()
     }
     patterns = {counts.pattern for counts in (*corpora.values(), *dev_counts.values())}
@@ -320,8 +330,7 @@ def _learn(
     if languages.next_id < end:
         passed_over = any(learner.passed_over for learner in languages.corpora.values())
         why = f"in no language's corpus: {settings.why_early(passed_over)}"
-    return collect(
-        settings,
+    return settings.collect(
         np.array(languages.pairs, dtype=np.uint32).reshape(-1, 2),
         ids,
         counts[ids],

@@ -15,6 +15,8 @@ Python what its native counterpart computes, and the tests hold the two to equal
 `spans`                  the bytes and the characters that each id covers
 `count_pieces`           texts into piece counts
 `train`                  piece counts into merges
+`alphabet`               piece counts into the characters of a vocabulary with byte fallback
+`train_characters`       piece counts into merges of characters
 `train_parity`           piece counts of several languages into merges
 `scaffolds`              which tokens can be dropped
 =======================  ==========================================================
@@ -473,6 +475,7 @@ def train(
     start: Mapping[bytes, Iterable[bytes]] | None = None,
     first: Iterable[tuple[bytes, bytes]] = (),
     taken: Collection[bytes] = (),
+    allowed: Callable[[bytes], bool] = lambda token: True,
 ) -> list[tuple[bytes, bytes]]:
     """Learn merges: count all pairs of neighbours, join the most frequent one everywhere, and again.
 
@@ -484,13 +487,14 @@ def train(
         n_merges: how many merges there shall be; fewer come back when no pair is frequent enough.
         tie_break: which of equally frequent pairs wins: with "bytes" the one whose (left bytes, right
             bytes) are first in order, with "huggingface" and "rustbpe" the one whose (left id, right id)
-            are (these two differ in the ids of bytes), with "minbpe" the one that stands first in the
-            pieces, in the order of `counts`.
+            are (these two differ in the ids of bytes; characters come in the order of code points), with
+            "minbpe" the one that stands first in the pieces, in the order of `counts`.
         min_frequency: the least count of a pair that may merge.
         max_token_length: the most bytes in a token.
         start: the tokens of each piece at the beginning; None for single bytes.
         first: merges that are made before any is learned; they come back first.
         taken: tokens that no merge may make.
+        allowed: whether there may be a token of such bytes.
 
     >>> train({b"aaab": 2, b"ab": 1}, 2)
     [(b'a', b'a'), (b'a', b'b')]
@@ -501,6 +505,8 @@ def train(
     }
     byte_order = BYTE_ORDER if tie_break == "huggingface" else range(256)
     ids = {bytes([byte]): at for at, byte in enumerate(byte_order)}
+    if start:
+        ids = {token: at for at, token in enumerate(sorted(set(itertools.chain(*words.values()))))}
     merges = list(first)
     for left, right in merges:
         ids.setdefault(left + right, len(ids))
@@ -517,7 +523,7 @@ def train(
         for piece, parts in words.items():
             for left, right in itertools.pairwise(parts):
                 short = max_token_length is None or len(left) + len(right) <= max_token_length
-                if short and left + right not in taken:
+                if short and left + right not in taken and allowed(left + right):
                     pairs[left, right] += counts[piece]
         if not pairs:
             break
@@ -529,6 +535,69 @@ def train(
         for parts in words.values():
             join(parts, best)
     return merges
+
+
+def alphabet(counts: Mapping[bytes, int], coverage: float, required: str = "") -> list[str]:
+    """The most frequent characters of counted pieces, until they make up a share of all; then those that are
+    required and still missing. Of equals the one of the lower code point comes first.
+
+    >>> alphabet({b"aab": 2, "ca\u00e9".encode(): 1}, 0.7)
+    ['a', 'b']
+    """
+    characters: Counter[str] = Counter()
+    for piece, n in counts.items():
+        for char in piece.decode("utf-8", "surrogateescape"):
+            if not 0xDC80 <= ord(char) < 0xDD00:  # a byte that is not UTF-8
+                characters[char] += n
+    order = sorted(characters, key=lambda char: (-characters[char], char))
+    chosen: list[str] = []
+    while len(chosen) < len(order):
+        if sum(characters[char] for char in chosen) / characters.total() >= coverage:
+            break
+        chosen.append(order[len(chosen)])
+    return chosen + sorted(set(required).difference(chosen), key=lambda char: (-characters[char], char))
+
+
+def train_characters(
+    counts: Mapping[bytes, int], alphabet: Collection[str], n_merges: int, **options: Any
+) -> list[tuple[bytes, bytes]]:
+    """Learn merges of characters: as `train`, but pieces begin as characters, and what is not in the alphabet
+    cuts them.
+
+    >>> train_characters({"\u00e9a\u2014\u00e9a".encode(): 1}, "a\u00e9", 9)
+    [(b'\xc3\xa9', b'a')]
+    """
+    runs: Counter[bytes] = Counter()
+    for piece, n in counts.items():
+        text = piece.decode("utf-8", "surrogateescape")
+        for inside, run in itertools.groupby(text, lambda char: char in alphabet):
+            if inside:
+                runs["".join(run).encode()] += n
+    return train(runs, n_merges, start={run: [c.encode() for c in run.decode()] for run in runs}, **options)
+
+
+def allowed_token(
+    token: bytes, scripts: Mapping[str, str | None], *, split_digits: bool = False, longest: int | None = 16
+) -> bool:
+    """Whether there may be a token of several characters, if they are cut as SentencePiece cuts them.
+
+    Args:
+        token: its UTF-8.
+        scripts: the script of each character, None where it goes with any; white space but the space is a
+            script, too.
+        split_digits: whether a digit is a token by itself.
+        longest: the most characters of a token.
+
+    >>> scripts = {"a": "Latn", "b": "Latn", "1": "Zyyy"}
+    >>> [allowed_token(token, scripts) for token in (b" ab", b"a ", b"a1", b"a b")]
+    [True, False, False, True]
+    """
+    text = token.decode()
+    if text.endswith(" ") or (longest is not None and len(text) > longest):
+        return False
+    if split_digits and any(char in "0123456789" for char in text):
+        return False
+    return len({scripts[char] for char in text if char != " "} - {None}) <= 1
 
 
 def join(parts: list[bytes], pair: tuple[bytes, bytes]) -> None:

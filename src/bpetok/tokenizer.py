@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, SupportsIndex, Unpack
 
 from bpetok._batch import Batch
 from bpetok._encode import Encoder
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from bpetok.added_tokens import AddedToken
-    from bpetok.counting import CountTable, ProgressCallback, Sources
+    from bpetok.counting import CountOptions, CountTable, ProgressCallback, Sources
     from bpetok.decoding import Decoder, Token
     from bpetok.editing import Edited
     from bpetok.explain import Explanation
@@ -788,9 +788,9 @@ class Tokenizer(Encoder):
         *,
         min_frequency: int = 2,
         max_token_length: int | None = None,
-        num_threads: int | None = None,
         progress: ProgressCallback | None = None,
         name: str | None = None,
+        **options: Unpack[CountOptions],
     ) -> Edited:
         """A tokenizer with up to `n` more tokens, learned from a corpus on top of those there are.
 
@@ -804,9 +804,9 @@ class Tokenizer(Encoder):
             n: how many tokens to add. Where the corpus yields fewer, fewer are added.
             min_frequency: the least number of times a pair must occur to be merged.
             max_token_length: the most bytes a new token may have; None for any number.
-            num_threads: how many threads count; None for as many as there are processors.
             progress: called now and then from the calling thread.
             name: what to call the new tokenizer.
+            options: what counting may take, as for `bpetok.train`.
 
         Returns:
             `(tokenizer, id_map)`; here the map is the identity.
@@ -825,16 +825,7 @@ class Tokenizer(Encoder):
         from bpetok.editing import extend
 
         self._need_plain("extend")
-        return extend(
-            self,
-            sources,
-            n,
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            num_threads=num_threads,
-            progress=progress,
-            name=name,
-        )
+        return extend(self, sources, n, (min_frequency, max_token_length), progress, name, options)
 
     def prune(
         self,
@@ -842,9 +833,9 @@ class Tokenizer(Encoder):
         *,
         ids: Iterable[int] | None = None,
         vocab_size: int | None = None,
-        num_threads: int | None = None,
         progress: ProgressCallback | None = None,
         name: str | None = None,
+        **options: Unpack[CountOptions],
     ) -> Edited:
         """A tokenizer without some tokens. Single bytes and special tokens stay, so any text that this one
         encodes is encoded.
@@ -861,9 +852,9 @@ class Tokenizer(Encoder):
             ids: the tokens to remove, in place of a corpus.
             vocab_size: how many ids to leave, single bytes and special tokens included; None to remove only
                 what the corpus never uses.
-            num_threads: how many threads count; None for as many as there are processors.
             progress: called now and then from the calling thread.
             name: what to call the new tokenizer.
+            options: what counting may take, as for `bpetok.train`.
 
         Returns:
             `(tokenizer, id_map)`; the map has -1 for an id that is gone.
@@ -882,15 +873,7 @@ class Tokenizer(Encoder):
         from bpetok.editing import prune
 
         self._need_plain("prune")
-        return prune(
-            self,
-            sources,
-            ids=ids,
-            vocab_size=vocab_size,
-            num_threads=num_threads,
-            progress=progress,
-            name=name,
-        )
+        return prune(self, sources, ids, vocab_size, progress, name, options)
 
     # ---- the rest of tiktoken's surface ----------------------------------------------------------
 

@@ -5,20 +5,30 @@ and a `Tokenizer` behind it. `docs/training.md` states every rule; `bpetok.refer
 specification of the merges.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Unpack, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok._learn import MergeLearner
+from bpetok.alphabet import AlphabetOptions, CharacterOptions, Characters
 from bpetok.bytelevel import BYTE_OF, spell, unspell
-from bpetok.counting import CountTable, Progress, ProgressCallback, Sources, Totals, count, count_in_order
+from bpetok.counting import (
+    CountOptions,
+    CountTable,
+    Progress,
+    ProgressCallback,
+    Sources,
+    Totals,
+    count,
+    count_in_order,
+)
 from bpetok.errors import CorpusError, TrainingError
 from bpetok.patterns import superwords
 from bpetok.tokenizer import Tokenizer
+from bpetok.treatment import NOTHING, Treatment
 from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
@@ -26,6 +36,12 @@ __all__ = ["Learned", "learn", "train", "train_from_counts"]
 TieBreak = Literal["bytes", "huggingface", "rustbpe", "minbpe"]
 
 MAX_VOCAB_SIZE = (1 << 24) - 256  # what `Vocabulary` takes
+
+
+class TrainOptions(CountOptions, CharacterOptions, total=False):
+    """What `train` may be told about counting, and about characters."""
+
+
 STEP = 256  # merges between two looks at the signals and the progress callback
 
 
@@ -54,7 +70,7 @@ def train(
     sources: Sources,
     *,
     vocab_size: int,
-    pattern: str = "cl100k",
+    pattern: str | None = None,
     special_tokens: Iterable[str] = (),
     tie_break: TieBreak = "bytes",
     min_frequency: int = 2,
@@ -62,13 +78,12 @@ def train(
     superword_from: int | None = None,
     superword_words: int = 4,
     drop_scaffolds: float | None = None,
-    num_threads: int | None = None,
-    memory: int | None = None,
-    executor: Executor | Callable[[], Executor] | None = None,
+    byte_fallback: bool = False,
     progress: ProgressCallback | None = None,
     name: str | None = None,
+    **options: Unpack[TrainOptions],
 ) -> Tokenizer:
-    """Train a byte-level BPE tokenizer on a corpus.
+    """Train a BPE tokenizer on a corpus: byte-level, or of characters with byte fallback.
 
     The result depends on the texts and the settings alone: not on the number of threads, nor on the order
     of the texts (but for `tie_break="minbpe"`).
@@ -76,7 +91,8 @@ def train(
     Args:
         sources: where the texts are: see `bpetok.count`.
         vocab_size: how many tokens to make, the 256 single bytes and the special tokens included.
-        pattern: the split pattern: a name or a regular expression.
+        pattern: the split pattern: a name or a regular expression. None for "cl100k"; with `byte_fallback`
+            for "metaspace", or "whole" without `split_by_whitespace`.
         special_tokens: texts that get an id of their own and take part in no merge.
         tie_break: which of equally frequent pairs is merged first, and how ids are laid out. "bytes": the
             pair that comes first by (left bytes, right bytes); a byte's id is its value, then come the
@@ -93,11 +109,12 @@ def train(
         drop_scaffolds: leave out tokens that are made almost only on the way to whole pieces: in at least
             this share of their places, as 0.9. None for no such thing. The vocabulary then has tiktoken's
             semantics, *ranks*. With the tie break "bytes" only, and not together with superwords.
-        num_threads: how many threads count; None for as many as there are processors.
-        memory: the bytes that the process may take while it counts; see `bpetok.count`.
-        executor: count in its workers; see `bpetok.count`.
+        byte_fallback: make tokens of characters, as SentencePiece does, and of bytes only what is no
+            character of the alphabet: see `docs/training.md` for rules and ids.
         progress: called now and then from the calling thread.
         name: what to call the tokenizer.
+        options: `field`, `num_threads`, `memory`, `temp`, `executor`, `checkpoint`: see `bpetok.count`. With
+            `byte_fallback` also `character_coverage` and the others of `bpetok.alphabet.Characters`.
 
     Returns:
         A tokenizer. When the corpus yields fewer tokens than asked for, `provenance["ended_early"]` says
@@ -112,30 +129,33 @@ def train(
     >>> [tokenizer.vocabulary.token_bytes(token) for token in range(256, 260)]
     [b'lo', b'low', b'lowe', b' lowe']
     """
-    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
-    settings.check()
+    counting, characters = divide_options(options, byte_fallback)
+    settings = make_settings(
+        vocab_size, special_tokens, tie_break, min_frequency, max_token_length, characters
+    )
     check_variants(superword_from, drop_scaffolds, settings)
+    treatment = NOTHING
+    if characters is not None:
+        treatment = characters.treatment()
+        pattern = characters.pattern() if pattern is None else pattern
+    pattern = "cl100k" if pattern is None else pattern
     if superword_from is not None:
         pattern = superwords(pattern, superword_words)
     # No name for the counts here, so that `_train` can let them go.
     if tie_break == "minbpe":
-        if memory is not None or executor is not None:
+        field = counting.pop("field", "text")
+        others = [name for name, given in counting.items() if given is not None and name != "num_threads"]
+        if others:
             raise TrainingError(
                 'tie_break="minbpe" goes by the order of the texts, which are counted one after the other: '
-                "it takes neither memory nor executor"
+                f"it takes no {', '.join(others)}"
             )
-        return _train(
-            *count_in_order(sources, pattern=pattern, progress=progress), settings, None, None, progress, name
+        counted = count_in_order(
+            sources, pattern=pattern, treatment=treatment, field=field, progress=progress
         )
+        return _train(*counted, settings, None, None, progress, name)
     return _train(
-        count(
-            sources,
-            pattern=pattern,
-            num_threads=num_threads,
-            memory=memory,
-            progress=progress,
-            executor=executor,
-        ),
+        count(sources, pattern=pattern, treatment=treatment, progress=progress, **counting),
         None,
         settings,
         superword_from,
@@ -155,9 +175,11 @@ def train_from_counts(
     max_token_length: int | None = None,
     superword_from: int | None = None,
     drop_scaffolds: float | None = None,
+    byte_fallback: bool = False,
     order: list[bytes] | None = None,
     progress: ProgressCallback | None = None,
     name: str | None = None,
+    **options: Unpack[AlphabetOptions],
 ) -> Tokenizer:
     """Train from pieces that have been counted already; equals `train` on the texts they came from.
 
@@ -170,17 +192,24 @@ def train_from_counts(
         max_token_length: see `train`.
         superword_from: see `train`; the pieces must be those of `patterns.superwords`.
         drop_scaffolds: see `train`.
+        byte_fallback: see `train`.
         order: for `tie_break="minbpe"`, which needs it: all pieces, in the order in which the texts first
             have them (see `bpetok.counting.count_in_order`).
         progress: see `train`.
         name: see `train`.
+        options: with `byte_fallback`, those of `bpetok.alphabet.Characters` that have nothing to do with
+            counting. What was done to the texts is known from the counts.
 
     Raises:
         TrainingError: the settings contradict each other, or the counts are too large together.
         CorpusError: there are no counts.
     """
-    settings = Settings(vocab_size, tuple(texts(special_tokens)), tie_break, min_frequency, max_token_length)
-    settings.check()
+    _, characters = divide_options(options, byte_fallback)
+    if characters is not None:
+        characters = characters.as_counted(counts.treatment)
+    settings = make_settings(
+        vocab_size, special_tokens, tie_break, min_frequency, max_token_length, characters
+    )
     check_variants(superword_from, drop_scaffolds, settings)
     return _train(counts, order, settings, superword_from, drop_scaffolds, progress, name)
 
@@ -198,6 +227,7 @@ def learn(counts: CountTable, settings: "Settings", progress: ProgressCallback |
             (see `Settings.reserved`), or ties go by the order of the texts.
         CorpusError: there are no counts.
     """
+    settings = settings.for_counts(counts)
     return finish(make_learner(counts, settings), settings, progress)
 
 
@@ -235,6 +265,8 @@ def make_learner(
         next_id=layout.next_id,
         new_tokens=settings.vocab_size - settings.least_vocab_size(),
         reserved={data: token for data, token in settings.reserved().items() if len(data) > 1},
+        taken=settings.taken(),
+        characters=layout.characters,
         ties_by_bytes=settings.tie_break == "bytes",
         min_frequency=settings.min_frequency,
         max_token_length=settings.max_token_length or 0,
@@ -247,7 +279,7 @@ def finish(learner: MergeLearner, settings: "Settings", progress: ProgressCallba
     """Make all merges that a learner has room for, and collect them."""
     advance(learner, progress)
     ended_early = settings.why_early(learner.passed_over) if learner.new_tokens else None
-    return collect(settings, *merges_of(learner), learner.tokens_made(), ended_early)
+    return settings.collect(*merges_of(learner), learner.tokens_made(), ended_early)
 
 
 def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
@@ -272,31 +304,6 @@ def merges_of(
     )
 
 
-def collect(
-    settings: "Settings",
-    pairs: npt.NDArray[np.uint32],
-    ids: npt.NDArray[np.uint32],
-    counts: npt.NDArray[np.int64],
-    made: Iterable[bytes],
-    ended_early: str | None,
-) -> Learned:
-    """Merges with the tokens they make, the single bytes and the special tokens.
-
-    Raises:
-        TrainingError: a special token gets in the way of a learned one.
-    """
-    layout = settings.layout()
-    tokens = {token: bytes([byte]) for byte, token in enumerate(layout.byte_ids)}
-    tokens.update(zip(ids.tolist(), made, strict=True))
-    specials = layout.specials
-    for text, token in specials.items():
-        if token in tokens and tokens[token] != text.encode():
-            raise _spelling_error(text, tokens[token])
-    if settings.tie_break != "huggingface":
-        specials = {text: at for at, text in enumerate(settings.special_tokens, layout.next_id + len(ids))}
-    return Learned(pairs, ids, counts, tokens, specials, ended_early)
-
-
 class Layout(NamedTuple):
     """Ids that are given before the first merge.
 
@@ -304,16 +311,20 @@ class Layout(NamedTuple):
         byte_ids: the id of each byte.
         specials: text to id of the special tokens that come first; empty where they come last.
         next_id: the id of the first token that a merge makes.
+        characters: the id and the kind of each character, where pieces begin as these; see `MergeLearner`.
     """
 
     byte_ids: list[int]
     specials: dict[str, int]
     next_id: int
+    characters: dict[str, tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
     """What to make of a corpus. The attributes are those of `train`."""
+
+    unit: ClassVar[Literal["bytes", "characters"]] = "bytes"
 
     vocab_size: int
     special_tokens: tuple[str, ...] = ()
@@ -346,8 +357,8 @@ class Settings:
         least = self.least_vocab_size()
         if not least <= self.vocab_size <= MAX_VOCAB_SIZE:
             raise TrainingError(
-                f"vocab_size is {self.vocab_size}: it must be from {least} (256 single bytes and the special "
-                f"tokens) to {MAX_VOCAB_SIZE}"
+                f"vocab_size is {self.vocab_size}: it must be from {least} ({self.least_in_words()}) to "
+                f"{MAX_VOCAB_SIZE}"
             )
         if self.min_frequency < 0:
             raise TrainingError(f"min_frequency is {self.min_frequency}: it must not be negative")
@@ -379,9 +390,67 @@ class Settings:
         byte_ids = _alphabet_ids(specials)
         return Layout(byte_ids, specials, max(*byte_ids, len(specials) - 1) + 1)
 
+    def for_counts(self, counts: CountTable) -> "Settings":
+        """The settings with all that depends on the counts."""
+        return self
+
+    def collect(
+        self,
+        pairs: npt.NDArray[np.uint32],
+        ids: npt.NDArray[np.uint32],
+        counts: npt.NDArray[np.int64],
+        made: Iterable[bytes],
+        ended_early: str | None,
+    ) -> Learned:
+        """Merges with the tokens they make, the single bytes and the special tokens.
+
+        Raises:
+            TrainingError: a special token gets in the way of a learned one.
+        """
+        layout = self.layout()
+        tokens = {token: bytes([byte]) for byte, token in enumerate(layout.byte_ids)}
+        tokens.update(zip(ids.tolist(), made, strict=True))
+        specials = layout.specials
+        for text, token in specials.items():
+            if token in tokens and tokens[token] != text.encode():
+                raise _spelling_error(text, tokens[token])
+        if self.tie_break != "huggingface":
+            specials = {text: at for at, text in enumerate(self.special_tokens, layout.next_id + len(ids))}
+        return Learned(pairs, ids, counts, tokens, specials, ended_early)
+
+    def vocabulary(self, learned: Learned) -> Vocabulary:
+        """The vocabulary of what was learned."""
+        return Vocabulary.from_merges(
+            learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
+        )
+
+    def around(self, treatment: Treatment) -> dict[str, Any]:
+        """What a tokenizer does before and after the engine, for `Tokenizer.from_vocabulary`.
+
+        Args:
+            treatment: what was done to the texts that were counted.
+
+        Raises:
+            TrainingError: the vocabulary has no such symbols.
+        """
+        if treatment.symbols:
+            raise TrainingError(
+                f"the texts were cut at symbols such as {treatment.symbols[0]!r} before they were counted, and "
+                "only a vocabulary with byte_fallback has these"
+            )
+        return {} if treatment.normalizer is None else {"normalizer": treatment.normalizer}
+
     def least_vocab_size(self) -> int:
         """The number of ids that are given without a merge."""
         return 256 + len(self.special_tokens) - sum(len(data) == 1 for data in self.reserved())
+
+    def least_in_words(self) -> str:
+        """What these ids are for."""
+        return "256 single bytes and the special tokens"
+
+    def taken(self) -> list[bytes]:
+        """Tokens that no merge may make."""
+        return []
 
     def why_early(self, passed_over: bool) -> str:
         """In words, why no further merge was made."""
@@ -390,6 +459,54 @@ class Settings:
         if passed_over:
             reason += f" and makes a token of at most {self.max_token_length} bytes"
         return reason
+
+
+def divide_options(options: Mapping[str, Any], byte_fallback: bool) -> tuple[CountOptions, Characters | None]:
+    """The options that are for counting, and what is said about characters; None where these are no matter.
+
+    Raises:
+        TrainingError: there are options for characters, and no byte fallback.
+        TypeError: an option is none.
+    """
+    counting: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in CountOptions.__annotations__:
+            counting[name] = value
+        elif name in CharacterOptions.__annotations__:
+            others[name] = value
+        else:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+    if others and not byte_fallback:
+        raise TrainingError(f"{', '.join(others)}: for characters, which need byte_fallback=True")
+    return cast("CountOptions", counting), Characters(**others) if byte_fallback else None
+
+
+def make_settings(
+    vocab_size: int,
+    special_tokens: Iterable[str],
+    tie_break: TieBreak,
+    min_frequency: int,
+    max_token_length: int | None,
+    characters: Characters | None,
+) -> "Settings":
+    """Settings that can be met.
+
+    Raises:
+        TrainingError: they cannot.
+    """
+    settings: Settings
+    specials = tuple(texts(special_tokens))
+    if characters is None:
+        settings = Settings(vocab_size, specials, tie_break, min_frequency, max_token_length)
+    else:
+        from bpetok.characters import CharacterSettings
+
+        if max_token_length is not None:
+            raise TrainingError("max_token_length is in bytes: with byte_fallback, give max_piece_length")
+        settings = CharacterSettings.of(vocab_size, specials, tie_break, min_frequency, characters)
+    settings.check()
+    return settings
 
 
 def check_variants(superword_from: int | None, drop_scaffolds: float | None, settings: Settings) -> None:
@@ -410,6 +527,10 @@ def check_variants(superword_from: int | None, drop_scaffolds: float | None, set
         raise TrainingError(
             'superword_from does not go together with tie_break="minbpe": superwords are learned from '
             "counts, which do not have the order of the texts"
+        )
+    if settings.unit == "characters" and not superword_from is drop_scaffolds is None:
+        raise TrainingError(
+            "superword_from and drop_scaffolds are for byte-level vocabularies: leave out byte_fallback"
         )
     if drop_scaffolds is None:
         return
@@ -444,6 +565,7 @@ def _train(
 
         return train_without(counts, drop_scaffolds, settings, progress, name)
     totals = Totals.of(counts)
+    settings = settings.for_counts(counts)
     learner = make_learner(counts, settings, order=order)
     del counts, order  # as large as what learning needs
     learned = finish(learner, settings, progress)
@@ -473,9 +595,7 @@ def tokenizer_of(
     from bpetok import __version__
 
     if vocabulary is None:
-        vocabulary = Vocabulary.from_merges(
-            learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
-        )
+        vocabulary = settings.vocabulary(learned)
     provenance: dict[str, Any] = {
         "trained_by": f"bpetok {__version__}",
         "pattern": totals.pattern,
@@ -495,7 +615,9 @@ def tokenizer_of(
         **more,
     }
     name = name if name is not None else f"bpe-{settings.vocab_size}"
-    return Tokenizer.from_vocabulary(name, totals.pattern, vocabulary, provenance=provenance)
+    return Tokenizer.from_vocabulary(
+        name, totals.pattern, vocabulary, provenance=provenance, **settings.around(totals.treatment)
+    )
 
 
 def texts(special_tokens: Iterable[str]) -> Iterable[str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from command_line import refused, run
 
+import bpetok
 from bpetok import Tokenizer
 
 TEXT = "the new words: tokenizer tokenizers tokenizing " * 3
@@ -51,6 +52,40 @@ def test_prune_by_files(corpus, trained, tmp_path):
     assert new.vocabulary.tokens() == expected.vocabulary.tokens()
     assert np.load(ids).tolist() == id_map.tolist()
     assert new.decode(new.encode(TEXT)) == TEXT
+
+
+def test_files_are_those_of_train(corpus, trained, write, tmp_path):
+    rows = json.dumps({"body": TEXT}) + "\n"
+    twice = write("twice.jsonl", rows * 2)
+    options = ("--field", "body", "--unique", "--memory", "256MiB", "--threads", 1, "--temp", tmp_path)
+    for command in (("extend", trained, "-n", 5), ("prune", trained)):
+        plain, other = tmp_path / f"{command[0]}.bpetok", tmp_path / f"{command[0]}.other"
+        assert run(*command, corpus, "-o", plain).exit_code == 0
+        result = run(*command, twice, *options, "-o", other)
+        assert result.exit_code == 0, result.output
+        one, two = Tokenizer.load(plain), Tokenizer.load(other)
+        assert one.vocabulary.tokens() == two.vocabulary.tokens()
+
+
+def test_counts_in_place_of_files(corpus, trained, write, tmp_path):
+    counts, words = tmp_path / "a.counts", write("words.tsv", "the\t2\n new\t3\n")
+    assert run("tally", corpus, "-o", counts).exit_code == 0
+    old = Tokenizer.load(trained)
+    both = bpetok.CountTable.merge(
+        bpetok.CountTable.load(counts), bpetok.CountTable.from_words(words, old.pattern.source)
+    )
+    out = tmp_path / "new.bpetok"
+    for files in ((counts, words), (words, counts)):
+        assert run("extend", trained, "--counts", *files, "-n", 5, "-o", out, "--force").exit_code == 0
+        expected = old.extend(both, 5).tokenizer
+        assert Tokenizer.load(out).vocabulary.tokens() == expected.vocabulary.tokens()
+    assert run("prune", trained, "--counts", counts, words, "-o", out, "--force").exit_code == 0
+    assert Tokenizer.load(out).vocabulary.tokens() == old.prune(both).tokenizer.vocabulary.tokens()
+    # Words alone are pieces of the tokenizer's own pattern, whatever that is.
+    assert run("extend", "gpt2", "--counts", words, "-n", 0, "-o", out, "--force").exit_code == 0
+    refused(run("extend", "gpt2", "--counts", counts, "-n", 5, "-o", out, "--force"), "tokenizer's own")
+    refused(run("prune", trained, "--counts", counts, "--unique", "-o", out, "--force"), "counted already")
+    refused(run("extend", trained, corpus, "-n", 5, "--checkpoint", tmp_path, "-o", out, "--force"), "--dask")
 
 
 def test_prune_by_ids(trained, tmp_path):

@@ -6,20 +6,21 @@ import json
 import os
 import stat
 import sys
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from bpetok.corpus import Document, check, read
-from bpetok.corpus.compression import split_suffix
+from bpetok.corpus import Corpus, Document, Part, check, jsonl, read
+from bpetok.corpus.compression import places, split_suffix
 from bpetok.errors import CorpusError, MissingExtraError
 
 RECORDS = [{"text": "one\n"}, {"text": "zwei — два 🙂", "id": 2}, {"text": ""}]
 TEXTS = [record["text"] for record in RECORDS]
 
 
-def jsonl(*records: object) -> bytes:
+def packed(*records: object) -> bytes:
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
 
 
@@ -75,7 +76,7 @@ def test_documents_are_immutable():
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".JSONL"])
 def test_json_lines(tmp_path, suffix):
     path = tmp_path / f"data{suffix}"
-    path.write_bytes(jsonl(*RECORDS))
+    path.write_bytes(packed(*RECORDS))
     assert texts(path) == TEXTS
 
 
@@ -129,7 +130,7 @@ def test_gzip_text(tmp_path, name):
 
 def test_gzip_json_lines(tmp_path):
     path = tmp_path / "data.jsonl.gz"
-    path.write_bytes(gzip.compress(jsonl(*RECORDS)))
+    path.write_bytes(gzip.compress(packed(*RECORDS)))
     assert texts(path) == TEXTS
 
 
@@ -143,15 +144,110 @@ def test_zstandard_text_of_several_frames(tmp_path, zstandard):
 
 def test_zstandard_json_lines(tmp_path, zstandard):
     path = tmp_path / "data.jsonl.zst"
-    path.write_bytes(zstandard.compress(jsonl(*RECORDS)))
+    path.write_bytes(zstandard.compress(packed(*RECORDS)))
     assert texts(path) == TEXTS
+
+
+# Line ends of both kinds, blank lines, a line longer than most ranges, and no newline at the end.
+LINES = (
+    b'\xef\xbb\xbf{"text": "one"}\r\n\n  \r\n{"text": "two"}\n{"text": null}\n{"text": "'
+    + b"long " * 12
+    + b'"}\r\n\r\n{"text": "\\n"}\n{"text": "last"}'
+)
+
+
+def in_ranges(path, starts):
+    """The texts of ranges that meet at these places."""
+    parts = [
+        Part(str(path), start=start, end=end) for start, end in zip(starts, [*starts[1:], None], strict=True)
+    ]
+    return [document.text for part in parts for document in Corpus((part,))]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_ranges_of_json_lines_have_each_line_once(tmp_path, end):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(LINES + end)
+    whole = texts(path)
+    assert whole == ["one", "two", "long " * 12, "\n", "last"]
+    for step in range(1, len(LINES) + 2):
+        starts = places(str(path), step)
+        assert starts == list(range(0, len(LINES + end), step))
+        assert in_ranges(path, starts) == whole
+    for one in range(1, len(LINES)):
+        assert in_ranges(path, [0, one, len(LINES)]) == whole
+    for size in range(1, 20):
+        blocks = list(jsonl.blocks(str(path), size=size))
+        assert b"".join(block.data for block in blocks) == LINES + end
+        assert all(block.data.endswith(b"\n") for block in blocks[:-1])
+        assert [document.text for block in blocks for document in block.documents("text")] == whole
+
+
+def test_ranges_of_zstandard_frames(tmp_path, zstandard):
+    path = tmp_path / "data.jsonl.zst"
+    for size in (3, 7, 40, 1000):
+        frames = [b"\x5e\x2a\x4d\x18\x03\0\0\0abc"]  # one to be passed over
+        for n, at in enumerate(range(0, len(LINES), size)):
+            how = {"write_checksum": n % 2 == 1, "write_content_size": n % 3 > 0}
+            frames.append(zstandard.ZstdCompressor(**how).compress(LINES[at : at + size]))
+            if n % 4 == 0:
+                frames.append(zstandard.compress(b""))
+        path.write_bytes(b"".join(frames))
+        starts = places(str(path), 1)
+        assert starts == [sum(map(len, frames[:n])) for n in range(len(frames))]
+        for step in (1, 20, 30, 50, 10_000):
+            starts = places(str(path), step)
+            assert all(later - start >= step for start, later in pairwise(starts))
+            assert in_ranges(path, starts) == ["one", "two", "long " * 12, "\n", "last"]
+
+
+def test_frames_of_every_kind_of_head_and_block(tmp_path, zstandard):
+    chance = Random(0)
+    noise = chance.randbytes(300_000)  # blocks that are stored as they are
+    contents = [b"a", b"a" * 1000, b"a" * 70_000, b"a" * 300_000, noise, noise[:200], b"some text " * 50_000]
+    frames = []
+    for content in contents:
+        for level in (1, 19):
+            compressor = zstandard.ZstdCompressor(level=level).compressobj()  # a frame of unknown size
+            frames += [
+                zstandard.ZstdCompressor(level=level).compress(content),
+                compressor.compress(content) + compressor.flush(),
+            ]
+    path = tmp_path / "data.jsonl.zst"
+    path.write_bytes(b"".join(frames))
+    assert places(str(path), 1) == [sum(map(len, frames[:n])) for n in range(len(frames))]
+
+
+def test_where_no_range_may_begin(tmp_path, zstandard):
+    frame = zstandard.compress(LINES)
+    for name, content in (
+        ("one.jsonl.zst", frame),
+        ("damaged.jsonl.zst", frame + b"no frame"),
+        ("cut.jsonl.zst", frame + frame[:5]),
+        ("empty.jsonl.zst", b""),
+        ("a.jsonl.gz", gzip.compress(LINES)),
+        ("empty.jsonl", b""),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert places(str(tmp_path / name), 1) == [0]
+
+
+def test_an_error_in_a_range_has_the_line_of_the_file(tmp_path, zstandard):
+    lines = [b'{"text": "line"}\n'] * 9 + [b"no line\n"] + [b'{"text": "line"}\n'] * 9
+    plain, zst = tmp_path / "data.jsonl", tmp_path / "data.jsonl.zst"
+    plain.write_bytes(b"".join(lines))
+    zst.write_bytes(b"".join(map(zstandard.compress, lines)))
+    for path in (plain, zst):
+        for step in (1, 10, 30, 100, 1000):
+            with pytest.raises(CorpusError, match=rf"{path.name}:10: not a line of JSON"):
+                in_ranges(path, places(str(path), step))
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.9, -1])
 @pytest.mark.parametrize("name", ["data.txt.gz", "data.jsonl.gz", "data.txt.zst", "data.jsonl.zst"])
 def test_compressed_file_cut_short(tmp_path, name, keep):
     random = Random(0)
-    plain = jsonl(*({"text": random.randbytes(30).hex()} for _ in range(200)))
+    plain = packed(*({"text": random.randbytes(30).hex()} for _ in range(200)))
     if name.endswith(".gz"):
         whole = gzip.compress(plain)
     else:

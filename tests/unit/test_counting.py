@@ -248,3 +248,24 @@ def test_large_files_are_taken_whole_times_and_in_ranges(tmp_path, real_texts, m
     tables = [count(Corpus((part,)), num_threads=num_threads) for part in parts]
     assert CountTable.merge(*tables) == whole
     assert [table.n_texts for table in tables] == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("pattern", ["cl100k", CUSTOM])
+def test_json_lines_are_shared_out(tmp_path, monkeypatch, num_threads, pattern):
+    texts = [f"line {n} of 3000\n" * (n % 50) for n in range(200)]
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\r\n" for text in texts), "utf-8", newline="")
+    expected = count(texts, pattern=pattern)
+    monkeypatch.setattr(counting, "CHUNK", 300)
+    for weight in (0, 1, 2):
+        counts = count({path: weight}, pattern=pattern, num_threads=num_threads)
+        assert counts.n_texts == 200 * weight
+        assert counts.n_bytes == expected.n_bytes * weight
+        assert dict(counts) == {piece: n * weight for piece, n in expected.items() if weight}
+    sampled = Corpus.find(path, sample=0.5, seed=3)
+    assert count(sampled, pattern=pattern, num_threads=num_threads) == count(list(sampled), pattern=pattern)
+    with path.open("a") as file:
+        file.write("no json\n")
+    with pytest.raises(CorpusError, match=r"lines\.jsonl:201: not a line of JSON"):
+        count(path, pattern=pattern, num_threads=num_threads)

@@ -19,6 +19,10 @@ import bpetok
 from bpetok import counting, distributed
 from bpetok.corpus import Corpus
 from bpetok.errors import CorpusError, MissingExtraError, PatternError, WorkerError
+from bpetok.patterns import resolve
+from bpetok.treatment import NOTHING
+
+COMMON = counting.Way(resolve("gpt2"), NOTHING)
 
 
 class InPlace(Executor):
@@ -72,6 +76,9 @@ def folder(tmp_path):
     lines = "".join(json.dumps({"text": words(5)}) + "\n" for _ in range(50))
     (folder / "lines.jsonl").write_text(lines)
     (folder / "packed.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    zstandard = pytest.importorskip("zstandard")
+    frames = [lines.encode()[at : at + 500] for at in range(0, len(lines), 500)]
+    (folder / "frames.jsonl.zst").write_bytes(b"".join(map(zstandard.compress, frames)))
     pyarrow = pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"text": [words(10) for _ in range(100)]})
@@ -90,26 +97,30 @@ def assert_same(one, other, tmp_path):
 @pytest.mark.usefixtures("small")
 class TestShards:
     def test_every_part_is_in_one(self, folder):
-        shards = distributed.divide(Corpus.find(folder), cut=True)
+        shards = distributed.divide(Corpus.find(folder), COMMON.cut)
         parts = [part for shard in shards for part in shard.files]
         assert len(shards) > 20
         ranges = {}
         for part in parts:
             ranges.setdefault(Path(part.path).name, []).append((part.start, part.end))
-        assert len(ranges) == 14
+        assert len(ranges) == 15
         for name, end in (("large.txt", (folder / "large.txt").stat().st_size), ("table.parquet", 10)):
             assert len(ranges[name]) > 3
             assert [start for start, _ in ranges[name]] == [0, *(end for _, end in ranges[name][:-1])]
             assert ranges[name][-1][1] == end
-        assert ranges["lines.jsonl"] == ranges["packed.jsonl.gz"] == [(0, None)]
+        assert ranges["packed.jsonl.gz"] == [(0, None)]
+        for name in ("lines.jsonl", "frames.jsonl.zst"):
+            assert len(ranges[name]) > 1
+            assert [start for start, _ in ranges[name]] == [0, *(end for _, end in ranges[name][:-1])]
+            assert ranges[name][-1][1] is None
         assert max(len(shard.files) for shard in shards) > 1
-        assert distributed.divide(Corpus.find(folder), cut=True) == shards
+        assert distributed.divide(Corpus.find(folder), COMMON.cut) == shards
 
     def test_no_cut_where_the_pattern_or_the_weight_forbids(self, folder):
         large = folder / "large.txt"
-        assert len(distributed.divide(Corpus.find(large), cut=False)) == 1
-        assert len(distributed.divide(Corpus.find({large: 1.5}), cut=True)) == 1
-        assert len(distributed.divide(Corpus.find({large: 2}), cut=True)) > 3
+        assert len(distributed.divide(Corpus.find(large), None)) == 1
+        assert len(distributed.divide(Corpus.find({large: 1.5}), COMMON.cut)) == 1
+        assert len(distributed.divide(Corpus.find({large: 2}), COMMON.cut)) > 3
 
     @pytest.mark.parametrize("pattern", ["cl100k", "gpt2", "o200k", r"\w+|\W"])
     def test_counts_are_those_of_one_process(self, folder, tmp_path, pattern):
@@ -122,6 +133,7 @@ class TestShards:
 
     def test_weights_and_samples(self, folder, tmp_path):
         weights = {f"{folder}/large.txt": 2, f"{folder}/*.parquet": 0.5, f"{folder}/lines.jsonl": 1.5}
+        weights |= {f"{folder}/frames.jsonl.zst": 2, f"{folder}/packed.jsonl.gz": 0}
         for corpus in (Corpus.find(weights), Corpus.find(folder, sample=0.3, seed=5)):
             assert_same(bpetok.count(corpus, executor=InPlace()), bpetok.count(corpus), tmp_path)
         plain = bpetok.count(folder / "large.txt")

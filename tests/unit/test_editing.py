@@ -1,5 +1,8 @@
 """Extending and pruning: what is refused, what is kept, and examples."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,30 @@ def test_counts_are_as_good_as_texts():
         == old.extend(TEXTS, 5).tokenizer.vocabulary.tokens()
     )
     assert old.prune(counts).id_map.tolist() == old.prune(TEXTS).id_map.tolist()
+
+
+def test_a_corpus_is_counted_as_for_training(tmp_path):
+    old = toy()
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"body": text}) + "\n" for text in TEXTS), "utf-8")
+    with ThreadPoolExecutor(2) as executor:
+        options = {"field": "body", "executor": executor, "memory": 1 << 28, "checkpoint": tmp_path / "kept"}
+        longer, shorter = old.extend(path, 5, **options), old.prune(path, **options)
+    assert longer.tokenizer.vocabulary.tokens() == old.extend(TEXTS, 5).tokenizer.vocabulary.tokens()
+    assert shorter.id_map.tolist() == old.prune(TEXTS).id_map.tolist()
+
+
+def test_an_unknown_option_is_refused():
+    old = toy()
+    counts = count(TEXTS, pattern="gpt2")
+    for call in (
+        lambda **options: old.extend(TEXTS, 5, **options),
+        lambda **options: old.extend(counts, 5, **options),
+        lambda **options: old.prune(counts, **options),
+        lambda **options: old.prune(ids=[256], **options),
+    ):
+        with pytest.raises(TypeError, match="'vocab_sizes'"):
+            call(vocab_sizes=300)
 
 
 def test_what_was_done_is_written_down():

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,21 @@ def test_corpora_of_files_with_weights(tmp_path):
     texts = train_parity(CORPORA, dev={each: ["\n".join(DEV[each])] for each in DEV}, vocab_size=270)
     assert files.vocabulary.merges().tolist() == texts.vocabulary.merges().tolist()
     assert files.provenance == texts.provenance
+
+
+def test_corpora_are_counted_as_for_training(tmp_path):
+    for language, texts in CORPORA.items():
+        rows = [json.dumps({"body": text}) + "\n" for text in texts]
+        (tmp_path / f"{language}.jsonl").write_text("".join(rows), "utf-8")
+    files = {language: tmp_path / f"{language}.jsonl" for language in CORPORA}
+    dev = {language: [{"body": text} for text in texts] for language, texts in DEV.items()}
+    expected = train_parity(CORPORA, dev=DEV, vocab_size=280)
+    with ThreadPoolExecutor(2) as executor:
+        for options in ({"memory": 1 << 28, "temp": tmp_path}, {"executor": executor}):
+            one = train_parity(files, dev=dev, vocab_size=280, field="body", **options)
+            assert one.vocabulary.tokens() == expected.vocabulary.tokens()
+    with pytest.raises(TypeError, match="'num_thread'"):
+        train_parity(CORPORA, dev=DEV, vocab_size=280, num_thread=1)
 
 
 def test_the_order_of_texts_does_not_matter():

@@ -249,7 +249,7 @@ def test_minbpe_takes_what_comes_first_in_the_texts():
     assert (order, counts.n_texts, counts.n_bytes) == ([b"zy", b"ab"], 2, 10)
     trained = train_from_counts(counts, order=order, vocab_size=257, tie_break="minbpe")
     assert merges_of(trained) == [(b"z", b"y")]
-    with pytest.raises(CorpusError, match="text 2: byte 1 is not UTF-8"):
+    with pytest.raises(CorpusError, match="text 2: the bytes at offset 1 are not UTF-8"):
         train(["a", b"a\xff"], **settings)
 
 
@@ -271,6 +271,22 @@ def test_what_counts_may_be_limited_or_elsewhere(tmp_path):
     assert merges_of(train(paths, vocab_size=300, memory=1 << 28)) == same
     with ThreadPoolExecutor(2) as executor:
         assert merges_of(train(paths, vocab_size=300, executor=executor)) == same
+        kept = tmp_path / "kept"
+        assert merges_of(train(paths, vocab_size=300, executor=executor, checkpoint=kept)) == same
+        assert list(kept.iterdir())
         for settings in ({"memory": 1 << 28}, {"executor": executor}):
-            with pytest.raises(TrainingError, match="neither memory nor executor"):
+            with pytest.raises(TrainingError, match=f"takes no {next(iter(settings))}"):
                 train(paths, vocab_size=300, tie_break="minbpe", **settings)
+
+
+def test_the_field_that_holds_the_text_may_be_named():
+    rows = [{"body": text, "text": "no"} for text in TEXTS]
+    for tie_break in ("bytes", "minbpe"):
+        expected = merges_of(train(TEXTS, vocab_size=300, tie_break=tie_break))
+        assert merges_of(train(rows, vocab_size=300, tie_break=tie_break, field="body")) == expected
+
+
+def test_an_unknown_option_is_refused():
+    for tie_break in ("bytes", "minbpe"):
+        with pytest.raises(TypeError, match="'num_thread'"):
+            train(TEXTS, vocab_size=300, tie_break=tie_break, num_thread=1)

@@ -1,5 +1,7 @@
 """What several commands share: options, loading a tokenizer, writing files whole or not at all."""
 
+import dataclasses
+import functools
 import json
 import os
 import re
@@ -16,10 +18,12 @@ from click.core import ParameterSource
 from bpetok.errors import VocabularyError
 
 if TYPE_CHECKING:
-    from bpetok.editing import Edited
+    from _typeshed import DataclassInstance
+
     from bpetok.tokenizer import Tokenizer
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 field_option = click.option(
@@ -33,22 +37,13 @@ force_option = click.option("--force", is_flag=True, help="Overwrite OUT if it e
 replace_option = click.option("--replace", is_flag=True, help="Read bytes that are not UTF-8 as U+FFFD.")
 files_argument = click.argument("files", nargs=-1, metavar="[FILES|-]...")
 
-
+output_option = click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")
 pattern_option = click.option(
     "--pattern",
     metavar="NAME|REGEX",
     help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, or a regex  "
     "[default: cl100k]",
 )
-counts_option = click.option(
-    "--counts",
-    "from_counts",
-    is_flag=True,
-    help="FILES are counts: written by `bpetok tally`, or lines of a word, a tab, and its count, or .parquet "
-    'with columns "word" and "count".',
-)
-
-
 format_option = click.option(
     "--format",
     "file_format",
@@ -57,9 +52,46 @@ format_option = click.option(
     show_default=True,
     help="Format of OUT.",
 )
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", help="Threads that count  [default: all processors]"
-)
+
+
+def bundle(
+    name: str, kind: "type[DataclassInstance]", *options: Callable[[F], F]
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """A decorator that gives a command some options, which it gets as one argument.
+
+    Args:
+        name: of the argument.
+        kind: a dataclass, whose fields are the parameters of the options.
+        options: in the order of the command's help.
+    """
+    fields = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def command(**given: Any) -> R:
+            bundled = kind(**{each: given.pop(each) for each in fields})
+            return function(**given, **{name: bundled})
+
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def learning_options(function: F) -> F:
+    """`--min-frequency` and `--max-token-length`: which merges may be learned."""
+    function = click.option(
+        "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
+    )(function)
+    return click.option(
+        "--min-frequency",
+        type=click.IntRange(min=1),
+        default=2,
+        show_default=True,
+        metavar="N",
+        help="Merge no pair that occurs less often.",
+    )(function)
 
 
 def byte_size(ctx: click.Context | None, param: click.Parameter | None, value: str | None) -> int | None:
@@ -78,27 +110,6 @@ def byte_size(ctx: click.Context | None, param: click.Parameter | None, value: s
     number, unit, binary = match.groups()
     power = " KMGT".index(unit.upper()) if unit else 0
     return int(float(number) * (1024 if binary else 1000) ** power)
-
-
-def count_options(function: F) -> F:
-    """`--threads`, `--memory` and `--temp`: what counting may take."""
-    for option in (
-        click.option(
-            "--temp",
-            metavar="DIR",
-            type=click.Path(exists=True, file_okay=False, writable=True),
-            help="Folder for counts that have no room in memory  [default: the system's]",
-        ),
-        click.option(
-            "--memory",
-            metavar="SIZE",
-            callback=byte_size,
-            help="Memory that counting may take, such as 512MiB  [default: any]",
-        ),
-        threads_option,
-    ):
-        function = option(function)
-    return function
 
 
 def tokenizer_option(*, default: str | None = None) -> Callable[[F], F]:
@@ -138,49 +149,6 @@ def text_options(*, special: str) -> Callable[[F], F]:
         )(function)
 
     return decorate
-
-
-def edited_options(function: F) -> F:
-    """`-o`, `--format`, `--map` and `--threads`: a tokenizer made from another one."""
-    function = threads_option(function)
-    function = click.option(
-        "--map",
-        "map_path",
-        metavar="FILE",
-        help="Write the new id of each old one, -1 for none: a JSON list, or an array if FILE ends in .npy.",
-    )(function)
-    function = format_option(function)
-    return click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")(function)
-
-
-def check_edited(output: str, file_format: str, map_path: str | None, *, force: bool) -> None:
-    """See before any work begins that all files may be written.
-
-    Raises:
-        click.UsageError: one may not.
-    """
-    paths = [output] + ([f"{output}.json"] if file_format == "tiktoken" else [])
-    if map_path is not None:
-        paths.append(map_path)
-    if "-" in paths:
-        raise click.UsageError("OUT and the file of --map must be files: - is none")
-    if len({os.path.realpath(path) for path in paths}) < len(paths):
-        raise click.UsageError(f"--map {map_path} is a file of OUT: name another")
-    for path in paths:
-        check_output(path, force=force)
-
-
-def save_edited(edited: "Edited", output: str, file_format: str, map_path: str | None) -> None:
-    """Write a tokenizer, and before it the map of ids."""
-    import numpy as np
-
-    if map_path is not None:
-        with open_output(map_path) as file:
-            if map_path.endswith(".npy"):
-                np.save(file, edited.id_map)
-            else:
-                file.write(json.dumps(edited.id_map.tolist()).encode() + b"\n")
-    edited.tokenizer.save(output, file_format)
 
 
 def exclude(option: str, others: tuple[str, ...], why: str) -> None:

@@ -1,4 +1,4 @@
-"""What `train --counts` and `tally --counts` read: count tables, and words with their counts."""
+"""What is read with --counts: count tables, and words with their counts."""
 
 import functools
 from collections.abc import Iterable
@@ -28,12 +28,13 @@ def are_count_files(paths: Iterable[str], pattern: str | None) -> bool:
     return len(tables) == len(list(paths))
 
 
-def load(paths: tuple[str, ...], pattern: str | None) -> CountTable:
+def load(paths: tuple[str, ...], pattern: str | None, *, words: str = "cl100k") -> CountTable:
     """The counts of all files together.
 
     Args:
         paths: count tables, and words with counts, in any order.
-        pattern: what cuts texts into such words; None for that of the count tables, or cl100k.
+        pattern: what cuts texts into such words; None for that of the count tables.
+        words: what does where there is no count table to tell.
 
     Raises:
         CorpusError: a file cannot be read, or does not fit the others.
@@ -43,7 +44,7 @@ def load(paths: tuple[str, ...], pattern: str | None) -> CountTable:
     are_count_files(paths, pattern)
     tables = [path for path in paths if path != "-" and is_count_file(path)]
     if pattern is None:
-        pattern = CountFile(tables[0]).pattern if tables else "cl100k"
+        pattern = CountFile(tables[0]).pattern if tables else words
 
     def one(path: str) -> CountTable:
         return CountTable.load(path) if path in tables else CountTable.from_words(path, pattern)

@@ -5,33 +5,23 @@ import time
 
 import click
 
-from bpetok.cli import common, sources
+from bpetok.cli import characters, common, sources
 
 
 @click.command("tally")
 @click.argument("files", nargs=-1, metavar="FILES|-...", required=True)
-@click.option("-o", "--output", required=True, metavar="OUT", help="File to write.")
+@common.output_option
 @common.pattern_option
-@common.counts_option
-@common.count_options
+@characters.texts_options
 @sources.options
-@common.field_option
 @common.force_option
 @common.json_option
 def command(
     files: tuple[str, ...],
     output: str,
     pattern: str | None,
-    from_counts: bool,
-    threads: int | None,
-    memory: int | None,
-    temp: str | None,
-    sample: float,
-    seed: int,
-    unique: bool,
-    dask: str | None,
-    checkpoint: str | None,
-    field: str,
+    texts: characters.Texts,
+    given: sources.Given,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -39,37 +29,39 @@ def command(
 
     FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
     or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
-    files of counts, to be added up. OUT appears only when it is complete; interrupting leaves
-    nothing.
+    files of counts, to be added up. With --byte-fallback, the counts are for a vocabulary of characters. OUT
+    appears only when it is complete; interrupting leaves nothing.
     """
     from bpetok import counting
     from bpetok.cli import progress
     from bpetok.cli.counts import are_count_files, load
+    from bpetok.treatment import NOTHING
 
     if output == "-":
         raise click.UsageError("counts cannot be written to standard output: name a file")
     common.check_output(output, force=force)
-    if from_counts:
-        sources.exclude_with_counts()
+    given.check()
+    said = texts.characters()
+    if given.from_counts:
+        common.exclude("--counts", characters.TEXTS, "these FILES are counted already")
     began = time.perf_counter()
-    if not from_counts:
-        corpus = sources.find(files, field=field, sample=sample, seed=seed, unique=unique)
-        with sources.workers(dask, checkpoint) as executor, progress.bar() as callback:
+    if not given.from_counts:
+        corpus = given.find(files)
+        with given.counting() as options, progress.bar() as callback:
             totals = counting.tally(
                 corpus,
                 output,
-                pattern=pattern or "cl100k",
-                num_threads=threads,
-                memory=memory,
-                temp=temp,
+                pattern=pattern or ("cl100k" if said is None else said.pattern()),
+                treatment=NOTHING if said is None else said.treatment(),
                 progress=callback,
-                executor=executor,
-                checkpoint=checkpoint,
+                **options,
             )
     elif are_count_files(files, pattern):
-        totals = counting.merge_files(files, output, num_threads=threads)
+        totals = counting.merge_files(files, output, num_threads=given.threads)
     else:
-        totals = counting.save(load(files, pattern), output)
+        totals = counting.save(
+            load(files, pattern, words="cl100k" if said is None else said.pattern()), output
+        )
     seconds = time.perf_counter() - began
     size = os.path.getsize(output)
     click.echo(

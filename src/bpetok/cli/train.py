@@ -1,5 +1,6 @@
 """`bpetok train`: files to a tokenizer."""
 
+import dataclasses
 import functools
 import tempfile
 import time
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bpetok.cli import common, sources
+from bpetok.cli import characters, common, sources
 
 if TYPE_CHECKING:
     from bpetok.counting import CountTable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     "--vocab-size", type=int, required=True, metavar="N", help="Tokens, bytes and special tokens included."
 )
 @common.pattern_option
-@common.counts_option
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
@@ -34,17 +34,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of equally frequent pairs merges first, and how ids are laid out.",
 )
-@click.option(
-    "--min-frequency",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="Merge no pair that occurs less often.",
-)
-@click.option(
-    "--max-token-length", type=click.IntRange(min=1), metavar="N", help="Make no token of more bytes."
-)
+@common.learning_options
 @click.option(
     "--superword-from",
     type=int,
@@ -91,10 +81,10 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --parity: in N merges in a row, give no language over twice its share.",
 )
-@common.count_options
-@sources.options
+@characters.texts_options
+@characters.alphabet_options
 @click.option("--name", metavar="NAME", help="Name of the tokenizer  [default: OUT without its suffix]")
-@common.field_option
+@sources.options
 @common.force_option
 @common.json_option
 def command(
@@ -102,7 +92,6 @@ def command(
     output: str,
     vocab_size: int,
     pattern: str | None,
-    from_counts: bool,
     specials: tuple[str, ...],
     file_format: str,
     tie_break: Literal["bytes", "huggingface", "rustbpe", "minbpe"],
@@ -115,16 +104,10 @@ def command(
     dev: tuple[str, ...],
     global_merges: int,
     window: int,
-    threads: int | None,
-    memory: int | None,
-    temp: str | None,
-    sample: float,
-    seed: int,
-    unique: bool,
-    dask: str | None,
-    checkpoint: str | None,
+    texts: characters.Texts,
+    alphabet: characters.Alphabet,
     name: str | None,
-    field: str,
+    given: sources.Given,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -133,7 +116,8 @@ def command(
     FILES are text, .jsonl or .parquet files, compressed or not, folders of them, names with wildcards, URLs,
     or - for standard input; FILE=2 counts double, FILE=0.5 half of the documents. With --counts they are
     files of counts. With --parity, each language has its own files, and a development text with --dev.
-    All are checked before any is read. OUT appears only when it is complete; interrupting leaves nothing.
+    All are checked before any is read. With --byte-fallback, tokens are made of characters. OUT appears only
+    when it is complete; interrupting leaves nothing.
     """
     import bpetok
     from bpetok.cli import counts as count_files
@@ -141,7 +125,8 @@ def command(
     from bpetok.corpus import Corpus
     from bpetok.counting import count_in_order
     from bpetok.patterns import superwords
-    from bpetok.training import Settings, check_variants
+    from bpetok.training import check_variants, make_settings
+    from bpetok.treatment import NOTHING
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output: name a file")
@@ -150,22 +135,30 @@ def command(
         if output == "-":
             raise click.UsageError("--format tiktoken writes two files, so OUT cannot be -: name a file")
         common.check_output(f"{output}.json", force=force)
-    settings = Settings(vocab_size, specials, tie_break, min_frequency, max_token_length)
-    settings.check()
+    said = texts.characters(alphabet)
+    settings = make_settings(vocab_size, specials, tie_break, min_frequency, max_token_length, said)
     check_variants(superword_from, drop_scaffolds, settings)
     corpora, dev_files = _by_language("--parity", parity), _by_language("--dev", dev)
     _check_usage(files, corpora, dev_files, global_merges or window)
-    if from_counts:
-        sources.exclude_with_counts()
+    given.check()
+    if texts.byte_fallback:
+        common.exclude("--byte-fallback", ("parity",), "parity is for byte-level vocabularies")
+    if given.from_counts:
+        common.exclude("--counts", characters.TEXTS, "these FILES are counted already")
     if tie_break == "minbpe":
         common.exclude(
             "--tie-break minbpe",
             ("parity", "from_counts", "memory", "temp", "dask", "checkpoint"),
             "it goes by the order of the texts, which are counted one after the other",
         )
-    if superword_from is not None and not (from_counts and pattern is None):
+    if superword_from is not None and not (given.from_counts and pattern is None):
         pattern = superwords(pattern or "cl100k", superword_words)
-    options: dict[str, Any] = {
+    default = "cl100k" if said is None else said.pattern()
+    counted: dict[str, Any] = {
+        "pattern": pattern or default,
+        "treatment": NOTHING if said is None else said.treatment(),
+    }
+    learning: dict[str, Any] = {
         "vocab_size": vocab_size,
         "special_tokens": specials,
         "tie_break": tie_break,
@@ -173,34 +166,25 @@ def command(
         "max_token_length": max_token_length,
         "name": name or (Path(output).stem if output != "-" else None),
     }
-    parallel = {language: Corpus.find(paths, field=field) for language, paths in dev_files.items()}
+    parallel = {language: Corpus.find(paths, field=given.field) for language, paths in dev_files.items()}
     every = corpora or {"": files}
     tables: dict[str, CountTable] = {}
     began = time.perf_counter()
     with progress.bar() as callback:
         order = None
-        if from_counts:
-            tables = {language: count_files.load(paths, pattern) for language, paths in every.items()}
-        else:
-            found = {
-                language: sources.find(paths, field=field, sample=sample, seed=seed, unique=unique)
-                for language, paths in every.items()
+        if given.from_counts:
+            tables = {
+                language: count_files.load(paths, pattern, words=default) for language, paths in every.items()
             }
+        else:
+            found = {language: given.find(paths) for language, paths in every.items()}
             if tie_break == "minbpe":
-                tables[""], order = count_in_order(found[""], pattern=pattern or "cl100k", progress=callback)
+                tables[""], order = count_in_order(found[""], **counted, progress=callback)
             else:
-                with sources.workers(dask, checkpoint) as executor:
+                shown = None if corpora else callback  # which knows of one corpus
+                with given.counting() as options:
                     tables = {
-                        language: bpetok.count(
-                            corpus,
-                            pattern=pattern or "cl100k",
-                            num_threads=threads,
-                            memory=memory,
-                            temp=temp,
-                            progress=None if corpora else callback,  # which knows of one corpus
-                            executor=executor,
-                            checkpoint=checkpoint,
-                        )
+                        language: bpetok.count(corpus, **counted, progress=shown, **options)
                         for language, corpus in found.items()
                     }
         counts = functools.reduce(bpetok.CountTable.merge, tables.values())
@@ -211,18 +195,20 @@ def command(
                 global_merges=global_merges,
                 window=window,
                 pattern=counts.pattern,
-                num_threads=threads,
+                num_threads=given.threads,
                 progress=callback,
-                **options,
+                **learning,
             )
         else:
             tokenizer = bpetok.train_from_counts(
                 counts,
                 superword_from=superword_from,
                 drop_scaffolds=drop_scaffolds,
+                byte_fallback=texts.byte_fallback,
                 order=order,
                 progress=callback,
-                **options,
+                **learning,
+                **(dataclasses.asdict(alphabet) if texts.byte_fallback else {}),
             )
     seconds = time.perf_counter() - began
     _save(tokenizer, output, file_format)

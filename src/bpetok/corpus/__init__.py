@@ -2,6 +2,7 @@
 
 from bpetok.corpus.document import Document
 from bpetok.corpus.fields import records
+from bpetok.corpus.jsonl import Lines
 from bpetok.corpus.sources import Corpus, Named, Part, Source, check, read
 
-__all__ = ["Corpus", "Document", "Named", "Part", "Source", "check", "read", "records"]
+__all__ = ["Corpus", "Document", "Lines", "Named", "Part", "Source", "check", "read", "records"]

@@ -8,11 +8,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import re
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import IO, Any
 
@@ -81,8 +82,13 @@ def check(path: str, *, regular: bool) -> None:
 
 
 @contextmanager
-def open_bytes(path: str) -> Iterator[IO[bytes]]:
+def open_bytes(path: str, start: int = 0, end: int | None = None) -> Iterator[IO[bytes]]:
     """A stream of the decompressed bytes of a file, or of standard input for "-".
+
+    Args:
+        path: the file.
+        start: where reading begins, in the bytes that are stored: 0, or another of the `places`.
+        end: where it ends; None for the end of the file.
 
     Raises:
         CorpusError: the file cannot be opened or read, or its compressed data is damaged or cut short.
@@ -96,7 +102,7 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
     if compression == "zstd":
         damage += (_zstandard(path).ZstdError,)
     try:
-        with open_raw(path) as file:
+        with open_raw(path, start, end) as file:
             if compression == "gzip":
                 with gzip.GzipFile(fileobj=file) as stream:
                     yield io.BufferedReader(stream, _BLOCK)
@@ -116,6 +122,64 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
         if compression == "bzip2" and error.errno is None:  # bz2 has no class of its own for damage
             raise _damaged(path, compression, error) from error
         raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def places(path: str, step: int) -> list[int]:
+    """Where in a file's stored bytes reading may begin: 0, and others at least `step` apart.
+
+    A file that is not compressed may be read from anywhere, one of Zstandard from where a frame begins, all
+    others from the beginning alone; and so is one behind a URL that is compressed or cannot be sought in.
+
+    Raises:
+        CorpusError: the file cannot be opened or read.
+    """
+    compression = split_suffix(path)[1]
+    with suppress(EOFError), open_raw(path) as file:
+        if compression is None and file.seekable():
+            return list(range(0, file.seek(0, os.SEEK_END), step)) or [0]
+        if compression == "zstd" and not is_url(path):
+            found = [0]
+            for place in _frames(file):
+                if place >= found[-1] + step:
+                    found.append(place)
+            return found
+    return [0]
+
+
+def _frames(file: IO[bytes]) -> Iterator[int]:
+    """Where Zstandard frames begin, by the sizes in the heads of their blocks (RFC 8878, 3.1.1).
+
+    Raises:
+        EOFError: the data is damaged or cut short.
+    """
+
+    def number(n: int) -> int:
+        data = file.read(n)
+        if len(data) < n:
+            raise EOFError
+        return int.from_bytes(data, "little")
+
+    end = file.seek(0, os.SEEK_END)
+    place = file.seek(0)
+    while place < end:
+        yield place
+        magic = number(4)
+        if magic >> 4 == 0x184D2A5:  # a frame to be passed over
+            file.seek(number(4), os.SEEK_CUR)
+        elif magic == 0xFD2FB528:
+            about = number(1)
+            single, checked = about >> 5 & 1, about >> 2 & 1
+            content = (single, 2, 4, 8)[about >> 6]
+            file.seek(1 - single + (0, 1, 2, 4)[about & 3] + content, os.SEEK_CUR)
+            last = 0
+            while not last:
+                head = number(3)
+                last, kind, size = head & 1, head >> 1 & 3, head >> 3
+                file.seek(1 if kind == 1 else size, os.SEEK_CUR)  # of a run, its byte
+            file.seek(4 * checked, os.SEEK_CUR)
+        else:
+            raise EOFError
+        place = file.tell()
 
 
 def _damaged(path: str, compression: str | None, error: Exception) -> CorpusError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bpetok.corpus import compression, jsonl, parquet, text
 from bpetok.corpus.document import Document
+from bpetok.corpus.jsonl import Lines
 from bpetok.corpus.selection import copies, fingerprint
 from bpetok.corpus.storage import expand, is_url
 from bpetok.errors import CorpusError
@@ -20,8 +21,8 @@ from bpetok.errors import CorpusError
 Source = str | os.PathLike[str]
 Named = Source | Iterable[Source | tuple[Source, float]] | Mapping[Source, float]
 
-_LINES = {".jsonl", ".ndjson"}
-_RECORDS = {".parquet", *_LINES}  # suffixes of files that hold many texts
+LINES = {".jsonl", ".ndjson"}  # suffixes of files of JSON lines
+_RECORDS = {".parquet", *LINES}  # suffixes of files that hold many texts
 _IN_FOLDERS = {".txt", ".text", ".md", *_RECORDS}
 
 
@@ -32,7 +33,8 @@ class Part:
     Attributes:
         path: the file: a path, a URL, or "-" for standard input.
         weight: how often each of its documents is taken.
-        start: where the range begins: a row group of a Parquet file, a byte of a file that is one text.
+        start: where the range begins: a row group of a Parquet file, a byte of a file of JSON lines (as it is
+            stored; see `compression.places`) or of one text.
         end: where the range ends; None for the end of the file.
     """
 
@@ -141,6 +143,16 @@ class Corpus:
                 for _ in range(copies(document.text, part.weight, self.seed)):
                     yield document
 
+    def taken(self, lines: Lines, weight: float) -> Iterator[Document]:
+        """The documents of some lines of a file of this weight, each as often as the weight says.
+
+        Raises:
+            CorpusError: a line is no JSON object, or holds no text.
+        """
+        for document in lines.documents(self.field):
+            for _ in range(copies(document.text, weight, self.seed)):
+                yield document
+
 
 def read(
     sources: Named, *, field: str = "text", sample: float = 1.0, seed: int = 0, unique: bool = False
@@ -184,8 +196,8 @@ def check(sources: Named, *, field: str = "text") -> list[str]:
 
 def _read(part: Part, field: str) -> Iterator[Document]:
     suffix = "" if part.path == "-" else compression.split_suffix(part.path)[0]
-    if suffix in _LINES:
-        return jsonl.documents(part.path, field)
+    if suffix in LINES:
+        return jsonl.documents(part.path, field, part.start, part.end)
     if suffix == ".parquet":
         return parquet.documents(part.path, field, None if part.end is None else range(part.start, part.end))
     return text.documents(part.path)

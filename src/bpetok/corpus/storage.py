@@ -63,8 +63,8 @@ def expand(source: str, wanted: Callable[[str], bool]) -> list[str]:
 
 
 @contextmanager
-def open_raw(path: str) -> Iterator[IO[bytes]]:
-    """The bytes of a file as they are stored.
+def open_raw(path: str, start: int = 0, end: int | None = None) -> Iterator[IO[bytes]]:
+    """The bytes of a file as they are stored, all or those of a range.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -72,11 +72,17 @@ def open_raw(path: str) -> Iterator[IO[bytes]]:
     """
     if not is_url(path):
         with open(path, "rb") as file:
-            yield file
+            yield _within(file, start, end)
         return
     fs, inner = _file_system(path)
     with _asked(path, lambda: fs.open(inner, "rb")) as file:
-        yield io.BufferedReader(_Remote(file), 1 << 20)
+        yield _within(io.BufferedReader(_Remote(file), 1 << 20), start, end)
+
+
+def _within(file: IO[bytes], start: int, end: int | None) -> IO[bytes]:
+    if start:
+        file.seek(start)
+    return file if end is None else io.BufferedReader(_First(file, max(end - start, 0)))
 
 
 def size(path: str) -> int:
@@ -136,6 +142,23 @@ class _Remote(io.RawIOBase):
         except Exception as error:  # each protocol has its own
             raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
         buffer[: len(data)] = data
+        return len(data)
+
+
+class _First(io.RawIOBase):
+    """Some bytes of a file, from where it stands."""
+
+    def __init__(self, file: IO[bytes], n: int) -> None:
+        self._file = file
+        self._left = n
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
         return len(data)
 
 

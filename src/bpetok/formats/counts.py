@@ -1,8 +1,9 @@
 """Count tables as files.
 
-A file is 16 bytes that say what it is and in which version, then blocks: one of JSON with the pattern; one
-for each of the 64 parts of the table, in order; one of JSON with the totals and where they come from. A
-block is a head of 28 bytes (all numbers little-endian) and data packed by zlib:
+A file is 16 bytes that say what it is and in which version, then blocks: one of JSON with the pattern and
+what was done to the texts before; one for each of the 64 parts of the table, in order; one of JSON with the
+totals and where they come from. A block is a head of 28 bytes (all numbers little-endian) and data packed by
+zlib:
 
 | bytes | what |
 |---|---|
@@ -27,10 +28,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
 from bpetok._count import PieceCounts
-from bpetok.errors import FormatError
+from bpetok.errors import FormatError, PreparationError
 from bpetok.formats.atomic import write_stream
 from bpetok.formats.checks import check_pattern, field, parse_json
 from bpetok.spilling import MAX_COUNT, N_PARTS, Records
+from bpetok.treatment import NOTHING, Treatment
 
 __all__ = ["CountFile", "is_count_file", "write_counts"]
 
@@ -59,6 +61,7 @@ def write_counts(
     totals: Callable[[], dict[str, Any]],
     *,
     pattern: str,
+    treatment: Treatment = NOTHING,
     num_threads: int = 1,
 ) -> None:
     """Write a count table; the file appears when it is complete.
@@ -68,6 +71,7 @@ def write_counts(
         records: gives a part, in the order of the pieces' bytes; called from several threads.
         totals: gives n_texts, n_bytes, n_pieces, n_distinct and provenance, when all parts are written.
         pattern: the source of the split pattern.
+        treatment: what was done to the texts before.
         num_threads: how many threads make and pack parts.
     """
 
@@ -76,7 +80,7 @@ def write_counts(
 
     with write_stream(path) as file:
         file.write(MAGIC + VERSION)
-        kind = {"pattern": pattern, "normalizer": None}
+        kind = {"pattern": pattern, "normalizer": None} | treatment.spec()
         _write_json(file, {**kind, "hash": _hash(kind), "parts": N_PARTS})
         for block in _each(pack, num_threads):
             file.writelines(block)
@@ -116,6 +120,7 @@ class CountFile:
     Attributes:
         path: the file.
         pattern: the source of the split pattern.
+        treatment: what was done to the texts before.
         n_texts, n_bytes, n_pieces, n_distinct: the totals of the table.
         provenance: what was counted, and by which version.
 
@@ -155,16 +160,19 @@ class CountFile:
             if start != self._end:
                 raise self._damaged("there is more behind its end")
         about = self._json(0)
-        kind = {key: about.get(key) for key in ("pattern", "normalizer")}
+        kind = {key: about.get(key) for key in ("pattern", "normalizer", *about.keys() & {"symbols"})}
         self.pattern = field(about, "pattern", str, self.path)
         check_pattern(self.pattern, self.path)
         if about.get("parts") != N_PARTS or about.get("hash") != _hash(kind):
             raise self._damaged("its head contradicts itself")
-        if kind["normalizer"] is not None:
+        done = {key: kind[key] for key in kind.keys() - {"pattern"} if kind[key] is not None}
+        try:
+            self.treatment = Treatment.from_spec(done)
+        except PreparationError as error:
             raise FormatError(
-                f"{self.path}: its texts went through {kind['normalizer']!r}, which this bpetok "
-                "does not know: update bpetok, or count again"
-            )
+                f"{self.path}: its texts went through {done!r}, which this bpetok does not know ({error}): "
+                "update bpetok, or count again"
+            ) from error
         totals = self._json(N_PARTS + 1)
         self.n_texts, self.n_bytes, self.n_pieces, self.n_distinct = (
             field(totals, key, int, self.path) for key in ("n_texts", "n_bytes", "n_pieces", "n_distinct")
