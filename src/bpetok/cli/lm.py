@@ -27,7 +27,7 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
     default="bytes,bpe:1024,bpe:8192",
     show_default=True,
     callback=_listed,
-    help="bytes, characters, bpe:N, the name of an encoding or a tokenizer's file; the first is compared with.",
+    help="bytes, characters, bpe:N, the name of an encoding, or a file; the first is compared with.",
 )
 @click.option(
     "--tasks", default="spell,reverse,nth", show_default=True, callback=_listed, help="What is asked."
@@ -99,8 +99,14 @@ def _bar() -> Iterator["Callable[[Report], None] | None"]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("models"),
