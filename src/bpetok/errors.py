@@ -67,3 +67,7 @@ class TrainingError(BpetokError, ValueError):
 
 class MissingExtraError(BpetokError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+class ExperimentError(BpetokError, RuntimeError):
+    """A language-model experiment cannot go on: its folder is another one's, the loss is no number, say."""

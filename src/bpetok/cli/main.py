@@ -23,6 +23,7 @@ COMMANDS = (
     "inspect",
     "explain",
     "demo",
+    "lm",
     "bench",
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

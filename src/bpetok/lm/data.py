@@ -1,0 +1,60 @@
+"""Batches: items as arrays, the same for a seed and a step whatever was drawn before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bpetok.lm.arms import PAD, Arm
+from bpetok.lm.tasks import Item
+
+__all__ = ["Batch", "batch_of", "draw_items", "longest_sequence"]
+
+_BUCKET = 8  # lengths are rounded up to this, so that few shapes occur
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items side by side.
+
+    Attributes:
+        tokens: int64, shape (items, length): prompt, answer and padding.
+        where: bool, shape (items, length): the places whose next token is a part of the answer, or ends it.
+        targets: int64, shape (places,): that next token, row by row.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    where: npt.NDArray[np.bool_]
+    targets: npt.NDArray[np.int64]
+
+
+def batch_of(arm: Arm, items: Sequence[Item]) -> Batch:
+    """The items of a batch, in the symbols of an arm."""
+    rows = [(arm.prompt(item), arm.answer(item)) for item in items]
+    length = _bucket(max(len(prompt) + len(answer) - 1 for prompt, answer in rows))
+    tokens = np.full((len(rows), length), PAD, np.int64)
+    where = np.zeros((len(rows), length), np.bool_)
+    for at, (prompt, answer) in enumerate(rows):
+        row = [*prompt, *answer[:-1]]
+        tokens[at, : len(row)] = row
+        where[at, len(prompt) - 1 : len(row)] = True
+    targets = np.array([symbol for _, answer in rows for symbol in answer], np.int64)
+    return Batch(tokens, where, targets)
+
+
+def draw_items(draw: Callable[[np.random.Generator], Item], count: int, *seed: int) -> list[Item]:
+    """Items that depend on the numbers of the seed alone."""
+    rng = np.random.default_rng(seed)
+    return [draw(rng) for _ in range(count)]
+
+
+def longest_sequence(arm: Arm, items: Sequence[Item], spare: int = 8) -> int:
+    """A length that has room for these items and some longer ones."""
+    return _bucket(max(len(arm.prompt(item)) + len(arm.answer(item)) for item in items) + spare)
+
+
+def _bucket(length: int) -> int:
+    return -(-length // _BUCKET) * _BUCKET

@@ -1,0 +1,48 @@
+"""Answers: what a model writes, greedily, symbol by symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from bpetok.lm.arms import END, PAD, Arm
+from bpetok.lm.model import Model
+from bpetok.lm.tasks import Item
+
+__all__ = ["answers"]
+
+
+@torch.inference_mode()
+def answers(model: Model, arm: Arm, items: Sequence[Item], *, longest: int, at_once: int = 512) -> list[str]:
+    """What the model answers to each item.
+
+    Args:
+        longest: symbols of an answer, at most; what is not ended by then counts as it is.
+        at_once: items in a batch.
+    """
+    device = model.embedding.weight.device
+    model.eval()
+    out: list[str] = []
+    for first in range(0, len(items), at_once):
+        prompts = [arm.prompt(item) for item in items[first : first + at_once]]
+        ends = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        rows = torch.arange(len(prompts), device=device)
+        tokens = torch.full((len(prompts), int(ends.max()) + longest), PAD, device=device)
+        for at, prompt in enumerate(prompts):
+            tokens[at, : len(prompt)] = torch.tensor(prompt, device=device)
+        done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+        for step in range(longest):
+            seen = tokens[:, : int(ends.max()) + step]
+            where = torch.zeros_like(seen, dtype=torch.bool)
+            where[rows, ends + step - 1] = True
+            following = model(seen, where).argmax(dim=-1)
+            done |= following == END
+            if bool(done.all()):
+                break
+            tokens[rows, ends + step] = torch.where(done, PAD, following)
+        for row, end in zip(tokens.tolist(), ends.tolist(), strict=True):
+            written = row[end : end + longest]
+            out.append(arm.spell(written[: written.index(PAD)] if PAD in written else written))
+    model.train()
+    return out

@@ -1,0 +1,387 @@
+"""An experiment: many arms, tasks and seeds, in a folder that can be gone on with.
+
+The folder holds `experiment.json` (the settings), `items/` (what is asked in the test, the same of every
+arm), `sweep/` (the search for learning rates), `runs/` (one file a run, with every answer),
+`checkpoints/` of runs under way, and `times.json`, the only file that differs between two equal
+experiments.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bpetok.errors import ExperimentError, FormatError, MissingExtraError, TrainingError
+from bpetok.formats.atomic import write_files
+from bpetok.lm.config import Preset, preset
+
+__all__ = ["Experiment", "Job", "run"]
+
+_VERSION = 1
+# Items of the test and of the choice of learning rates: seeds of their own.
+_TEST, _VALIDATION = 1 << 41, 1 << 42
+_SWEEP_SEED = 10_000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is compared with what.
+
+    Attributes:
+        arms: tokenizers, see `bpetok.lm.arms.make_arm`; the first is what the others are compared with.
+        tasks: names of tasks.
+        preset: name of the size.
+        seeds: how many models are trained for each arm and task.
+        budgets: "examples": all arms see as many items; "flops": all cost as many operations as the first
+            arm does.
+        words: a word list, see `bpetok.lm.words.load_words`.
+        n_words: of these at most.
+        steps: of the examples budget; None for those of the preset.
+        rates: factors of the learning rates that are tried, each for a third of the steps, on validation
+            words.
+        sweep_task: the task that they are tried on.
+    """
+
+    arms: tuple[str, ...]
+    tasks: tuple[str, ...]
+    preset: str = "cpu-tiny"
+    seeds: int = 5
+    budgets: tuple[str, ...] = ("examples",)
+    words: str = "cmudict"
+    n_words: int = 24_000
+    steps: int | None = None
+    rates: tuple[float, ...] = (0.5, 1.0, 2.0)
+    sweep_task: str = "spell"
+
+    def __post_init__(self) -> None:
+        from bpetok.lm.tasks import TASKS
+
+        for task in (*self.tasks, self.sweep_task):
+            if task not in TASKS:
+                raise TrainingError(f"there is no task {task!r}: use some of {', '.join(TASKS)}")
+        for budget in self.budgets:
+            if budget not in ("examples", "flops"):
+                raise TrainingError(f"there is no budget {budget!r}: use examples, flops or both")
+        for what, given in (
+            ("arms", self.arms),
+            ("tasks", self.tasks),
+            ("budgets", self.budgets),
+            ("rates", self.rates),
+        ):
+            if not given or len(set(given)) != len(given):
+                raise TrainingError(f"{what} {', '.join(map(str, given))}: give at least one, and each once")
+        if self.seeds < 1 or self.n_words < 1:
+            raise TrainingError(
+                f"{self.seeds} seeds and {self.n_words} words: at least one of each is needed"
+            )
+        self.sized()
+
+    def sized(self) -> Preset:
+        """The preset, with the number of steps that was asked for."""
+        found = preset(self.preset)
+        return found if self.steps is None else found.with_steps(self.steps)
+
+    def spec(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"version": _VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: for the results, or (with a factor of the rates) to choose the rates."""
+
+    arm: str
+    task: str
+    budget: str
+    seed: int
+    factor: float | None = None
+
+    @property
+    def file(self) -> str:
+        """Its file in the folder."""
+        parts = [_plain(self.arm), self.task, self.budget, str(self.seed)]
+        if self.factor is not None:
+            return f"sweep/{_plain(self.arm)}-{self.task}-x{self.factor:g}.json"
+        return f"runs/{'-'.join(parts)}.json"
+
+
+@dataclass
+class Report:
+    """How far an experiment is: for a progress bar."""
+
+    done: int = 0
+    total: int = 0
+    running: dict[str, Any] = field(default_factory=dict)
+
+
+def run(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    processes: int = 1,
+    device: str = "cpu",
+    autocast: bool = False,
+    progress: Callable[[Report], None] | None = None,
+) -> None:
+    """Train and test every model that the folder has no results of.
+
+    What is there is kept, and a model whose training was cut off is trained on from its last checkpoint.
+    The files are the same whatever the number of processes, and the same again on the same machine.
+
+    Args:
+        folder: where the results are, or are to be.
+        processes: models trained side by side, each on one thread.
+        device: as PyTorch names it.
+        autocast: whether matrices are multiplied in bfloat16.
+        progress: called now and then.
+
+    Raises:
+        ExperimentError: the folder holds another experiment, or a loss is no number.
+        MissingExtraError: PyTorch, or the package with the word list, is not installed.
+    """
+    _need_torch()
+    _claim(experiment, folder)
+    report = Report()
+    sweep = [
+        Job(arm, experiment.sweep_task, "examples", _SWEEP_SEED, factor)
+        for arm in experiment.arms
+        for factor in experiment.rates
+        if len(experiment.rates) > 1
+    ]
+    runs = [
+        Job(arm, task, budget, seed)
+        for seed in range(experiment.seeds)
+        for budget in experiment.budgets
+        for task in experiment.tasks
+        for arm in experiment.arms
+        if budget == "examples" or arm != experiment.arms[0]
+    ]
+    report.total = len(sweep) + len(runs)
+    for jobs in (sweep, runs):
+        waiting = [job for job in jobs if not (folder / job.file).exists()]
+        report.done += len(jobs) - len(waiting)
+        for _ in _each(experiment, folder, waiting, processes, device, autocast, report, progress):
+            report.done += 1
+            if progress is not None:
+                progress(report)
+
+
+def _each(
+    experiment: Experiment,
+    folder: Path,
+    jobs: list[Job],
+    processes: int,
+    device: str,
+    autocast: bool,
+    report: Report,
+    progress: Callable[[Report], None] | None,
+) -> Iterator[None]:
+    if processes == 1:
+        for job in jobs:
+
+            def show(state: Any, job: Job = job) -> None:
+                report.running = {job.file: state}
+                if progress is not None:
+                    progress(report)
+
+            _do(experiment, folder, job, device, autocast, show)
+            yield
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
+        running: set[Future[None]] = set()
+        waiting = iter(jobs)
+        try:
+            while True:
+                for job in itertools.islice(waiting, processes - len(running)):
+                    running.add(pool.submit(_do, experiment, folder, job, device, autocast, None))
+                if not running:
+                    return
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for one in ended:
+                    one.result()
+                    yield
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _do(
+    experiment: Experiment,
+    folder: Path,
+    job: Job,
+    device: str,
+    autocast: bool,
+    show: Callable[[Any], None] | None,
+) -> None:
+    """Train one model, ask it, and write its file."""
+    from bpetok.lm.data import draw_items
+    from bpetok.lm.evaluate import answers
+    from bpetok.lm.tasks import TASKS
+    from bpetok.lm.train import train
+
+    _, split = _words(experiment.words, experiment.n_words)
+    arm = _arm(job.arm, experiment.words, experiment.n_words)
+    task = TASKS[job.task]
+    size = experiment.sized()
+    steps = size.train.steps
+    if job.factor is not None:
+        size = size.with_steps(max(1, steps // 3))
+    elif job.budget == "flops":
+        size = size.with_steps(_steps_for(experiment, job.arm, job.task))
+    factor = job.factor if job.factor is not None else _best_factor(experiment, folder, job.arm)
+    checkpoint = folder / "checkpoints" / f"{Path(job.file).parent.name}-{Path(job.file).stem}.pt"
+    began = time.perf_counter()
+    trained = train(
+        arm,
+        task,
+        split,
+        size.scaled(factor),
+        seed=job.seed,
+        checkpoint=checkpoint,
+        device=device,
+        autocast=autocast,
+        progress=show,
+    )
+    seconds = time.perf_counter() - began
+    held_out, salt = (split.validation, _VALIDATION) if job.factor is not None else (split.test, _TEST)
+    items = draw_items(task.prepare(held_out), size.test_items, salt)
+    given = answers(trained.model, arm, items, longest=max(len(item.answer) for item in items) + 2)
+    right = [item.is_right(answer) for item, answer in zip(items, given, strict=True)]
+    result = {
+        "version": _VERSION,
+        "job": asdict(job),
+        "rate_factor": factor,
+        "steps": size.train.steps,
+        "n_symbols": arm.n_symbols,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "optimizer": trained.optimizer,
+        "tokens": trained.tokens,
+        "flops": trained.flops,
+        "losses": trained.losses,
+        "accuracy": sum(right) / len(right),
+        "right": "".join("1" if one else "0" for one in right),
+        "answers": given,
+    }
+    _write(folder / job.file, result)
+    if job.factor is None:
+        _note_items(folder, job.task, items)
+    _note_time(folder, job.file, seconds)
+    checkpoint.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=2)
+def _words(source: str, most: int) -> tuple[Any, Any]:
+    from bpetok.lm.words import load_words, split_words
+
+    entries = load_words(source, most=most)
+    return entries, split_words(entries)
+
+
+@lru_cache(maxsize=16)
+def _arm(spec: str, source: str, most: int) -> Any:
+    from bpetok.lm.arms import make_arm
+
+    return make_arm(spec, [entry.word for entry in _words(source, most)[0]])
+
+
+@lru_cache(maxsize=256)
+def _flops_a_step(experiment: Experiment, arm: str, task: str) -> float:
+    """Operations of a step, as the mean of the first 32 batches of seed 0."""
+    from bpetok.lm.data import batch_of, draw_items
+    from bpetok.lm.flops import step_flops
+    from bpetok.lm.tasks import TASKS
+
+    size = experiment.sized()
+    made = _arm(arm, experiment.words, experiment.n_words)
+    draw = TASKS[task].prepare(_words(experiment.words, experiment.n_words)[1].train)
+    total = 0
+    for step in range(32):
+        batch = batch_of(made, draw_items(draw, size.train.batch, 0, step))
+        rows, length = batch.tokens.shape
+        total += step_flops(size.model, made.n_symbols, rows * length, length, len(batch.targets))
+    return total / 32
+
+
+def _steps_for(experiment: Experiment, arm: str, task: str) -> int:
+    """The steps of an arm that cost what the first arm costs with the steps of the examples budget."""
+    least = _flops_a_step(experiment, experiment.arms[0], task)
+    return max(1, round(experiment.sized().train.steps * least / _flops_a_step(experiment, arm, task)))
+
+
+def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
+    """The factor with the highest share of right answers on validation words; of equal ones, the lowest
+    loss."""
+    if len(experiment.rates) == 1:
+        return experiment.rates[0]
+    tried = []
+    for factor in experiment.rates:
+        job = Job(arm, experiment.sweep_task, "examples", _SWEEP_SEED, factor)
+        result = _read(folder / job.file)
+        tried.append((-result["accuracy"], result["losses"][-1][1], factor))
+    return float(min(tried)[2])
+
+
+def _claim(experiment: Experiment, folder: Path) -> None:
+    """See that the folder is this experiment's, or make it so."""
+    path = folder / "experiment.json"
+    if path.exists():
+        kept = _read(path)
+        if kept != experiment.spec():
+            differing = [key for key in experiment.spec() if kept.get(key) != experiment.spec()[key]]
+            raise ExperimentError(
+                f"{folder} holds another experiment, which differs in {', '.join(differing)}: use "
+                "another folder"
+            )
+        return
+    for name in ("items", "sweep", "runs", "checkpoints"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _write(path, experiment.spec())
+
+
+def _note_items(folder: Path, task: str, items: list[Any]) -> None:
+    path = folder / "items" / f"{task}.json"
+    if not path.exists():
+        _write(path, [asdict(item) for item in items])
+
+
+def _note_time(folder: Path, name: str, seconds: float) -> None:
+    path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
+    path.parent.mkdir(exist_ok=True)
+    _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in name)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path} cannot be read ({error}): delete it, and it will be made anew") from error
+
+
+def _write(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()})
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("language models need PyTorch: pip install 'bpetok[lm]'") from error

