@@ -32,7 +32,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import bpetok
 from bpetok_bench import engines, measure, report, summary, vocabularies
 from bpetok_bench.options import Options, choose, chosen, read
 from bpetok_bench.process import AskError, Worker, processors
@@ -68,16 +67,18 @@ def run(options: Options, say: Say = lambda line: None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, names, cpus, Path(folder), say)
         for encoding in options.encodings:
-            vocabularies.write(encoding, Path(folder))
-            bench.measure(encoding, texts)
+            bench.measure(vocabularies.prepare(encoding, Path(folder)), texts)
     if report.build() != record["build"]:
         raise DifferentIdsError("bpetok was changed or compiled anew during the run")
     record |= {"cpus_of_others": watch.cpus_of_others(), **bench.found}
     return {**record, **summary.summarize(record)}
 
 
-def reference(names: list[str]) -> str:
-    return "tiktoken" if "tiktoken" in names else names[0]
+def reference(names: list[str], path: Path | None = None) -> str:
+    """The engine that is right: the one that a file is made for, or tiktoken."""
+    made_for = {None: "tiktoken", ".json": "tokenizers", ".model": "sentencepiece"}
+    wanted = made_for[path.suffix if path else None]
+    return wanted if wanted in names else names[0]
 
 
 class Bench:
@@ -112,7 +113,8 @@ class Bench:
         return [*self.names[at:], *self.names[:at]]
 
     def team(self, encoding: str, threads: int = 1) -> Team:
-        return Team(reference(self.names), encoding, self.folder, threads, self.cpus[-threads:])
+        right = reference(self.names, vocabularies.given(encoding, self.folder))
+        return Team(right, encoding, self.folder, threads, self.cpus[-threads:])
 
     def answers(
         self, names: Iterable[str], ask: Callable[[str], Any], where: dict[str, Any], what: str = ""
@@ -215,7 +217,7 @@ class Bench:
                 return team.ask(name, measure.encode_edges, limit=self.options.limit)
 
             answers = self.answers(self.names, ask, where)
-        expected = answers.get(reference(self.names), [])
+        expected = answers.get(reference(self.names, vocabularies.given(encoding, self.folder)), [])
         for name, ids in answers.items():
             wrong = [at for at, each in enumerate(expected) if ids[at] != each]
             first = f"{EDGES[wrong[0]]!r}: {ids[wrong[0]]} and not {expected[wrong[0]]}" if wrong else None
@@ -257,7 +259,7 @@ class Bench:
         parts = strings(text, workload.strings, f"{where} {repeat}") if workload.strings else [text]
         given: list[Any] = parts
         if workload.method == "decode":
-            tokenizer = bpetok.get_encoding(where["encoding"])
+            tokenizer = vocabularies.load(where["encoding"], self.folder)
             given = [tokenizer.encode_to_numpy(part, disallowed_special=()) for part in parts]
 
         def ask(name: str) -> Any:

@@ -9,6 +9,7 @@ the files of `vocabularies.write`; a library that reads no files uses those it c
 some encodings. An engine that is not listed here is named ``module:Class``.
 """
 
+import functools
 import importlib
 import importlib.util
 import json
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from bpetok_bench import vocabularies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +38,8 @@ class Engine:
     """
 
     library: ClassVar[str]  # as it is imported
+    reads: ClassVar[tuple[str, ...]] = ()  # endings of the files of one's own that it reads
+    has_encodings: ClassVar[bool] = True  # or reads the files that they are written to
     package: ClassVar[str] = ""  # as it is installed, where that is another name
 
     encode: Callable[[str], list[int]]
@@ -65,26 +70,31 @@ class Engine:
 
 class Bpetok(Engine):
     library = "bpetok"
+    reads = (".json", ".model")
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
-        import bpetok
-
         self.threads = threads
-        self.tokenizer = bpetok.get_encoding(encoding)
-        self.encode = self.tokenizer.encode_ordinary
+        self.tokenizer = vocabularies.load(encoding, folder)
         self.decode = self.tokenizer.decode
+        path = vocabularies.given(encoding, folder)
+        # What those find that `tokenizer.json` is made for; SentencePiece finds no special tokens in text.
+        found: Any = "all" if path is not None and path.suffix == ".json" else set()
+        self.how: dict[str, Any] = {"allowed_special": found, "disallowed_special": ()}
+        self.encode = (
+            functools.partial(self.tokenizer.encode, **self.how) if found else self.tokenizer.encode_ordinary
+        )
 
     def encode_array(self, text: str) -> "Ids":
-        return self.tokenizer.encode_to_numpy(text, disallowed_special=())
+        return self.tokenizer.encode_to_numpy(text, **self.how)
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer.encode_ordinary_batch(texts, num_threads=self.threads)
+        return self.tokenizer.encode_batch(texts, num_threads=self.threads, **self.how)
 
     def encode_flat(self, texts: list[str]) -> "Flat":
-        return self.tokenizer.encode_flat(texts, num_threads=self.threads, disallowed_special=())
+        return self.tokenizer.encode_flat(texts, num_threads=self.threads, **self.how)
 
     def count(self, text: str) -> int:
-        return self.tokenizer.count(text, disallowed_special=())
+        return self.tokenizer.count(text, **self.how)
 
 
 class Tiktoken(Engine):
@@ -117,12 +127,13 @@ class Tiktoken(Engine):
 
 class Tokenizers(Engine):
     library = "tokenizers"
+    reads = (".json",)
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import tokenizers
 
         os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
-        self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / f"{encoding}.tokenizer.json"))
+        self.tokenizer = tokenizers.Tokenizer.from_file(str(json_of(encoding, folder)))
         self.decode = self.tokenizer.decode
 
     def encode(self, text: str) -> list[int]:
@@ -138,16 +149,21 @@ class Tokenizers(Engine):
 
 class Fastokens(Engine):
     library = "fastokens"
+    reads = (".json",)
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import fastokens
 
         self.threads = threads
-        self.tokenizer = fastokens.Tokenizer.from_tiktoken(
-            str(folder / f"{encoding}.tiktoken"),
-            pattern=(folder / f"{encoding}.pattern").read_text("utf-8"),
-            special_tokens={},
-        )
+        path = vocabularies.given(encoding, folder)
+        if path is not None:
+            self.tokenizer = fastokens.Tokenizer.from_file(str(path))
+        else:
+            self.tokenizer = fastokens.Tokenizer.from_tiktoken(
+                str(folder / f"{encoding}.tiktoken"),
+                pattern=(folder / f"{encoding}.pattern").read_text("utf-8"),
+                special_tokens={},
+            )
         self.decode = self.tokenizer.decode
 
     def encode(self, text: str) -> list[int]:
@@ -170,11 +186,12 @@ class Fastokens(Engine):
 
 class Snaptokens(Engine):
     library = "snaptokens"
+    reads = (".json",)
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import snaptokens
 
-        self.tokenizer = snaptokens.Tokenizer.from_file(str(folder / f"{encoding}.tokenizer.json"))
+        self.tokenizer = snaptokens.Tokenizer.from_file(str(json_of(encoding, folder)))
         self.decode = self.tokenizer.decode
 
     def encode(self, text: str) -> list[int]:
@@ -195,16 +212,22 @@ class Snaptokens(Engine):
 
 class Gigatoken(Engine):
     library = "gigatoken"
+    reads = (".json", ".model")
     schemes: ClassVar = {"gpt2": "gpt2", "r50k_base": "gpt2", "cl100k_base": "gpt4", "o200k_base": "o200k"}
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import gigatoken
 
-        if encoding not in self.schemes:
-            raise NotImplementedError(f"it has no pattern for {encoding}")
-        path = folder / f"{encoding}.tiktoken"
+        path = vocabularies.given(encoding, folder)
         self.parallel = threads > 1
-        self.tokenizer = gigatoken.Tokenizer.from_tiktoken(path, self.schemes[encoding], {}).backend
+        if path is not None:
+            read = gigatoken.Tokenizer if path.suffix == ".json" else gigatoken.Tokenizer.from_sentencepiece
+            self.tokenizer = read(path).backend
+        elif encoding in self.schemes:
+            path = folder / f"{encoding}.tiktoken"
+            self.tokenizer = gigatoken.Tokenizer.from_tiktoken(path, self.schemes[encoding], {}).backend
+        else:
+            raise NotImplementedError(f"it has no pattern for {encoding}")
         self.encode_array = self.tokenizer.encode
 
     def encode(self, text: str) -> list[int]:
@@ -274,12 +297,13 @@ class Toktok(Engine):
 
 class Tuetoken(Engine):
     library = "tuetoken"
+    reads = (".json",)
 
     def __init__(self, encoding: str, folder: Path, threads: int) -> None:
         import tuetoken
 
         self.threads = threads
-        self.tokenizer = tuetoken.Tokenizer(str(folder / f"{encoding}.tokenizer.json"))
+        self.tokenizer = tuetoken.Tokenizer(str(json_of(encoding, folder)))
         self.encode = self.tokenizer.encode_ordinary
         self.decode = self.tokenizer.decode
         self.count = self.tokenizer.count_tokens
@@ -346,6 +370,29 @@ class Splintr(Engine):
         return len(self.tokenizer.encode_flat(text)) // 4
 
 
+class SentencePiece(Engine):
+    library = "sentencepiece"
+    reads = (".model",)
+    has_encodings = False
+
+    def __init__(self, encoding: str, folder: Path, threads: int) -> None:
+        import sentencepiece
+
+        path = vocabularies.given(encoding, folder)
+        self.threads = threads
+        self.tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self.encode = self.tokenizer.encode
+        self.decode = self.tokenizer.decode
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.encode(texts, num_threads=self.threads)
+
+
+def json_of(encoding: str, folder: Path) -> Path:
+    """The tokenizer.json that was given, or that an embedded encoding was written to."""
+    return vocabularies.given(encoding, folder) or folder / f"{encoding}.tokenizer.json"
+
+
 # ---- between the forms of a batch -----------------------------------------------------------------
 
 
@@ -382,6 +429,7 @@ ENGINES: dict[str, type[Engine]] = {
     "quicktok-v1": Quicktok,
     "splintr-rs": Splintr,
     "rs-bpe": RsBpe,
+    "sentencepiece": SentencePiece,
 }
 
 

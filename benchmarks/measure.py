@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
-from bpetok_bench import engines
+from bpetok_bench import engines, vocabularies
 from bpetok_bench.process import memory
 from bpetok_bench.workloads import EDGES, WORKLOADS
 
@@ -32,6 +32,11 @@ def load(name: str, encoding: str, folder: Path, threads: int) -> dict[str, floa
     """Import the library and load the vocabulary."""
     global engine
     kind = engines.find(name)
+    path = vocabularies.given(encoding, folder)
+    if path is None and not kind.has_encodings:
+        raise NotImplementedError("it reads its own files only")
+    if path is not None and path.suffix not in kind.reads:
+        raise NotImplementedError(f"it reads no {path.suffix} files")
     start = perf_counter()
     importlib.import_module(kind.library)
     imported = perf_counter()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import bpetok
-from bpetok_bench import corpus, engines
+from bpetok_bench import corpus, engines, vocabularies
 from bpetok_bench.workloads import NAMES, WARM_UP, WORKLOADS, Workload
 
 
@@ -53,7 +53,11 @@ QUICK = Options(
 def choose(options: Options) -> tuple[list[str], list[str]]:
     """The engines that are installed and those that are not, after a check of all options."""
     for what, given, known in (
-        ("encoding", options.encodings, bpetok.list_encoding_names()),
+        (
+            "encoding",
+            [name for name in options.encodings if not vocabularies.is_file(name)],
+            bpetok.list_encoding_names(),
+        ),
         ("kind of text", options.kinds, corpus.KINDS),
         ("workload", options.workloads, NAMES),
     ):
@@ -62,7 +66,14 @@ def choose(options: Options) -> tuple[list[str], list[str]]:
                 raise ValueError(f"no {what} is called {name!r}: use {', '.join(known)}")
     if options.megabytes < 0.001 or options.repeats < 1:
         raise ValueError("a document must have at least 1000 bytes, and repeats be at least 1")
-    wanted = options.engines or tuple(engines.ENGINES)
+    wanted = options.engines or tuple(
+        name
+        for name, each in engines.ENGINES.items()
+        if any(
+            Path(encoding).suffix in each.reads if vocabularies.is_file(encoding) else each.has_encodings
+            for encoding in options.encodings
+        )
+    )
     return (
         [name for name in wanted if engines.is_installed(name)],
         [name for name in wanted if not engines.is_installed(name)],

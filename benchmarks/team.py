@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import bpetok
-from bpetok_bench import engines, measure
+from bpetok_bench import engines, measure, vocabularies
 from bpetok_bench.process import AskError, Worker
 
 LOADING = 120  # seconds
@@ -87,7 +87,7 @@ class Team:
             found, own_lengths = self.workers[name].ask(measure.kept_arrays, call)
         except AskError as error:
             return f"at an unknown place: {error}"
-        return describe(self.encoding, expected, lengths, found, own_lengths)
+        return describe(vocabularies.load(self.encoding, self.folder), expected, lengths, found, own_lengths)
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +100,7 @@ class Team:
 
 
 def describe(
-    encoding: str,
+    tokenizer: bpetok.Tokenizer,
     expected: npt.NDArray[np.generic],
     lengths: npt.NDArray[np.int64],
     found: npt.NDArray[np.generic],
@@ -116,6 +116,6 @@ def describe(
     text = f"string {string}, item {at - begin}: {found[at : at + 4].tolist()}"
     text += f" and not {expected[at : at + 4].tolist()}"
     if expected.dtype == np.uint32:
-        around = bpetok.get_encoding(encoding).decode_bytes(expected[max(begin, at - 4) : at + 6])
+        around = tokenizer.decode_bytes(expected[max(begin, at - 4) : at + 6])
         text += f", in {around!r}"
     return text

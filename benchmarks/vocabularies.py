@@ -4,11 +4,15 @@ So all engines have the same tokens and nothing is downloaded. A ``.tiktoken`` f
 ``.json`` file beside it tiktoken's pattern and special tokens, and a ``.tokenizer.json`` file all in the form
 of Hugging Face's libraries. That one has no special tokens: the libraries that read it cannot be told to take
 their text as ordinary text, which is what is measured.
+
+A file of one's own, a ``tokenizer.json`` or a SentencePiece ``.model``, is measured as it is. There, special
+tokens in the text are found, as the libraries that such files are made for do.
 """
 
 import base64
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +24,39 @@ CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+
+
+GIVEN = {".json": ".given.json", ".model": ".given.model"}  # a user's file, by its ending
+
+
+def prepare(encoding: str, folder: Path) -> str:
+    """All files of an encoding, or of a tokenizer's file, which is then called by its name."""
+    if not is_file(encoding):
+        write(encoding, folder)
+        return encoding
+    path = Path(encoding)
+    name = path.parent.name if path.stem == "tokenizer" and path.parent.name else path.stem
+    shutil.copyfile(path, folder / (name + GIVEN[path.suffix]))
+    return name
+
+
+def is_file(encoding: str) -> bool:
+    """Whether this is the path of a tokenizer's file that can be measured."""
+    return Path(encoding).suffix in GIVEN and Path(encoding).is_file()
+
+
+def given(encoding: str, folder: Path) -> Path | None:
+    """The file that a name stands for; None for an embedded encoding."""
+    found = (folder / (encoding + ending) for ending in GIVEN.values())
+    return next((path for path in found if path.exists()), None)
+
+
+def load(encoding: str, folder: Path) -> "bpetok.Tokenizer":
+    """bpetok's tokenizer of an encoding, or of a file that was given."""
+    import bpetok
+
+    path = given(encoding, folder)
+    return bpetok.get_encoding(encoding) if path is None else bpetok.Tokenizer.load(path)
 
 
 def write(encoding: str, folder: Path) -> None:

@@ -11,8 +11,9 @@ from random import Random
 
 import pytest
 
+from bpetok import get_encoding
 from bpetok_bench import corpus, encode, engines, measure, report, summary, vocabularies, workloads
-from bpetok_bench.options import Options
+from bpetok_bench.options import Options, choose
 from bpetok_bench.process import AskError, Worker, processors
 from bpetok_bench.team import DifferentIdsError, describe
 
@@ -165,7 +166,8 @@ def test_everything_is_measured_with_the_engines_that_are_installed(text_file):
     record = json.loads(json.dumps(encode.run(options, lines.append)))
     names = record["engines"]
     assert {"bpetok", "tiktoken"} <= set(names)
-    assert sorted([*names, *record["missing"]]) == sorted(engines.ENGINES)
+    with_encodings = [name for name, each in engines.ENGINES.items() if each.has_encodings]
+    assert sorted([*names, *record["missing"]]) == sorted(with_encodings)
     assert record["missing"] == [] or ", ".join(record["missing"]) in lines[0]
     assert record["reference"] == "tiktoken"
     assert (record["inexact"], record["edges"][0]["of"]) == ([], len(workloads.EDGES))
@@ -277,16 +279,42 @@ def test_other_ids_of_bpetok_end_the_run(fakes, measured):
             measured("fakes:Bytes", "bpetok", workloads=(workload,))
 
 
+@pytest.mark.parametrize("engine", ["tokenizers", "fastokens"])
+def test_a_file_of_ones_own_is_measured(tmp_path, text_file, engine):
+    pytest.importorskip(engine, reason=f"{engine} is measured (extra bench)")
+    pytest.importorskip("tokenizers", reason="it says which ids are right (extra bench)")
+    path = tmp_path / "mine" / "tokenizer.json"
+    path.parent.mkdir()
+    vocabularies.write("gpt2", tmp_path)
+    path.write_bytes((tmp_path / "gpt2.tokenizer.json").read_bytes())
+    small = {"megabytes": 0.002, "repeats": 1, "workloads": ("list", "documents")}
+    names = tuple(dict.fromkeys(("bpetok", "tokenizers", engine)))
+    options = Options(encodings=(str(path),), files=(text_file,), engines=names, **small)
+    record = encode.run(options)
+    assert {row["encoding"] for row in record["results"]} == {"mine"}
+    assert {row["engine"] for row in record["results"]} == set(names)
+    assert not record["inexact"]
+    assert not record["failures"]
+
+
+def test_engines_that_read_no_such_file_are_left_out(tmp_path):
+    path = tmp_path / "some.model"
+    path.write_bytes(b"")
+    names, missing = choose(Options(encodings=(str(path),)))
+    assert {*names, *missing} == {"bpetok", "gigatoken", "sentencepiece"}
+
+
 def test_the_first_difference_is_described():
     import numpy as np
 
     ids, lengths = np.array([64, 65, 66, 67], np.uint32), np.array([1, 3])
     other = np.array([64, 65, 68, 67], np.uint32)
-    found = describe("gpt2", ids, lengths, other, lengths)
+    gpt2 = get_encoding("gpt2")
+    found = describe(gpt2, ids, lengths, other, lengths)
     assert found == "string 1, item 1: [68, 67] and not [66, 67], in b'bcd'"
-    shorter = describe("gpt2", ids, lengths, ids[:3], np.array([1, 2]))
+    shorter = describe(gpt2, ids, lengths, ids[:3], np.array([1, 2]))
     assert shorter == "string 1, item 2: [] and not [67], in b'bcd'"
-    longer = describe("gpt2", ids[:3], np.array([1, 2]), ids, lengths)
+    longer = describe(gpt2, ids[:3], np.array([1, 2]), ids, lengths)
     assert longer == "string 2, item 0: [67] and not [], in b''"
 
 

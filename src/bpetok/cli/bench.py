@@ -68,7 +68,10 @@ def command() -> None:
 
 
 @command.command("encode")
-@_names_option("encodings", "Vocabularies (default: cl100k_base,o200k_base).")
+@_names_option(
+    "encodings",
+    "Vocabularies (default: cl100k_base,o200k_base), or files: a tokenizer.json, a SentencePiece .model.",
+)
 @_names_option("kinds", "Kinds of text (default: english,code,multilingual).")
 @_names_option("workloads", "What to measure, such as list,numpy,short (default: all).")
 @_names_option("engines", "Libraries (default: all that are installed), or module:Class of your own.")
