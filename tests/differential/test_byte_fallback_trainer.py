@@ -6,7 +6,8 @@ from bpetok import train
 
 CORPUS = [
     "The cat sat on the mat, and the other cat did not.\nThe cats: 12, 123 and 1234.\n" * 4,
-    "Der \u00dcber-Kater sa\u00df auf der Matte \u2014 und die anderen Kater nicht. \u6f22\u5b57\u3068\u4eee\u540d" * 3,
+    "Der \u00dcber-Kater sa\u00df auf der Matte \u2014 und die anderen Kater nicht. \u6f22\u5b57\u3068\u4eee\u540d"
+    * 3,
 ]
 TEXTS = [
     "",
@@ -67,7 +68,9 @@ def test_tokenizers_gives_the_same_ids(tokenizer):
 
 
 def test_sentencepiece_gives_the_same_ids(tokenizer):
-    sentencepiece = pytest.importorskip("sentencepiece", reason="the library to compare with is not installed")
+    sentencepiece = pytest.importorskip(
+        "sentencepiece", reason="the library to compare with is not installed"
+    )
     pb = pytest.importorskip(
         "sentencepiece.sentencepiece_model_pb2", reason="protobuf, which writes a model, is not installed"
     )

@@ -4,14 +4,12 @@
 How many generated strings each file gets follows ``BPETOK_TEST_EXAMPLES``: twenty for each example.
 """
 
-import json
 from functools import cache
 
 import pytest
 
 import hub
 from bpetok import Tokenizer
-from bpetok.errors import EncodeError
 from conftest import EXAMPLES
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-
 from bpetok import CountTable, count, counting, reference, train, train_from_counts
 from bpetok.alphabet import Characters
 from bpetok.errors import CorpusError, TrainingError, VocabularyError

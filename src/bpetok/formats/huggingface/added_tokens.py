@@ -41,7 +41,8 @@ def read_added_tokens(document: dict[str, Any], path: str) -> list[AddedToken]:
 def dump_added_tokens(tokens: Iterable[AddedToken]) -> list[dict[str, Any]]:
     """The added tokens as a file has them."""
     return [
-        {"id": token.id, "content": token.text, **{flag: getattr(token, flag) for flag in FLAGS}} for token in tokens
+        {"id": token.id, "content": token.text, **{flag: getattr(token, flag) for flag in FLAGS}}
+        for token in tokens
     ]
 
 

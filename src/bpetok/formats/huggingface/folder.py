@@ -52,7 +52,9 @@ def read_folder(folder: str) -> Tokenizer:
         FormatError: there is no `tokenizer.json`, a file is damaged, or two of them contradict each other.
     """
     if not os.path.isfile(os.path.join(folder, TOKENIZER)):
-        raise FormatError(f"{folder} is a folder without {TOKENIZER}: name the file that the tokenizer was saved to")
+        raise FormatError(
+            f"{folder} is a folder without {TOKENIZER}: name the file that the tokenizer was saved to"
+        )
     document, config, names = (_object(os.path.join(folder, name)) for name in (TOKENIZER, CONFIG, NAMES))
     where = os.path.join(folder, CONFIG)
     if "added_tokens_decoder" in config:
@@ -98,7 +100,11 @@ def _check_decoder(document: dict[str, Any], decoder: object, where: str) -> Non
         own = known.get(token)
         if not isinstance(row, dict):
             raise FormatError(f"{where}: id {shorten(token)} of 'added_tokens_decoder' is {shorten(row)}")
-        if own is None or _content(row) != own.text or any(row.get(flag, False) != getattr(own, flag) for flag in FLAGS):
+        if (
+            own is None
+            or _content(row) != own.text
+            or any(row.get(flag, False) != getattr(own, flag) for flag in FLAGS)
+        ):
             raise FormatError(
                 f"{where}: 'added_tokens_decoder' gives token {shorten(token)}, {shorten(_content(row))}, another text or "
                 f"other flags than {TOKENIZER} does: make them agree, or load {TOKENIZER} by itself"
@@ -117,7 +123,9 @@ def _add_named(document: dict[str, Any], config: Mapping[str, Any], where: str) 
         if text in known:
             continue
         flags = value if isinstance(value, dict) else {}
-        token = AddedToken(text, 0, **{flag: bool(flags.get(flag, False)) for flag in FLAGS if flag != "special"})
+        token = AddedToken(
+            text, 0, **{flag: bool(flags.get(flag, False)) for flag in FLAGS if flag != "special"}
+        )
         *_, ids = ids_given([*tokens, token], vocab)
         tokens.append(dataclasses.replace(token, id=max(ids)))
         known.add(text)
@@ -140,7 +148,11 @@ def _named(config: Mapping[str, Any], where: str) -> Iterator[Any]:
 def _chat_templates(folder: str, configured: object, where: str) -> dict[str, str]:
     """The chat templates by name. Files of their own come before `tokenizer_config.json`."""
     files = {"default": os.path.join(folder, TEMPLATE)}
-    files |= {name[:-6]: os.path.join(folder, TEMPLATES, name) for name in _listed(folder) if name.endswith(".jinja")}
+    files |= {
+        name[:-6]: os.path.join(folder, TEMPLATES, name)
+        for name in _listed(folder)
+        if name.endswith(".jinja")
+    }
     if found := {name: _text(path) for name, path in files.items() if os.path.isfile(path)}:
         return found
     if isinstance(configured, list) and all(isinstance(row, dict) for row in configured):
@@ -149,7 +161,9 @@ def _chat_templates(folder: str, configured: object, where: str) -> dict[str, st
         configured = {} if configured is None else {"default": configured}
     if isinstance(configured, dict) and all(is_text(text) for pair in configured.items() for text in pair):
         return configured
-    raise FormatError(f"{where}: 'chat_template' is {shorten(configured)}; it must be a text, or texts by name")
+    raise FormatError(
+        f"{where}: 'chat_template' is {shorten(configured)}; it must be a text, or texts by name"
+    )
 
 
 def _listed(folder: str) -> list[str]:
@@ -183,7 +197,9 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
     }
     for name, text in config.pop("chat_template", {}).items():
         if not re.fullmatch(r"[\w-]+", name) or not is_text(text):
-            raise FormatError(f"cannot write {folder}: the chat template {shorten(name)} is no text or no name for a file")
+            raise FormatError(
+                f"cannot write {folder}: the chat template {shorten(name)} is no text or no name for a file"
+            )
         files[TEMPLATE if name == "default" else f"{TEMPLATES}/{name}.jinja"] = text.encode()
     for name in (TEMPLATE, OLD, *(f"{TEMPLATES}/{name}" for name in _listed(folder))):
         if name not in files and os.path.lexists(os.path.join(folder, name)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.errors import FormatError
-from bpetok.formats.checks import MAX_ID, field, is_id, is_text, shorten
+from bpetok.formats.checks import MAX_ID, field, is_id, shorten
 
 __all__ = ["Model", "dump_model", "read_model"]
 
@@ -75,7 +74,9 @@ def read_model(document: dict[str, Any], path: str) -> Model:
                 "at its border, and bpetok's merging starts from the same ones everywhere"
             )
     dropout = settings["dropout"]
-    if dropout is not None and (isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1):
+    if dropout is not None and (
+        isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1
+    ):
         raise FormatError(f"{path}: 'dropout' is {shorten(dropout)}: it must be a number from 0 to 1")
     unknown = settings["unk_token"]
     if unknown is not None and not isinstance(unknown, str):
@@ -127,11 +128,15 @@ def _merges(rows: list[Any], vocab: dict[str, int], path: str) -> npt.NDArray[np
 def _wrong_merge(parts: list[Any], vocab: dict[str, int], path: str) -> FormatError:
     """What is wrong with the first merge that is."""
     for at, row in enumerate(parts):
-        if not (isinstance(row, list) and len(row) == 2 and all(isinstance(part, str) and part for part in row)):
+        if not (
+            isinstance(row, list) and len(row) == 2 and all(isinstance(part, str) and part for part in row)
+        ):
             return FormatError(
                 f"{path}: merge {at} of 'merges' is {shorten(row)}; it must be a pair of tokens, spelled like the others"
             )
         for part in (*row, "".join(row)):
             if part not in vocab:
-                return FormatError(f"{path}: merge {at} of 'merges' needs {shorten(part)}, which is not in 'vocab'")
+                return FormatError(
+                    f"{path}: merge {at} of 'merges' needs {shorten(part)}, which is not in 'vocab'"
+                )
     return FormatError(f"{path}: 'merges' are spelled in two ways; write all as pairs or all as strings")

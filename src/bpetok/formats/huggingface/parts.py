@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from bpetok import decoding, splits
+from bpetok import decoding
 from bpetok.decoding import decoder_from
 from bpetok.errors import FormatError, PatternError, PreparationError
 from bpetok.formats.checks import field, is_id, shorten
 from bpetok.normalization import Normalizer, Sequence, normalizer_from
-from bpetok.splits import Splits, Step, splits_from
+from bpetok.splits import Step, splits_from
 from bpetok.templates import Part, Template
 
 __all__ = [
@@ -62,7 +62,9 @@ def read_normalizer(spec: object, path: str) -> tuple[Normalizer, ...]:
     Raises:
         FormatError: one is damaged, not known, or not the same here.
     """
-    return tuple(_made("normalizer", path, normalizer_from, part) for part in _parts(spec, "normalizers", path))
+    return tuple(
+        _made("normalizer", path, normalizer_from, part) for part in _parts(spec, "normalizers", path)
+    )
 
 
 def dump_normalizer(steps: tuple[Normalizer, ...]) -> Json | None:
@@ -102,10 +104,16 @@ def _metaspace(spec: Json, path: str) -> Json:
     """A Metaspace with what a file may leave out; older ones say beside the scheme whether there is a prefix."""
     known = {"type", "replacement", "prepend_scheme", "split"}
     if spec.get("add_prefix_space") is False and spec.get("prepend_scheme") != "never":
-        raise FormatError(f"{path}: 'add_prefix_space' of Metaspace is false, and 'prepend_scheme' is not 'never'")
+        raise FormatError(
+            f"{path}: 'add_prefix_space' of Metaspace is false, and 'prepend_scheme' is not 'never'"
+        )
     made = {"prepend_scheme": "always", "split": True, **spec}
     made["split"] = True if made["split"] is None else made["split"]
-    return {key: value for key, value in made.items() if key in known or key not in ("add_prefix_space", "str_rep")}
+    return {
+        key: value
+        for key, value in made.items()
+        if key in known or key not in ("add_prefix_space", "str_rep")
+    }
 
 
 def dump_pre_tokenizer(steps: tuple[Step, ...]) -> Json | None:
@@ -138,7 +146,9 @@ def read_template(spec: object, path: str) -> Template | None:
         if part.get("type") != "ByteLevel"  # which changes spans only
     ]
     if len(found) > 1:
-        raise FormatError(f"{path}: 'post_processor' has {len(found)} templates one in another; one can be read")
+        raise FormatError(
+            f"{path}: 'post_processor' has {len(found)} templates one in another; one can be read"
+        )
     return found[0] if found else None
 
 
@@ -166,7 +176,9 @@ def _template(spec: Json, path: str) -> Template:
 
 def _special(value: object, key: str, path: str) -> int:
     if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and is_id(value[1])):
-        raise FormatError(f"{path}: {key!r} of 'post_processor' is {shorten(value)}; it must be a text and an id")
+        raise FormatError(
+            f"{path}: {key!r} of 'post_processor' is {shorten(value)}; it must be a text and an id"
+        )
     return int(value[1])
 
 
@@ -182,7 +194,9 @@ def _rows(part: object, tokens: Json, where: str) -> list[tuple[Part, int]]:
         ids = tokens[name].get("ids")
         if isinstance(ids, list) and all(map(is_id, ids)):
             return [(token, number) for token in ids]
-    raise FormatError(f"{where} has the part {shorten(what)}, which is no text and no token of 'special_tokens'")
+    raise FormatError(
+        f"{where} has the part {shorten(what)}, which is no text and no token of 'special_tokens'"
+    )
 
 
 def dump_template(template: Template | None, texts: Mapping[int, str]) -> Json | None:

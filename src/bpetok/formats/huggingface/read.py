@@ -59,11 +59,16 @@ def read(
         raise FormatError(f"{path} is of version {shorten(document['version'])}; version 1.0 can be read")
     for key in ("truncation", "padding"):
         if document.get(key) is not None:
-            raise FormatError(f"{path}: {key!r} is set, which changes the ids of some texts; load a file without it")
+            raise FormatError(
+                f"{path}: {key!r} is set, which changes the ids of some texts; load a file without it"
+            )
     model = read_model(document, path)
     added = read_added_tokens(document, path)
     check_ids(added, model.vocab, path)
-    steps = Steps(read_normalizer(document.get("normalizer"), path), read_pre_tokenizer(document.get("pre_tokenizer"), path))
+    steps = Steps(
+        read_normalizer(document.get("normalizer"), path),
+        read_pre_tokenizer(document.get("pre_tokenizer"), path),
+    )
     decoder = read_decoder(document.get("decoder"), path)
     policy: decoding.Decoder | None
     if any(isinstance(step, splits.ByteLevel) for step in steps.splits):
@@ -108,11 +113,20 @@ def _pattern(steps: tuple[Step, ...]) -> str | Splits:
     if steps == (splits.Split(" ", "merged_with_next"),):
         return METASPACE
     first, *rest = steps
-    if isinstance(first, splits.Split) and isinstance(first.pattern, Expression) and rest in ([], [_PLAIN_BYTES]):
+    if (
+        isinstance(first, splits.Split)
+        and isinstance(first.pattern, Expression)
+        and rest in ([], [_PLAIN_BYTES])
+    ):
         # Such patterns match every character, so that both ways to keep the matches do the same.
         source = first.pattern.source
         keeps_all = (first.behavior, first.invert) in (("isolated", False), ("removed", True))
-        if keeps_all and "$" not in source and not re.search(r"\{[\d,]*\}\+", source) and recognise(_ours(source)):
+        if (
+            keeps_all
+            and "$" not in source
+            and not re.search(r"\{[\d,]*\}\+", source)
+            and recognise(_ours(source))
+        ):
             return _ours(source)
     return Splits(steps)
 

@@ -38,15 +38,25 @@ def plain(steps: Steps, added: Collection[AddedToken], vocab: Mapping[str, int])
     *before, last = steps.normalizer or (None,)
     if last != _TO_UNDERLINE:
         # Then the pre-tokenizer must make them.
-        if len(steps.splits) == 1 and isinstance(first := steps.splits[0], Metaspace) and first.replacement == UNDERLINE:
-            return Steps(steps.normalizer, (Metaspace(UNDERLINE, first.prepend_scheme, first.split, plain=True),))
+        if (
+            len(steps.splits) == 1
+            and isinstance(first := steps.splits[0], Metaspace)
+            and first.replacement == UNDERLINE
+        ):
+            return Steps(
+                steps.normalizer, (Metaspace(UNDERLINE, first.prepend_scheme, first.split, plain=True),)
+            )
         return None
     if _look_beside(added):
         return None
     if before and before[-1] == Prepend(UNDERLINE):
         before[-1] = Prepend(" ")
     # A Split at spaces finds none.
-    splits = [step for step in steps.splits if not (isinstance(step, Split) and step.pattern == " " and not step.invert)]
+    splits = [
+        step
+        for step in steps.splits
+        if not (isinstance(step, Split) and step.pattern == " " and not step.invert)
+    ]
     for at, step in enumerate(splits):
         if step == Split(UNDERLINE, "merged_with_next"):
             splits[at] = _AT_SPACES
@@ -65,7 +75,10 @@ def marked(steps: Steps, added: Collection[AddedToken], tokens: Iterable[bytes])
     *before, last = steps.normalizer or (None,)
     if last != _TO_SPACE:
         if len(steps.splits) == 1 and isinstance(first := steps.splits[0], Metaspace) and first.plain:
-            return Steps(steps.normalizer, (Metaspace(first.replacement, first.prepend_scheme, first.split, plain=False),))
+            return Steps(
+                steps.normalizer,
+                (Metaspace(first.replacement, first.prepend_scheme, first.split, plain=False),),
+            )
         return None
     if _look_beside(added):
         return None

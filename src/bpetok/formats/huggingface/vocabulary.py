@@ -93,7 +93,9 @@ def read_characters(
         )
     inner = {unknown, *(byte_tokens or ())} - {None}
     if inner & model.merged():
-        raise FormatError(f"{path}: 'merges' join or make the unknown token or a byte token, which cannot be reproduced")
+        raise FormatError(
+            f"{path}: 'merges' join or make the unknown token or a byte token, which cannot be reproduced"
+        )
     bytes_only = set(byte_tokens or ()) - {model.vocab.get(chr(byte)) for byte in range(128)}
     left_out = _left_out(model, added, lambda text: len(text) == 1 or model.ignore_merges) | bytes_only
     tokens: dict[int, bytes] = {}
@@ -134,7 +136,10 @@ def _byte_tokens(model: Model, path: str) -> list[int] | None:
     if not model.byte_fallback or found == [None] * 256:
         return None
     # A byte of ASCII is a character: where that is a token, its byte token is never wanted.
-    ids = [model.vocab.get(chr(byte)) if token is None and byte < 128 else token for byte, token in enumerate(found)]
+    ids = [
+        model.vocab.get(chr(byte)) if token is None and byte < 128 else token
+        for byte, token in enumerate(found)
+    ]
     if None in ids:
         raise FormatError(
             f"{path}: 'byte_fallback' is true, and there is no {BYTE_TOKENS[ids.index(None)]}: some characters would "

@@ -67,12 +67,16 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
     vocab = {text: token for token, text in texts.items()}
     if len(vocab) < len(texts):
         token = next(token for token, text in texts.items() if vocab[text] != token)
-        raise FormatError(f"{where}: tokens {token} and {vocab[texts[token]]} are both spelled {texts[token]!r} here")
+        raise FormatError(
+            f"{where}: tokens {token} and {vocab[texts[token]]} are both spelled {texts[token]!r} here"
+        )
     _check_specials(added, vocab, vocabulary, where)
     unknown = _unknown(vocabulary, texts, added, where)
     # `tokenizers` numbers added tokens on its own, unless they are in the vocabulary. The unknown token must be there.
     inside = [token for token in added if token.text == unknown]
-    if ids_given(added, vocab | {token.text: token.id for token in inside}) != [{token.id} for token in added]:
+    if ids_given(added, vocab | {token.text: token.id for token in inside}) != [
+        {token.id} for token in added
+    ]:
         inside = added
     for token in inside:
         _check_no_piece(token, vocab, tokenizer, where)
@@ -158,7 +162,9 @@ def _splits(tokenizer: Tokenizer, where: str) -> tuple[Step, ...]:
     if tokenizer.vocabulary.alphabet == "bytes":
         return steps if spelled else (*steps, splits.ByteLevel(add_prefix_space=False, use_regex=False))
     if spelled:
-        raise FormatError(f"{where}: ByteLevel would spell characters as bytes, and the vocabulary merges characters")
+        raise FormatError(
+            f"{where}: ByteLevel would spell characters as bytes, and the vocabulary merges characters"
+        )
     return steps
 
 
@@ -223,14 +229,18 @@ def _character_texts(
         where: the file.
     """
     if vocabulary.unused:
-        raise FormatError(f"{where}: {len(vocabulary.unused)} pieces are unused, which the format cannot say; save as 'native'")
+        raise FormatError(
+            f"{where}: {len(vocabulary.unused)} pieces are unused, which the format cannot say; save as 'native'"
+        )
     if vocabulary.byte_tokens is None and vocabulary.unknown is None:
         raise FormatError(
             f"{where}: characters that are in no token have no ids; `tokenizers` would leave them out. Give the vocabulary "
             "an unknown token or byte tokens"
         )
     if vocabulary.byte_tokens is None and vocabulary.fuse_unknown == "text" and cut:
-        raise FormatError(f"{where}: unknown characters are one token across pieces, and in the format in a piece only")
+        raise FormatError(
+            f"{where}: unknown characters are one token across pieces, and in the format in a piece only"
+        )
     texts = dict(zip(vocabulary.byte_tokens or (), BYTE_TOKENS, strict=False))
     for token, data in tokens.items():
         text = data.decode()
@@ -248,7 +258,9 @@ def _unknown(
         if token.id == vocabulary.unknown:
             return token.text
     if vocabulary.unknown not in texts:
-        raise FormatError(f"{where}: the unknown token, {vocabulary.unknown}, has no text: make it a special token")
+        raise FormatError(
+            f"{where}: the unknown token, {vocabulary.unknown}, has no text: make it a special token"
+        )
     return texts[vocabulary.unknown]
 
 
@@ -280,7 +292,9 @@ def _check_no_piece(token: AddedToken, vocab: Mapping[str, int], tokenizer: Toke
     pattern = tokenizer.pattern.source if tokenizer.splits is None else tokenizer.splits
     is_bytes = vocabulary.alphabet == "bytes"
     data = unspell(token.text) if is_bytes else token.text.encode()
-    if (not is_bytes and len(token.text) == 1) or (_whole(vocabulary) and data is not None and can_be_piece(data, pattern)):
+    if (not is_bytes and len(token.text) == 1) or (
+        _whole(vocabulary) and data is not None and can_be_piece(data, pattern)
+    ):
         raise FormatError(
             f"{where}: special token {token.text!r} spells a piece of ordinary text, and the format would take "
             "the one for the other, unless the ids of special tokens follow those of the others without a gap"
