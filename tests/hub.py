@@ -51,7 +51,7 @@ def gpt2_model() -> tuple[dict[str, int], list[tuple[str, str]]]:
 def ranked_model(ranks: dict[bytes, int]) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """What the converters of `transformers` make of ranks: every way to cut a token in two is a merge."""
     merges = []
-    for data, rank in sorted(ranks.items(), key=lambda item: item[1]):
+    for data, _ in sorted(ranks.items(), key=lambda item: item[1]):
         cuts = [(data[:at], data[at:]) for at in range(1, len(data))]
         known = [pair for pair in cuts if pair[0] in ranks and pair[1] in ranks]
         merges += sorted(known, key=lambda pair: (ranks[pair[0]], ranks[pair[1]]))

@@ -384,8 +384,9 @@ cdef class Encoder:
                               "that does")
         if self.tables.t.characters:
             char = data[ws.error_at:ws.error_at + 4].decode(errors="replace")[0]
-            raise EncodeError(f"character {char!r} (U+{ord(char):04X}) at byte {ws.error_at} of the text is not "
-                              "in the vocabulary, which has neither tokens for bytes nor one for what is unknown")
+            raise EncodeError(f"character {char!r} (U+{ord(char):04X}) at byte {ws.error_at} of the text is "
+                              "not in the vocabulary, which has neither tokens for bytes nor one for what is "
+                              "unknown")
         raise EncodeError(f"byte 0x{data[ws.error_at]:02x} at byte {ws.error_at} of the text is not in the "
                           "vocabulary: train or load one with all 256 bytes to encode any text")
 

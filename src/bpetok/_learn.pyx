@@ -12,8 +12,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._count cimport (CODE_POINTS, COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts,
-                             char_at)
+from bpetok._count cimport (
+    CODE_POINTS, COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts, char_at)
 
 from bpetok.errors import TrainingError
 

@@ -390,7 +390,8 @@ cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, siz
     cdef uint32_t found, last
     if n >= <size_t>0xFFFFFFFF:
         return -TOO_LONG
-    capacity = 15 * (n + 1)         # at most 3 n entries in both heap and dropped together, but each for itself
+    # At most 3 n entries in both heap and dropped together, but each for itself.
+    capacity = 15 * (n + 1)
     if ws.nodes_capacity < capacity:
         free(ws.nodes)
         ws.nodes = <uint32_t*>malloc(capacity * sizeof(uint32_t))
@@ -520,7 +521,7 @@ def link_scores(VocabTables tables not None, list order not None):
             ranks[token] = rank
             rank += 1
     expansions = [tables.expand(symbol) for symbol in range(t.n_ids, t.n_symbols)]
-    for size, token in sorted([(t.size[token], token) for equal in order for token in equal]):
+    for _, token in sorted([(t.size[token], token) for equal in order for token in equal]):
         symbol = unused.get(token, token)
         if alone.merge(token) == 2:
             tables.add_pair(alone.ids[0], alone.ids[1], ranks[token], symbol)

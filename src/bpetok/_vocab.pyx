@@ -95,8 +95,8 @@ cdef class VocabTables:
         cdef Tables* t = &self.t
         cdef uint32_t byte
         if n_ids + 256 + n_hidden > MAX_TOKENS + 256:
-            raise VocabularyError(f"{n_ids} ids and {n_hidden} symbols to build their characters are too many: "
-                                  f"they may be {MAX_TOKENS} together")
+            raise VocabularyError(f"{n_ids} ids and {n_hidden} symbols to build their characters are too "
+                                  f"many: they may be {MAX_TOKENS} together")
         t.n_ids = n_ids
         t.n_symbols = n_ids + 256 + <uint32_t>n_hidden
         t.unknown = NO_TOKEN
@@ -269,7 +269,8 @@ cdef class VocabTables:
         """
         cdef VocabTables self = VocabTables.__new__(VocabTables)
         cdef bytes data
-        self.allocate(count_ids(tokens, special_tokens), 0, <size_t>len(tokens), sum(map(len, tokens.values())))
+        self.allocate(count_ids(tokens, special_tokens), 0, <size_t>len(tokens),
+                      sum(map(len, tokens.values())))
         self.begin_pairs(n_pairs, ranks_are_ids)
         for token, data in tokens.items():
             self.add_token(token, <const uint8_t*>PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
@@ -309,8 +310,8 @@ cdef class VocabTables:
             try:
                 text = data.decode()
             except UnicodeDecodeError as error:
-                raise VocabularyError(f"token {token} is {data!r}, which is no UTF-8: a vocabulary of characters "
-                                      "has bytes among its `byte_tokens` only") from error
+                raise VocabularyError(f"token {token} is {data!r}, which is no UTF-8: a vocabulary of "
+                                      "characters has bytes among its `byte_tokens` only") from error
             if any_character or len(text) == 1:
                 texts.append(text)
         singles = [char.encode() for char in sorted(set("".join(texts)))]
@@ -360,8 +361,8 @@ cdef class VocabTables:
         self.t.n_inner = rank
         if unknown is not None:
             if not (0 <= check_id(unknown, "unknown") < n_ids and self.t.size[<uint32_t>unknown]):
-                raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it among the "
-                                      "special tokens")
+                raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it among "
+                                      "the special tokens")
             self.t.unknown = unknown
             self.t.fuse = fuse
         if byte_tokens is not None:
@@ -584,7 +585,8 @@ cdef class VocabTables:
         cdef bint broken
         cdef size_t at
         if not self.t.characters:
-            return [(symbol, data[at:at + 1]) for at, symbol in enumerate(map(self.byte_ids().__getitem__, data))]
+            ids = map(self.byte_ids().__getitem__, data)
+            return [(symbol, data[at:at + 1]) for at, symbol in enumerate(ids)]
         parts = []
         for char in data.decode("utf-8", "surrogateescape"):
             piece = char.encode("utf-8", "surrogateescape")

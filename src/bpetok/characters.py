@@ -28,8 +28,9 @@ MARKS = ("<unk>", "<s>", "</s>")  # ids 0, 1 and 2
 class CharacterSettings(Settings):
     """What to make of a corpus, when tokens are made of characters.
 
-    Ids are laid out as by SentencePiece: `<unk>`, `<s>`, `</s>`, the other special tokens and the symbols of
-    the user, the bytes, what merges make, in their order, and the alphabet, the most frequent character first.
+    Ids are laid out as by SentencePiece: `<unk>`, `<s>`, `</s>`, the other special tokens and the symbols
+    of the user, the bytes, what merges make, in their order, and the alphabet, the most frequent
+    character first.
 
     Attributes:
         special_tokens: all of these texts.

@@ -261,8 +261,10 @@ def _check_bytes(tokenizer: Tokenizer) -> None:
     """
     if tokenizer.vocabulary.alphabet != "bytes":
         raise VocabularyError(
-            f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and pruned: "
-            "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; train "
+            f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and "
+            "pruned: "
+            "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; "
+            "train "
             "again with another vocab_size"
         )
 

@@ -232,7 +232,8 @@ def superwords(pattern: str, words: int) -> str:
     source = resolve(pattern).source
     if source not in _WITH_WORDS:
         raise PatternError(
-            f"superwords need one of the patterns {', '.join(n for n in NAMED if NAMED[n] in _WITH_WORDS)}: what is a word in {source!r} "
+            f"superwords need one of the patterns {', '.join(n for n in NAMED if NAMED[n] in _WITH_WORDS)}: "
+            f"what is a word in {source!r} "
             "cannot be told"
         )
     if not 2 <= words <= 1_000_000:

@@ -435,7 +435,8 @@ class Settings:
         """
         if treatment.symbols:
             raise TrainingError(
-                f"the texts were cut at symbols such as {treatment.symbols[0]!r} before they were counted, and "
+                f"the texts were cut at symbols such as {treatment.symbols[0]!r} before they were counted, "
+                "and "
                 "only a vocabulary with byte_fallback has these"
             )
         return {} if treatment.normalizer is None else {"normalizer": treatment.normalizer}

@@ -326,7 +326,8 @@ class Vocabulary:
         """
         if self.alphabet == "characters":
             raise VocabularyError(
-                "a vocabulary of characters has no equivalent ranks, which are for bytes: save it as 'native' "
+                "a vocabulary of characters has no equivalent ranks, which are for bytes: save it as "
+                "'native' "
                 "or 'huggingface'"
             )
         ranks = {data: token for token, data in self.tables.tokens().items()}

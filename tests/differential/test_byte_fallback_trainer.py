@@ -6,8 +6,8 @@ from bpetok import train
 
 CORPUS = [
     "The cat sat on the mat, and the other cat did not.\nThe cats: 12, 123 and 1234.\n" * 4,
-    "Der \u00dcber-Kater sa\u00df auf der Matte \u2014 und die anderen Kater nicht. \u6f22\u5b57\u3068\u4eee\u540d"
-    * 3,
+    "Der \u00dcber-Kater sa\u00df auf der Matte \u2014 und die anderen Kater nicht. "
+    "\u6f22\u5b57\u3068\u4eee\u540d" * 3,
 ]
 TEXTS = [
     "",

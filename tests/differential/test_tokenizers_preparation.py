@@ -1,4 +1,5 @@
-"""What happens to a text before the engine: equal to `tokenizers`, on generated text and on every character."""
+"""What happens to a text before the engine: equal to `tokenizers`, on generated text and on every
+character."""
 
 import random
 

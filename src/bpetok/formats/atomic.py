@@ -54,8 +54,8 @@ def write_files(files: Mapping[str, bytes]) -> None:
 
 @contextmanager
 def folders(files: Iterable[str]) -> Iterator[None]:
-    """The folders of some files, made where they are missing. When the block fails, those that were made and are empty
-    are removed again."""
+    """The folders of some files, made where they are missing. When the block fails, those that were made
+    and are empty are removed again."""
     made: list[str] = []
     try:
         for folder in sorted({os.path.dirname(os.path.abspath(path)) for path in files}):

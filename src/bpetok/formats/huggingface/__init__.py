@@ -1,8 +1,9 @@
 r"""The `tokenizer.json` of Hugging Face's `tokenizers`, and the folder around it of `transformers`.
 
-`read` takes BPE models of both kinds: byte-level ones, whose tokens are spelled in GPT-2's alphabet of one character a
-byte, and those of characters, with tokens for bytes or for the unknown beside. What is done to a text before merging
-is taken over step by step; where one split pattern says all, it is served natively.
+`read` takes BPE models of both kinds: byte-level ones, whose tokens are spelled in GPT-2's alphabet of
+one character a byte, and those of characters, with tokens for bytes or for the unknown beside. What is
+done to a text before merging is taken over step by step; where one split pattern says all, it is served
+natively.
 
 Parts that would give other ids than bpetok's are refused by name, in both directions.
 """

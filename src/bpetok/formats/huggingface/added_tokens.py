@@ -47,9 +47,9 @@ def dump_added_tokens(tokens: Iterable[AddedToken]) -> list[dict[str, Any]]:
 
 
 def ids_given(tokens: Sequence[AddedToken], vocab: Mapping[str, int]) -> list[set[int]]:
-    """The ids that `tokenizers` gives to added tokens, whatever they claim: that of the entry of the vocabulary with
-    the same text; else the next one from the *number* of entries on. Releases before 0.23 also go past the highest
-    id of the added tokens so far, so that there can be two answers.
+    """The ids that `tokenizers` gives to added tokens, whatever they claim: that of the entry of the
+    vocabulary with the same text; else the next one from the *number* of entries on. Releases before 0.23
+    also go past the highest id of the added tokens so far, so that there can be two answers.
     """
     given: list[set[int]] = []
     following, highest = len(vocab), -1
@@ -74,10 +74,13 @@ def check_ids(tokens: Sequence[AddedToken], vocab: Mapping[str, int], path: str)
     for token, ids in zip(tokens, ids_given(tokens, vocab), strict=True):
         if ids != {token.id}:
             raise FormatError(
-                f"{path}: 'added_tokens' says that {shorten(token.text)} has id {token.id}, and `tokenizers` gives it "
-                f"{' or '.join(map(str, sorted(ids)))}, from 'vocab' and the order of 'added_tokens': correct one"
+                f"{path}: 'added_tokens' says that {shorten(token.text)} has id {token.id}, and `tokenizers` "
+                "gives it "
+                f"{' or '.join(map(str, sorted(ids)))}, from 'vocab' and the order of 'added_tokens': "
+                "correct one"
             )
         if texts.get(token.id, token.text) != token.text:
             raise FormatError(
-                f"{path}: id {token.id} belongs to added token {shorten(token.text)} and to {shorten(texts[token.id])}"
+                f"{path}: id {token.id} belongs to added token {shorten(token.text)} and to "
+                f"{shorten(texts[token.id])}"
             )

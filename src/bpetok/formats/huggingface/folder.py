@@ -1,9 +1,9 @@
-"""A folder as `transformers` saves a tokenizer: `tokenizer.json`, beside it `tokenizer_config.json` with the names of
-special tokens (which is the end of a text, which is padding), and chat templates.
+"""A folder as `transformers` saves a tokenizer: `tokenizer.json`, beside it `tokenizer_config.json` with
+the names of special tokens (which is the end of a text, which is padding), and chat templates.
 
-`transformers` adds a special token that is named and is none in `tokenizer.json`; so does reading here. What else
-`tokenizer_config.json` holds changes no ids of the class `PreTrainedTokenizerFast`. It is kept in the tokenizer's
-`provenance`, under "transformers", and written again.
+`transformers` adds a special token that is named and is none in `tokenizer.json`; so does reading here.
+What else `tokenizer_config.json` holds changes no ids of the class `PreTrainedTokenizerFast`. It is kept
+in the tokenizer's `provenance`, under "transformers", and written again.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def _content(value: object) -> object:
 
 
 def _check_decoder(document: dict[str, Any], decoder: object, where: str) -> None:
-    """See that the added tokens of `tokenizer_config.json` are those of `tokenizer.json`: otherwise `transformers`
-    changes the latter."""
+    """See that the added tokens of `tokenizer_config.json` are those of `tokenizer.json`: otherwise
+    `transformers` changes the latter."""
     if not isinstance(decoder, dict):
         raise FormatError(f"{where}: 'added_tokens_decoder' is {shorten(decoder)}; it must be an object")
     known = {str(token.id): token for token in read_added_tokens(document, where)}
@@ -106,7 +106,8 @@ def _check_decoder(document: dict[str, Any], decoder: object, where: str) -> Non
             or any(row.get(flag, False) != getattr(own, flag) for flag in FLAGS)
         ):
             raise FormatError(
-                f"{where}: 'added_tokens_decoder' gives token {shorten(token)}, {shorten(_content(row))}, another text or "
+                f"{where}: 'added_tokens_decoder' gives token {shorten(token)}, {shorten(_content(row))}, "
+                "another text or "
                 f"other flags than {TOKENIZER} does: make them agree, or load {TOKENIZER} by itself"
             )
 
@@ -118,7 +119,7 @@ def _add_named(document: dict[str, Any], config: Mapping[str, Any], where: str) 
     known = {token.text for token in tokens}
     for value in _named(config, where):
         text = _content(value)
-        if not is_text(text) or not text:
+        if not isinstance(text, str) or not is_text(text) or not text:
             raise FormatError(f"{where} names the special token {shorten(text)}; it must be a text")
         if text in known:
             continue
@@ -186,7 +187,8 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
     """The files of a folder in which `transformers` finds the tokenizer: path to content.
 
     Raises:
-        FormatError: `tokenizer.json` cannot hold the tokenizer exactly, or the folder holds a file of another one
+        FormatError: `tokenizer.json` cannot hold the tokenizer exactly, or the folder holds a file of
+            another one
             that would be read with it.
     """
     config = config_of(tokenizer)
@@ -204,7 +206,8 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
     for name in (TEMPLATE, OLD, *(f"{TEMPLATES}/{name}" for name in _listed(folder))):
         if name not in files and os.path.lexists(os.path.join(folder, name)):
             raise FormatError(
-                f"cannot write {folder}: it holds {name} of another tokenizer, which would be read with this one; "
+                f"cannot write {folder}: it holds {name} of another tokenizer, which would be read with this "
+                "one; "
                 "remove it, or save to a new folder"
             )
     return {os.path.join(folder, name): data for name, data in files.items()}
@@ -213,8 +216,8 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
 def config_of(tokenizer: Tokenizer) -> dict[str, Any]:
     """What `tokenizer_config.json` holds for a tokenizer, and its chat templates by name.
 
-    The roles of special tokens are those that the tokenizer came with. Otherwise the template tells what begins and
-    what ends a text, and the vocabulary what stands for unknown characters.
+    The roles of special tokens are those that the tokenizer came with. Otherwise the template tells what
+    begins and what ends a text, and the vocabulary what stands for unknown characters.
     """
     stored = tokenizer.provenance.get("transformers")
     config = {"clean_up_tokenization_spaces": False, **(stored if isinstance(stored, dict) else {})}

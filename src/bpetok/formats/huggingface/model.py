@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bpetok.errors import FormatError
 from bpetok.formats.checks import MAX_ID, field, is_id, shorten
 
-__all__ = ["Model", "dump_model", "read_model"]
+__all__ = ["Model", "read_model"]
 
 # What a file may leave out, and what it is then.
 _SETTINGS: dict[str, object] = {
@@ -32,7 +32,8 @@ class Model:
 
     Attributes:
         vocab: text to id.
-        merges: int64, shape (n, 3): left id, right id and id of the joined text, in order of priority, no pair
+        merges: int64, shape (n, 3): left id, right id and id of the joined text, in order of priority, no
+            pair
             twice.
         unk_token: the text of the token for unknown characters, or None.
         fuse_unk: whether unknown characters side by side in a piece are one token.
@@ -63,14 +64,17 @@ def read_model(document: dict[str, Any], path: str) -> Model:
     model = field(document, "model", dict, path)
     if model.get("type", "BPE") != "BPE":
         raise FormatError(f"{path}: 'model' is {shorten(model['type'])}: only BPE models can be read")
-    settings = {key: neutral if model.get(key) is None else model[key] for key, neutral in _SETTINGS.items()}
+    settings: dict[str, Any] = {
+        key: neutral if model.get(key) is None else model[key] for key, neutral in _SETTINGS.items()
+    }
     for key in ("fuse_unk", "byte_fallback", "ignore_merges"):
         if not isinstance(settings[key], bool):
             raise FormatError(f"{path}: {key!r} is {shorten(settings[key])}: it must be true or false")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if settings.pop(key) not in (None, ""):
             raise FormatError(
-                f"{path}: {key!r} is {shorten(model[key])}: a character is then another token within a word than "
+                f"{path}: {key!r} is {shorten(model[key])}: a character is then another token within a word "
+                "than "
                 "at its border, and bpetok's merging starts from the same ones everywhere"
             )
     dropout = settings["dropout"]
@@ -89,14 +93,16 @@ def read_model(document: dict[str, Any], path: str) -> Model:
 
 def _check_vocab(vocab: dict[str, Any], path: str) -> None:
     """See that ids are ids, and none is given twice."""
-    if set(map(type, vocab.values())) <= {int} and len(set(vocab.values())) == len(vocab):
-        if not vocab or (min(vocab.values()) >= 0 and max(vocab.values()) <= MAX_ID):
-            return
+    ids = vocab.values()
+    are_ids = set(map(type, ids)) <= {int} and len(set(ids)) == len(ids)
+    if are_ids and min(ids, default=0) >= 0 and max(ids, default=0) <= MAX_ID:
+        return
     seen: dict[int, str] = {}
     for text, token in vocab.items():
         if not is_id(token):
             raise FormatError(
-                f"{path}: 'vocab' gives {shorten(text)} the id {shorten(token)}; ids are integers from 0 to {MAX_ID}"
+                f"{path}: 'vocab' gives {shorten(text)} the id {shorten(token)}; ids are integers from 0 to "
+                f"{MAX_ID}"
             )
         if seen.setdefault(token, text) != text:
             raise FormatError(
@@ -105,8 +111,8 @@ def _check_vocab(vocab: dict[str, Any], path: str) -> None:
 
 
 def _merges(rows: list[Any], vocab: dict[str, int], path: str) -> npt.NDArray[np.int64]:
-    """The merges as ids. They are spelled "a b" or ["a", "b"], all in the same way. Of a pair that is given twice the
-    later counts, as in `tokenizers`."""
+    """The merges as ids. They are spelled "a b" or ["a", "b"], all in the same way. Of a pair that is
+    given twice the later counts, as in `tokenizers`."""
     kinds = set(map(type, rows))
     parts = [row.split(" ") for row in rows if not row.startswith("#version")] if kinds == {str} else rows
     try:
@@ -132,7 +138,8 @@ def _wrong_merge(parts: list[Any], vocab: dict[str, int], path: str) -> FormatEr
             isinstance(row, list) and len(row) == 2 and all(isinstance(part, str) and part for part in row)
         ):
             return FormatError(
-                f"{path}: merge {at} of 'merges' is {shorten(row)}; it must be a pair of tokens, spelled like the others"
+                f"{path}: merge {at} of 'merges' is {shorten(row)}; it must be a pair of tokens, spelled "
+                "like the others"
             )
         for part in (*row, "".join(row)):
             if part not in vocab:

@@ -1,7 +1,8 @@
 """The parts around the model, between a `tokenizer.json` and the steps of bpetok: normalizer, pre-tokenizer,
 post-processor and decoder.
 
-The steps of bpetok say what they are in nearly the words of this format (`spec`). What is here are the differences.
+The steps of bpetok say what they are in nearly the words of this format (`spec`). What is here are the
+differences.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ def _ours(spec: Json, path: str) -> Json:
 
 
 def _metaspace(spec: Json, path: str) -> Json:
-    """A Metaspace with what a file may leave out; older ones say beside the scheme whether there is a prefix."""
+    """A Metaspace with what a file may leave out; older ones say beside the scheme whether there is a
+    prefix."""
     known = {"type", "replacement", "prepend_scheme", "split"}
     if spec.get("add_prefix_space") is False and spec.get("prepend_scheme") != "never":
         raise FormatError(
@@ -244,7 +246,9 @@ def read_decoder(spec: object, path: str) -> tuple[decoding.Step, ...]:
         elif part.get("type") == "Metaspace":
             part = _metaspace(part, path)
         parts.append(part)
-    return _made("decoder", path, decoder_from, {"type": "Steps", "steps": parts, "plain": False}).steps
+    made = _made("decoder", path, decoder_from, {"type": "Steps", "steps": parts, "plain": False})
+    steps: tuple[decoding.Step, ...] = made.steps  # type: ignore[attr-defined]
+    return steps
 
 
 def dump_decoder(steps: tuple[decoding.Step, ...]) -> Json | None:

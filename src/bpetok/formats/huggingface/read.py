@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["can_be_piece", "read"]
 
 _KEYS = {
-    "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder",
+    "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+    "post_processor", "decoder",
     "model",
 }  # fmt: skip
 _PLAIN_BYTES = splits.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -76,7 +77,8 @@ def read(
         make = read_bytes(model, added, lambda data: can_be_piece(data, pattern), path)
         if decoder not in ((), (decoding.ByteLevel(),)):
             raise FormatError(
-                f"{path}: 'decoder' is {shorten(decoder)}; with a byte-level pre-tokenizer it must be ByteLevel"
+                f"{path}: 'decoder' is {shorten(decoder)}; with a byte-level pre-tokenizer it must be "
+                "ByteLevel"
             )
         policy = None  # joining bytes is what ByteLevel does
     else:
@@ -105,12 +107,13 @@ def _one(steps: tuple[Normalizer, ...]) -> Normalizer | None:
 
 
 def _pattern(steps: tuple[Step, ...]) -> str | Splits:
-    """The split pattern that says what some steps do, where one of the natively served does; else the steps."""
+    """The split pattern that says what some steps do, where one of the natively served does; else the
+    steps."""
     if steps in ((), (_PLAIN_BYTES,)):
         return WHOLE
     if steps == (splits.ByteLevel(add_prefix_space=False, use_regex=True),):
         return GPT2
-    if steps == (splits.Split(" ", "merged_with_next"),):
+    if steps == (splits.Split(" ", "MergedWithNext"),):
         return METASPACE
     first, *rest = steps
     if (
@@ -120,7 +123,7 @@ def _pattern(steps: tuple[Step, ...]) -> str | Splits:
     ):
         # Such patterns match every character, so that both ways to keep the matches do the same.
         source = first.pattern.source
-        keeps_all = (first.behavior, first.invert) in (("isolated", False), ("removed", True))
+        keeps_all = (first.behavior, first.invert) in (("Isolated", False), ("Removed", True))
         if (
             keeps_all
             and "$" not in source
@@ -137,7 +140,8 @@ def _ours(source: str) -> str:
 
 
 def can_be_piece(data: bytes, pattern: str | Splits) -> bool:
-    """Whether some text may have a piece of these bytes. With a pattern, such a piece is one when it is taken alone
+    """Whether some text may have a piece of these bytes. With a pattern, such a piece is one when it is
+    taken alone
     too: the patterns look at what is in front of nothing, and behind only for white space."""
     try:
         return not isinstance(pattern, str) or split(data.decode(), pattern) == [data.decode()]

@@ -1,9 +1,10 @@
-"""Between the model of a `tokenizer.json`, whose tokens are texts, and a vocabulary, whose tokens are bytes."""
+"""Between the model of a `tokenizer.json`, whose tokens are texts, and a vocabulary, whose tokens are
+bytes."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bpetok.added_tokens import AddedToken
 from bpetok.bytelevel import BYTE_OF, unspell
@@ -47,13 +48,15 @@ def read_bytes(
         data = unspell(text)
         if not data or len(data) > MAX_TOKEN:
             raise FormatError(
-                f"{path}: 'vocab' has {shorten(text)}, which spells no token of 1 to {MAX_TOKEN} bytes in the "
+                f"{path}: 'vocab' has {shorten(text)}, which spells no token of 1 to {MAX_TOKEN} bytes in "
+                "the "
                 "byte-level alphabet, and the pre-tokenizer is a byte-level one"
             )
         tokens[token] = data
     if missing := missing_bytes(tokens.values()):
         raise FormatError(
-            f"{path}: the vocabulary has no token for byte {missing[0]:#04x} and {len(missing) - 1} others, so "
+            f"{path}: the vocabulary has no token for byte {missing[0]:#04x} and {len(missing) - 1} others, "
+            "so "
             "some texts lose bytes in `tokenizers`, and here they would have no ids"
         )
     return functools.partial(
@@ -65,9 +68,9 @@ def read_bytes(
     )
 
 
-def missing_bytes(tokens: Sequence[bytes] | object) -> list[int]:
+def missing_bytes(tokens: Iterable[bytes]) -> list[int]:
     """The bytes of UTF-8 that have no token of their own."""
-    return sorted(set(range(256)) - NEVER - {data[0] for data in tokens if len(data) == 1})  # type: ignore[attr-defined]
+    return sorted(set(range(256)) - NEVER - {data[0] for data in tokens if len(data) == 1})
 
 
 def read_characters(
@@ -88,7 +91,8 @@ def read_characters(
     unknown = None if model.unk_token is None else model.vocab.get(model.unk_token)
     if byte_tokens is None and model.unk_token is None:
         raise FormatError(
-            f"{path}: there is neither 'unk_token' nor 'byte_fallback': characters that are in no token are left out, "
+            f"{path}: there is neither 'unk_token' nor 'byte_fallback': characters that are in no token are "
+            "left out, "
             "and what is beside them merges; name an 'unk_token'"
         )
     inner = {unknown, *(byte_tokens or ())} - {None}
@@ -142,7 +146,8 @@ def _byte_tokens(model: Model, path: str) -> list[int] | None:
     ]
     if None in ids:
         raise FormatError(
-            f"{path}: 'byte_fallback' is true, and there is no {BYTE_TOKENS[ids.index(None)]}: some characters would "
+            f"{path}: 'byte_fallback' is true, and there is no {BYTE_TOKENS[ids.index(None)]}: some "
+            "characters would "
             "have bytes, and others none"
         )
     return ids  # type: ignore[return-value]

@@ -31,7 +31,8 @@ __all__ = ["dump", "portable"]
 _END = r"(?![\s\S])"  # the end of the text in every engine, JavaScript's included
 _NORMALIZERS = (
     normalization.NFC, normalization.NFD, normalization.NFKC, normalization.NFKD, normalization.Lowercase,
-    normalization.Nmt, normalization.Prepend, normalization.Replace, normalization.Strip, normalization.StripAccents,
+    normalization.Nmt, normalization.Prepend, normalization.Replace, normalization.Strip,
+    normalization.StripAccents,
 )  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         steps = spaced or steps
         if any(isinstance(step, splits.Metaspace) and step.plain for step in steps.splits):
             raise FormatError(
-                f"{where}: U+2581 becomes a space in the middle of other steps, which the format cannot say; save as 'native'"
+                f"{where}: U+2581 becomes a space in the middle of other steps, which the format cannot say; "
+                "save as 'native'"
             )
     vocab = {text: token for token, text in texts.items()}
     if len(vocab) < len(texts):
@@ -72,15 +74,14 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         )
     _check_specials(added, vocab, vocabulary, where)
     unknown = _unknown(vocabulary, texts, added, where)
-    # `tokenizers` numbers added tokens on its own, unless they are in the vocabulary. The unknown token must be there.
-    inside = [token for token in added if token.text == unknown]
-    if ids_given(added, vocab | {token.text: token.id for token in inside}) != [
-        {token.id} for token in added
-    ]:
-        inside = added
-    for token in inside:
-        _check_no_piece(token, vocab, tokenizer, where)
-    vocab |= {token.text: token.id for token in inside}
+    # `tokenizers` numbers added tokens on its own, unless they are in the vocabulary. The unknown token must
+    # be there.
+    inside = [one for one in added if one.text == unknown]
+    if ids_given(added, vocab | {one.text: one.id for one in inside}) != [{one.id} for one in added]:
+        inside = list(added)
+    for one in inside:
+        _check_no_piece(one, vocab, tokenizer, where)
+    vocab |= {one.text: one.id for one in inside}
     texts = {token: text for text, token in vocab.items()} | {token.id: token.text for token in added}
     document = {
         "version": "1.0",
@@ -113,7 +114,8 @@ def _json(
     texts = {token: quote(text) for text, token in sorted(vocab.items(), key=lambda item: item[1])}
     entries = ",\n".join(f"{text}: {token}" for token, text in texts.items())
     rows = ",\n".join(f"[{texts[left]}, {texts[right]}]" for left, right in vocabulary.merges().tolist())
-    model = f'{json.dumps(settings, ensure_ascii=False)[:-1]}, "vocab": {{\n{entries}\n}}, "merges": [\n{rows}\n]}}'
+    start = json.dumps(settings, ensure_ascii=False)[:-1]
+    model = f'{start}, "vocab": {{\n{entries}\n}}, "merges": [\n{rows}\n]}}'
     head = json.dumps(document, ensure_ascii=False, indent=1)
     return f'{head[:-2]},\n "model": {model}\n}}\n'.encode()
 
@@ -134,7 +136,8 @@ def _normalizer(normalizer: Normalizer | None, where: str) -> tuple[Normalizer, 
         return tuple(step for part in normalizer.steps for step in _normalizer(part, where))
     if not isinstance(normalizer, _NORMALIZERS):
         raise FormatError(
-            f"{where}: `tokenizers` has no normalizer that does exactly what {type(normalizer).__name__} does; save as "
+            f"{where}: `tokenizers` has no normalizer that does exactly what {type(normalizer).__name__} "
+            "does; save as "
             "'native'"
         )
     return (normalizer,)
@@ -149,15 +152,16 @@ def _splits(tokenizer: Tokenizer, where: str) -> tuple[Step, ...]:
     elif source == WHOLE:
         steps = ()
     elif source == METASPACE:
-        steps = (splits.Split(" ", "merged_with_next"),)
+        steps = (splits.Split(" ", "MergedWithNext"),)
     else:
         pattern = portable(source)
         if pattern is None:
             raise FormatError(
                 f"{where}: `tokenizers` reads the split pattern {shorten(source)} by the rules of another "
-                "regular-expression engine, and equal pieces cannot be promised; save as 'native', or use a named pattern"
+                "regular-expression engine, and equal pieces cannot be promised; save as 'native', or use a "
+                "named pattern"
             )
-        steps = (splits.Split(Expression(pattern), "isolated"),)
+        steps = (splits.Split(Expression(pattern), "Isolated"),)
     spelled = bool(steps) and isinstance(steps[-1], splits.ByteLevel)
     if tokenizer.vocabulary.alphabet == "bytes":
         return steps if spelled else (*steps, splits.ByteLevel(add_prefix_space=False, use_regex=False))
@@ -230,11 +234,13 @@ def _character_texts(
     """
     if vocabulary.unused:
         raise FormatError(
-            f"{where}: {len(vocabulary.unused)} pieces are unused, which the format cannot say; save as 'native'"
+            f"{where}: {len(vocabulary.unused)} pieces are unused, which the format cannot say; save as "
+            "'native'"
         )
     if vocabulary.byte_tokens is None and vocabulary.unknown is None:
         raise FormatError(
-            f"{where}: characters that are in no token have no ids; `tokenizers` would leave them out. Give the vocabulary "
+            f"{where}: characters that are in no token have no ids; `tokenizers` would leave them out. Give "
+            "the vocabulary "
             "an unknown token or byte tokens"
         )
     if vocabulary.byte_tokens is None and vocabulary.fuse_unknown == "text" and cut:
@@ -284,8 +290,8 @@ def _check_specials(
 
 
 def _check_no_piece(token: AddedToken, vocab: Mapping[str, int], tokenizer: Tokenizer, where: str) -> None:
-    """See that no text is taken for an added token that must be in the vocabulary: as a whole piece, where these are
-    looked up, or as a character."""
+    """See that no text is taken for an added token that must be in the vocabulary: as a whole piece,
+    where these are looked up, or as a character."""
     if token.text in vocab:
         return
     vocabulary = tokenizer.vocabulary
@@ -296,6 +302,7 @@ def _check_no_piece(token: AddedToken, vocab: Mapping[str, int], tokenizer: Toke
         _whole(vocabulary) and data is not None and can_be_piece(data, pattern)
     ):
         raise FormatError(
-            f"{where}: special token {token.text!r} spells a piece of ordinary text, and the format would take "
+            f"{where}: special token {token.text!r} spells a piece of ordinary text, and the format would "
+            "take "
             "the one for the other, unless the ids of special tokens follow those of the others without a gap"
         )
