@@ -26,6 +26,7 @@ cdef extern from "keys.h" nogil:
 
 cdef extern from "pages.h" nogil:
     void* pages_new "bpetok_pages_new"(size_t size)
+    void* pages_grow "bpetok_pages_grow"(void* start, size_t size, size_t more)
     void pages_free "bpetok_pages_free"(void* start, size_t size)
 
 cdef extern from *:
@@ -195,23 +196,53 @@ cdef class PieceCounts:
         return OK
 
     cdef int resize(self, uint64_t n_slots) noexcept nogil:
-        cdef Entry* old = self.entries
+        """Have more slots, without a second table.
+
+        The order of hashes is kept, so each entry moves up, and the last can go first. Few would not move
+        beyond where they are: at the beginning, behind many others, or because they had gone round the end.
+        They wait until all others stand. Where that fails, the table is as little use as one that a failure
+        left half counted.
+        """
         cdef Entry* entries = NULL
+        cdef Entry* waiting = NULL
+        cdef Entry* more
         cdef Entry* entry
-        cdef uint64_t n_old = self.n_slots, i
+        cdef Entry moved
+        cdef uint64_t n_waiting = 0, room = 0, i = self.n_slots
         if not n_slots >> 32:
-            entries = <Entry*>pages_new(n_slots * sizeof(Entry))
+            entries = <Entry*>pages_grow(self.entries, i * sizeof(Entry), n_slots * sizeof(Entry))
         if entries == NULL:
             return NO_MEMORY
         self.n_slots = n_slots
         self.entries = entries
-        for i in range(n_old):
-            if old[i].count:
-                entry = self.home(old[i].lo, old[i].hi)
-                while entry.count:
-                    entry = self.next(entry)
-                entry[0] = old[i]
-        pages_free(old, n_old * sizeof(Entry))
+        while i:
+            i -= 1
+            if not entries[i].count:
+                continue
+            moved = entries[i]
+            memset(&entries[i], 0, sizeof(Entry))
+            entry = self.home(moved.lo, moved.hi)
+            if entry > &entries[i]:
+                while entry < entries + n_slots and entry.count:
+                    entry += 1
+                if entry < entries + n_slots:
+                    entry[0] = moved
+                    continue
+            if n_waiting == room:
+                room = room * 2 if room else 1 << 10
+                more = <Entry*>realloc(waiting, room * sizeof(Entry))
+                if more == NULL:
+                    free(waiting)
+                    return NO_MEMORY
+                waiting = more
+            waiting[n_waiting] = moved
+            n_waiting += 1
+        for i in range(n_waiting):
+            entry = self.home(waiting[i].lo, waiting[i].hi)
+            while entry.count:
+                entry = self.next(entry)
+            entry[0] = waiting[i]
+        free(waiting)
         return OK
 
     cdef int store_long(self, Entry* entry, const uint8_t* data, uint64_t size) noexcept nogil:
@@ -236,9 +267,15 @@ cdef class PieceCounts:
                   uint64_t n) noexcept nogil:
         """Add n to the count of a piece whose key is known, and where its entry belongs. There must be room
         for it, and the caller adds n to the sum."""
+        cdef Entry* home = entry
+        cdef Entry before
         while entry.count:
             if self.same(entry, lo, hi, data, size):
                 entry.count += n
+                if entry.count > home.count:    # the more frequent one is found at once
+                    before = home[0]
+                    home[0] = entry[0]
+                    entry[0] = before
                 return OK
             entry = self.next(entry)
         entry.lo = lo
@@ -484,7 +521,7 @@ cdef class PieceCounts:
     def outgrows(self, uint64_t limit):
         """Whether the table may take more than so many bytes when it grows next."""
         cdef uint64_t size = self.n_slots * sizeof(Entry)
-        # While it grows, the old and the new slots are there.
+        # While it grows, the old and the new slots may both be there: not all systems can move pages.
         return (size * 3 if self.used * 2 > self.n_slots else size) + self.arena_size > limit
 
     def clear(self):

@@ -52,6 +52,48 @@ def test_a_table_is_a_counter(parts, n_parts):
     assert again.equals(table)
 
 
+@pytest.fixture(scope="module")
+def crowd() -> list[bytes]:
+    """Pieces that belong into the first and the last few slots of any table, short ones and long ones."""
+    everyone = PieceCounts()
+    for n in range(120_000):
+        everyone.add(b"%d" % n * (1 + 3 * (n % 2)), 1)
+    found = []
+    for part in (0, 511):
+        chosen = PieceCounts()
+        chosen.load(everyone.dump(part, 512)[0], part, 512)
+        found += [piece for piece, _ in chosen.items()]
+    assert len(found) > 300
+    return found
+
+
+@given(st.data())
+def test_a_table_that_grows_keeps_all_in_reach(crowd, data):
+    chosen = data.draw(st.lists(st.sampled_from(crowd), max_size=400))
+    sizes = data.draw(st.lists(st.integers(9_000, 120_000), max_size=4))
+    total: Counter[bytes] = Counter()
+    table = PieceCounts()
+    for at, piece in enumerate(crowd + chosen + chosen[::2]):
+        table.add(piece, 1)  # what comes often changes its place with what comes first
+        total[piece] += 1
+        if sizes and at % 200 == 199:
+            table.reserve(sizes.pop())
+    assert all(table.get(piece) == n for piece, n in total.items())
+    assert dict(table.items()) == total
+    assert sum(table.dump(part, 64)[1] for part in range(64)) == len(total)
+
+
+def test_a_table_that_grows_in_large_pages():
+    table, other = PieceCounts(), PieceCounts()
+    other.reserve(700_000)
+    for n in range(300_000):  # through 1.5, 6 and 12 megabytes
+        piece = b"%x" % (n * 0x9E3779B1) * (1 + n % 2)
+        table.add(piece, n + 1)
+        other.add(piece, n + 1)
+    assert table.equals(other)
+    assert other.equals(table)
+
+
 @given(st.lists(counters, max_size=4))
 def test_spilled_tables_add_up_like_others(parts):
     whole = PieceCounts()

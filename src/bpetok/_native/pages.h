@@ -31,6 +31,25 @@ static void* bpetok_pages_new(size_t size) {
     return start + before;
 }
 
+static void bpetok_pages_free(void* start, size_t size);
+
+/* A table with more room: what was there, then zeros. Pages move without being copied. NULL if there is no
+   memory, and then the table is still there. */
+static inline void* bpetok_pages_grow(void* start, size_t size, size_t more) {
+    char* grown = (char*)bpetok_pages_new(more);
+    size_t whole = (size + BPETOK_PAGE - 1) & ~(BPETOK_PAGE - 1);
+    if (!grown)
+        return NULL;
+    if (whole < BPETOK_HUGE / 2) {
+        memcpy(grown, start, size);
+        bpetok_pages_free(start, size);
+    } else if (mremap(start, whole, whole, MREMAP_MAYMOVE | MREMAP_FIXED, grown) != (void*)grown) {
+        bpetok_pages_free(grown, more);
+        return NULL;
+    }
+    return grown;
+}
+
 static void bpetok_pages_free(void* start, size_t size) {
     size = (size + BPETOK_PAGE - 1) & ~(BPETOK_PAGE - 1);
     if (size < BPETOK_HUGE / 2)
@@ -59,6 +78,15 @@ static void bpetok_pages_free(void* start, size_t size) {
         memcpy(&given, (char*)start - sizeof(void*), sizeof(void*));
         free(given);
     }
+}
+
+static inline void* bpetok_pages_grow(void* start, size_t size, size_t more) {
+    void* grown = bpetok_pages_new(more);
+    if (grown) {
+        memcpy(grown, start, size);
+        bpetok_pages_free(start, size);
+    }
+    return grown;
 }
 #endif
 
