@@ -60,6 +60,6 @@ cdef class PieceCounts:
     cdef int add_table(self, PieceCounts other) noexcept nogil
     cdef uint64_t find(self, const uint8_t* data, size_t size) noexcept nogil
 
-# The number of bytes of the character at `data`, with its code point; 1 and CODE_POINTS for a byte that is not
-# UTF-8.
+# The number of bytes of the character at `data`, with its code point; 1 and CODE_POINTS for a byte that is
+# not UTF-8.
 cdef uint64_t char_at(const uint8_t* data, uint64_t size, uint64_t* point) noexcept nogil
