@@ -501,7 +501,6 @@ def link_scores(VocabTables tables not None, list order not None):
     """
     cdef Tables* t = &tables.t
     cdef uint32_t token, rank = t.n_inner, first, symbol
-    cdef size_t size
     cdef Alone alone = Alone(tables)
     cdef dict unused = tables.unused
     # A rank for each token, by its score.

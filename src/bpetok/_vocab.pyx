@@ -361,8 +361,8 @@ cdef class VocabTables:
         self.t.n_inner = rank
         if unknown is not None:
             if not (0 <= check_id(unknown, "unknown") < n_ids and self.t.size[<uint32_t>unknown]):
-                raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it among "
-                                      "the special tokens")
+                raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it "
+                                      "among the special tokens")
             self.t.unknown = unknown
             self.t.fuse = fuse
         if byte_tokens is not None:
