@@ -30,7 +30,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"editing", "parity", "scaffolds", "superwords"},
+    {"editing", "parity", "scaffolds", "shards", "superwords"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},

@@ -62,14 +62,14 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        stage: "count" or "learn".
+        stage: "count", "learn" or "encode".
         done: how much is done.
         total: how much there is to do, or None when that is not known beforehand.
         unit: what is counted: "bytes" or "merges".
         text: what is going on, in words.
     """
 
-    stage: Literal["count", "learn"]
+    stage: Literal["count", "learn", "encode"]
     done: int
     total: int | None
     unit: Literal["bytes", "merges"]
@@ -438,7 +438,7 @@ def _inputs(
     if isinstance(sources, str | os.PathLike | Mapping):
         sources = Corpus.find(sources, field=field)
     if isinstance(sources, Corpus):
-        return _files(sources, files, scanner), _total(sources)
+        return _files(sources, files, scanner), total_bytes(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
@@ -450,7 +450,7 @@ def _inputs(
         if paths:
             corpus = Corpus.find(paths, field=field)
             if len(paths) == len(sources):
-                return _files(corpus, files, scanner), _total(corpus)
+                return _files(corpus, files, scanner), total_bytes(corpus)
     return _each(sources, field, files, scanner), None
 
 
@@ -471,7 +471,7 @@ def _files(corpus: Corpus, files: list[str], scanner: Scanner | None) -> Iterato
             yield from dataclasses.replace(corpus, files=(part,))
 
 
-def _total(corpus: Corpus) -> int | None:
+def total_bytes(corpus: Corpus) -> int | None:
     """The bytes of text in files, where their sizes tell."""
     total = 0
     for part in corpus.files:
