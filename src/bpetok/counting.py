@@ -65,14 +65,14 @@ class Progress:
     """How far a run has come.
 
     Attributes:
-        stage: "count" or "learn".
+        stage: "count", "learn" or "encode".
         done: how much is done.
         total: how much there is to do, or None when that is not known beforehand.
         unit: what is counted: "bytes" or "merges".
         text: what is going on, in words.
     """
 
-    stage: Literal["count", "learn"]
+    stage: Literal["count", "learn", "encode"]
     done: int
     total: int | None
     unit: Literal["bytes", "merges"]
@@ -480,7 +480,7 @@ def _inputs(
     if isinstance(sources, str | os.PathLike | Mapping):
         sources = Corpus.find(sources, field=field)
     if isinstance(sources, Corpus):
-        return _files(sources, files, cut), _total(sources)
+        return _files(sources, files, cut), total_bytes(sources)
     if isinstance(sources, bytes | bytearray | memoryview) or not isinstance(sources, Iterable):
         raise CorpusError(
             f"a corpus is a path or an iterable of texts, got {type(sources).__name__}: "
@@ -492,7 +492,7 @@ def _inputs(
         if paths:
             corpus = Corpus.find(paths, field=field)
             if len(paths) == len(sources):
-                return _files(corpus, files, cut), _total(corpus)
+                return _files(corpus, files, cut), total_bytes(corpus)
     return _each(sources, field, files, cut), None
 
 
@@ -516,7 +516,7 @@ def _files(corpus: Corpus, files: list[str], cut: bool) -> Iterator[Input]:
             yield from dataclasses.replace(corpus, files=(part,))
 
 
-def _total(corpus: Corpus) -> int | None:
+def total_bytes(corpus: Corpus) -> int | None:
     """The bytes of text in files, where their sizes tell."""
     total = 0
     for part in corpus.files:

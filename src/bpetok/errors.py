@@ -57,6 +57,18 @@ class SpillError(BpetokError, OSError):
     """Counts that had no room in memory cannot be kept on disk: it is full, say."""
 
 
+class ShardError(BpetokError, ValueError):
+    """Settings of shards contradict each other, or a folder holds those of another run."""
+
+
+class ShardWriteError(BpetokError, OSError):
+    """Shards cannot be written: the disk is full, say. Those that are finished are kept."""
+
+
+class ArrowError(BpetokError, ValueError):
+    """An Arrow column holds no text, or is not what the Arrow specification says."""
+
+
 class WorkerError(BpetokError, RuntimeError):
     """Workers that should count were lost, or cannot be reached."""
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bpetok.normalization import Normalizer
     from bpetok.preparation import Part
     from bpetok.splits import Splits
+    from bpetok.shards import Manifest
     from bpetok.streaming import StreamDecoder, StreamEncoder
     from bpetok.templates import Template
 
@@ -373,6 +374,11 @@ class Tokenizer(Encoder):
         parts = self._prepared(text, mask)
         return "".join("".join(part) if isinstance(part, list) else part for _, part in parts)
 
+    @property
+    def prepares(self) -> bool:
+        """Whether a text is normalized, searched for added tokens with rules of their own, or cut in steps."""
+        return self._preparation is not None
+
     def _need_plain(self, what: str) -> None:
         """See that texts are merged as they are, which some methods rely on."""
         if self._preparation is not None:
@@ -605,6 +611,101 @@ class Tokenizer(Encoder):
         batch = self._run_batch(texts, mask, reject, num_threads, "flat")
         ids, offsets = batch.flat(narrow, functools.partial(np.empty, dtype=np.int64))
         return (np.frombuffer(ids, np.uint32) if narrow is None else ids), offsets
+
+    def encode_to(
+        self,
+        sources: Sources,
+        out: str | os.PathLike[str],
+        *,
+        format: str = "bin",
+        field: str = "text",
+        separator: str | None = "auto",
+        separator_at: Literal["before", "after"] = "after",
+        sequence_length: int | None = None,
+        drop_tail: bool = False,
+        shard_tokens: int | None = 100_000_000,
+        validation: float = 0.0,
+        seed: int = 0,
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
+        disallowed_special: DisallowedSpecial = "all",
+        errors: Literal["strict", "replace"] = "strict",
+        num_threads: int | None = None,
+        progress: ProgressCallback | None = None,
+        overwrite: bool = False,
+    ) -> Manifest:
+        """Encode a corpus into a folder of shards for training, with a manifest.
+
+        Texts are streamed: memory is bounded whatever the size of the corpus, but for single texts from JSON
+        lines, Parquet or compressed files. Files depend on tokenizer, texts and settings alone, not on the
+        number of threads. A run that was ended in any way, also by a signal or a full disk, goes on when the
+        same call is made again, and ends in the same bytes; when all is done already, nothing is written. An
+        iterable must then give the same texts again; it is refused where all is done, since what it holds
+        cannot be compared.
+
+        Args:
+            sources: the corpus, as for `bpetok.train`.
+            out: the folder; it is made if it is missing.
+            format: "bin" (bare little-endian integers), "llmc" (those behind llm.c's header), "npy",
+                "megatron" (.bin and .idx of Megatron-LM), "parquet" or "arrow" (a column `input_ids` of
+                lists). Ids have 16 bits where the vocabulary allows, else 32.
+            field: the field (JSON lines, rows) or column (Parquet) that holds the text.
+            separator: special token that stands at each document, by its text; None for none; "auto" for the
+                one that ends texts, such as `<|endoftext|>`, if the vocabulary has it.
+            separator_at: whether it stands "before" or "after" each document.
+            sequence_length: put all documents one behind another and cut them into sequences of this length.
+            drop_tail: with that, leave out what is behind the last whole sequence of a split.
+            shard_tokens: ids in a shard; None to put all in one. Where rows are documents, the document that
+                fills a shard is its last.
+            validation: share of the documents that go to files named "val-..." instead of "train-...", drawn
+                by a hash of the text.
+            seed: which documents these are.
+            allowed_special: as in `encode`.
+            disallowed_special: as in `encode`.
+            errors: "strict", or "replace" to read bytes that are not UTF-8 as U+FFFD.
+            num_threads: how many threads encode; None for as many as there are processors.
+            progress: called now and then from the calling thread.
+            overwrite: begin anew, whatever shards the folder holds.
+
+        Raises:
+            ShardError: settings contradict each other, or the folder holds shards of another run.
+            ShardWriteError: the disk is full, say (an `OSError`); finished shards are kept.
+            TokenError: `separator` is not a special token.
+            CorpusError: a source cannot be read, or is not UTF-8; finished shards are kept.
+            DisallowedSpecialError, EncodeError: as `encode`, with the source; finished shards are kept.
+            MissingExtraError: pyarrow is needed and not installed.
+
+        >>> from bpetok import get_encoding
+        >>> import numpy, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest = get_encoding("gpt2").encode_to(["hello world", "hello"], folder)
+        ...     numpy.fromfile(f"{folder}/{manifest.shards[0].files[0].name}", manifest.dtype).tolist()
+        [31373, 995, 50256, 31373, 50256]
+        """
+        from bpetok.shards.settings import Settings, separator_id
+        from bpetok.shards.writer import write
+
+        settings = Settings(
+            format=format,
+            separator=separator_id(self, separator),
+            separator_at=separator_at,
+            sequence_length=sequence_length,
+            drop_tail=drop_tail,
+            shard_tokens=shard_tokens,
+            validation=validation,
+            seed=seed,
+        )
+        return write(
+            self,
+            sources,
+            out,
+            settings,
+            field=field,
+            special={"allowed_special": allowed_special, "disallowed_special": disallowed_special},
+            errors=errors,
+            num_threads=num_threads,
+            progress=progress,
+            overwrite=overwrite,
+        )
 
     def _batch_policy(
         self, texts: list[str], allowed_special: AllowedSpecial, disallowed_special: DisallowedSpecial

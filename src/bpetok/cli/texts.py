@@ -34,13 +34,13 @@ class TextEncoder:
 
     def __init__(self, tokenizer: "Tokenizer", special: str, allowed: Iterable[str], replace: bool) -> None:
         self.tokenizer = tokenizer
-        self._replace = replace
+        self.replace = replace
         names = set(allowed)
         for unknown in sorted(names - tokenizer.special_tokens_set):
             known = ", ".join(sorted(tokenizer.special_tokens_set)) or "none"
             raise TokenError(f"{unknown!r} is not a special token of {tokenizer.name} (which has: {known})")
         allow: set[str] | Literal["all"] = "all" if special == "all" else names
-        self._options: dict[str, Any] = {
+        self.options: dict[str, Any] = {
             "allowed_special": allow,
             "disallowed_special": "all" if special == "error" else (),
         }
@@ -56,9 +56,9 @@ class TextEncoder:
             CorpusError: a text is not UTF-8.
         """
         for batch in _batches(documents):
-            texts = [as_text(document, replace=self._replace) for document in batch]
+            texts = [as_text(document, replace=self.replace) for document in batch]
             try:
-                ids, offsets = self.tokenizer.encode_flat(texts, **self._options)
+                ids, offsets = self.tokenizer.encode_flat(texts, **self.options)
             except EncodeError:
                 for document, text in zip(batch, texts, strict=True):
                     self._name_failure(document, text)
@@ -69,9 +69,9 @@ class TextEncoder:
     def _name_failure(self, document: Document, text: str) -> None:
         """Raise with the source and the command line's remedy, if this is the text that fails."""
         try:
-            self.tokenizer.count(text, **self._options)
+            self.tokenizer.count(text, **self.options)
         except DisallowedSpecialError as error:
-            refused = self.tokenizer.special_tokens_set - self._options["allowed_special"]
+            refused = self.tokenizer.special_tokens_set - self.options["allowed_special"]
             token = min((text.find(token), -len(token), token) for token in refused if token in text)[2]
             raise DisallowedSpecialError(
                 f"{document.source}: the text contains the special token {token!r}: choose --special none to "

@@ -75,11 +75,13 @@ def folders(files: Iterable[str]) -> Iterator[None]:
 
 
 @contextmanager
-def write_stream(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def write_stream(path: str | os.PathLike[str], *, draft: str | None = None) -> Iterator[IO[bytes]]:
     """A file to write to, which takes its place when the block ends without an error.
 
     Args:
         path: where the file is to be; a symbolic link is followed, and permissions are kept.
+        draft: what it is called until then, in the same folder, so that one which a process that was killed
+            has left can be known, and is written over; None for a name that no other file has.
 
     Raises:
         FormatError: the path is something else than a file.
@@ -88,7 +90,7 @@ def write_stream(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     target = os.path.realpath(path)
     temporary: list[str] = []
     try:
-        with _staged(target, temporary) as file:
+        with _staged(target, temporary, draft) as file:
             yield file
         os.replace(temporary[0], target)
     finally:
@@ -106,12 +108,12 @@ def _stage(target: str, data: bytes, temporary: list[str]) -> str:
 
 
 @contextmanager
-def _staged(target: str, temporary: list[str]) -> Iterator[IO[bytes]]:
+def _staged(target: str, temporary: list[str], draft: str | None = None) -> Iterator[IO[bytes]]:
     """A new file in the same folder (renaming works only within one file system), with the permissions that
     `target` has or would get. The file's name is added to `temporary`, and it is on disk in the end."""
     mode = _mode(target)
-    name = os.path.join(os.path.dirname(target), f".bpetok-{secrets.token_hex(8)}.tmp")
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    name = os.path.join(os.path.dirname(target), draft or f".bpetok-{secrets.token_hex(8)}.tmp")
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if draft else os.O_EXCL), 0o666)
     temporary.append(name)
     with open(handle, "wb") as file:
         if mode is not None:
