@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from bpetok.explain import Explanation
     from bpetok.normalization import Normalizer
     from bpetok.preparation import Part
-    from bpetok.splits import Splits
     from bpetok.shards import Manifest
+    from bpetok.splits import Splits
     from bpetok.streaming import StreamDecoder, StreamEncoder
     from bpetok.templates import Template
 
@@ -376,7 +376,7 @@ class Tokenizer(Encoder):
 
     @property
     def prepares(self) -> bool:
-        """Whether a text is normalized, searched for added tokens with rules of their own, or cut in steps."""
+        """Whether a text is normalized, searched for added tokens with rules, or cut in steps."""
         return self._preparation is not None
 
     def _need_plain(self, what: str) -> None:

@@ -47,14 +47,8 @@ class Given:
             raise click.UsageError("--checkpoint needs workers: add --dask local:2, or a cluster's address")
 
     def find(self, files: tuple[str, ...]) -> Corpus:
-        """The corpus of some files; FILE=NUMBER gives a weight, unless there is a file of that name.
-
-        Raises:
-            CorpusError: a file cannot be read.
-            MissingExtraError: a package is needed and not installed.
-        """
-        weighted = map(_weight, files)
-        return Corpus.find(weighted, field=self.field, sample=self.sample, seed=self.seed, unique=self.unique)
+        """The corpus of some files: see `find`."""
+        return find(files, field=self.field, sample=self.sample, seed=self.seed, unique=self.unique)
 
     def sources(self, files: tuple[str, ...], pattern: str) -> "Corpus | CountTable":
         """The corpus of some files, or their counts, when that is what they are.
@@ -88,6 +82,16 @@ class Given:
 
         with dask_executor(self.dask) as executor:
             yield {**options, "executor": executor, "checkpoint": self.checkpoint}
+
+
+def find(files: tuple[str, ...], *, field: str, sample: float, seed: int, unique: bool) -> Corpus:
+    """The corpus of some files; FILE=NUMBER gives a weight, unless there is a file of that name.
+
+    Raises:
+        CorpusError: a file cannot be read.
+        MissingExtraError: a package is needed and not installed.
+    """
+    return Corpus.find(map(_weight, files), field=field, sample=sample, seed=seed, unique=unique)
 
 
 def _weight(given: str) -> tuple[str, float]:
