@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
 from torch.utils.flop_counter import FlopCounterMode
 
 from bpetok.errors import ExperimentError, FormatError

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
+
 from bpetok.errors import ExperimentError, FormatError, TrainingError
 from bpetok.lm.results import results
 from bpetok.lm.run import Experiment, run

@@ -368,7 +368,7 @@ class TestSources:
         assert seen[-1].done == 5000
 
 
-# At each seventh of the places where files change, a child is killed, and another one goes on.
+# At places all along a run where files change, a child is killed, and another one goes on.
 KILLED = """
 import json, os, shutil, signal, sys
 from pathlib import Path
@@ -409,7 +409,7 @@ while True:
     if whole:
         break
     shutil.rmtree(out)
-    place += 7
+    place += 29
 print(place)
 """
 
