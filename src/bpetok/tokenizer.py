@@ -377,8 +377,8 @@ class Tokenizer(Encoder):
         """See that texts are merged as they are, which some methods rely on."""
         if self._preparation is not None:
             raise PreparationError(
-                f"{what} is for tokenizers that take a text as it is, and {self.name!r} has a normalizer, added "
-                "tokens with rules of their own, or steps that cut the text"
+                f"{what} is for tokenizers that take a text as it is, and {self.name!r} has a normalizer, "
+                "added tokens with rules of their own, or steps that cut the text"
             )
 
     def _prepared(self, text: str, mask: bytes | None) -> list[Part]:

@@ -1,4 +1,4 @@
-"""What happens to a text before the engine: equal to `tokenizers`, on generated text and on every character."""
+"""What happens to a text before the engine, beside `tokenizers`: generated text, and every character."""
 
 import random
 
@@ -73,7 +73,7 @@ SOURCES = (
     r"[一-龥\u3040-ゟ゠-ヿ]+",
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
     r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t)|\w+$|^\s|\d{1,2}+",
+    r"(?i:'s|'t)|\w$|^\s|\d{1,2}+",
 )
 for at, source in enumerate(SOURCES):
     for ours, theirs in {

@@ -63,8 +63,8 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
     """
     if tokenizer.extras() or tokenizer.splits is not None or tokenizer.vocabulary.alphabet != "bytes":
         raise FormatError(
-            f"cannot write {where}: version {VERSION} of the format holds no normalizer, added tokens, template, "
-            "decoder, steps that cut the text, or vocabulary of characters; save as 'huggingface'"
+            f"cannot write {where}: version {VERSION} of the format holds no normalizer, added tokens, "
+            "template, decoder, steps that cut the text, or vocabulary of characters; save as 'huggingface'"
         )
     vocabulary = tokenizer.vocabulary
     tokens = vocabulary.tokens()
