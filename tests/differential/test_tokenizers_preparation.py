@@ -74,7 +74,7 @@ SOURCES = (
     r"[一-龥\u3040-ゟ゠-ヿ]+",
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
     r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t)|\w+$|^\s|\d{1,2}+",
+    r"(?i:'s|'t)|\w$|^\s|\d{1,2}+",
 )
 for at, source in enumerate(SOURCES):
     for ours, theirs in {
