@@ -14,8 +14,11 @@ import pytest
 from bpetok import Tokenizer, Vocabulary, get_encoding, train
 from bpetok.bytelevel import spell, unspell
 from bpetok.errors import FormatError, VocabularyError
-from bpetok.formats import FORMATS, atomic, checks, load
+from bpetok.formats import FORMATS, atomic, checks, load, paths, recognise
+from bpetok.formats.file import File
 
+# The formats that hold any byte-level tokenizer of a known pattern.
+GENERAL = ("native", "tiktoken", "huggingface")
 BYTES = {bytes([byte]): byte for byte in range(256)}
 TEXT = "the cat sat on the mat, the cats can't sit\n  \nthat's 12345 naïve <s> 東京  \n "
 
@@ -71,7 +74,7 @@ def refused(path, *words, **arguments) -> str:
 
 
 @pytest.mark.parametrize("make", [trained, ranked], ids=["merges", "ranks"])
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 def test_what_is_saved_is_loaded_whatever_the_file_is_called(tmp_path, make, format):
     tokenizer = make()
     path = tmp_path / "file.unknown"
@@ -81,7 +84,7 @@ def test_what_is_saved_is_loaded_whatever_the_file_is_called(tmp_path, make, for
     assert not list(tmp_path.glob(".bpetok-*"))
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 def test_saving_twice_gives_the_same_bytes(tmp_path, format):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -91,9 +94,31 @@ def test_saving_twice_gives_the_same_bytes(tmp_path, format):
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(FormatError, match="'gguf': use one of native, tiktoken, huggingface"):
-        trained().save(tmp_path / "file", "gguf")
+    with pytest.raises(FormatError, match="unknown format 'pickle': use one of native, huggingface, tiktoken"):
+        trained().save(tmp_path / "file", "pickle")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_each_general_format_looks_like_it_alone(tmp_path):
+    for format in GENERAL:
+        path = tmp_path / format
+        trained().save(path, format)
+        file = File(str(path))
+        assert recognise(file) == format
+        assert [name for name, known in FORMATS.items() if known.load().looks_like(file)] == [format]
+
+
+def test_the_paths_are_those_that_are_written(tmp_path):
+    for format in GENERAL:
+        folder = tmp_path / format
+        folder.mkdir()
+        trained().save(folder / "file", format)
+        assert {str(path) for path in folder.iterdir()} == set(paths(str(folder / "file"), format))
+
+
+def test_a_folder_stands_for_the_file_that_its_library_would_read(tmp_path):
+    trained().save(tmp_path / "tokenizer.json", "huggingface")
+    same(trained(), load(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +135,7 @@ def test_an_unknown_format_is_refused(tmp_path):
         (b"GGUF\3\0\0\0", "GGUF"),
         (b"\x0a\x0e\x0a\x05<unk>", "native file"),
         (b"hello world\n", "native file"),
+        (b" " * 5000, "empty"),
         (b"[1, 2]", "native file"),
         (b"{}", "neither 'format' nor 'model'"),
         (b'{"format": "other"}', "neither"),
@@ -155,7 +181,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
         trained().save(path)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 @pytest.mark.parametrize("change", [{"name": "\ud800"}, {"name": None}, {"special_tokens": {"\ud800": 300}}])
 def test_what_no_file_can_hold_is_not_written(tmp_path, format, change):
     parts = {"name": "n", "special_tokens": {}, **change}
@@ -172,7 +198,7 @@ def fail(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_files_and_nothing_else(tmp_path, monkeypatch, format, call):
     path = tmp_path / "file"

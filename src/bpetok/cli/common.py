@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from bpetok import formats
 from bpetok.errors import VocabularyError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ counts_option = click.option(
 format_option = click.option(
     "--format",
     "file_format",
-    type=click.Choice(["native", "tiktoken", "huggingface"]),
+    type=click.Choice(list(formats.FORMATS)),
     default="native",
     show_default=True,
     help="Format of OUT.",
@@ -159,7 +160,7 @@ def check_edited(output: str, file_format: str, map_path: str | None, *, force: 
     Raises:
         click.UsageError: one may not.
     """
-    paths = [output] + ([f"{output}.json"] if file_format == "tiktoken" else [])
+    paths = formats.paths(output, file_format)
     if map_path is not None:
         paths.append(map_path)
     if "-" in paths:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bpetok.bytelevel import BYTE_OF, spell, unspell
 from bpetok.errors import FormatError, VocabularyError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, check_texts, field, is_id, is_text, shorten
+from bpetok.formats.file import File
 from bpetok.patterns import GPT2, recognise
 from bpetok.pretokenize import split
 from bpetok.vocabulary import Vocabulary
@@ -26,7 +27,7 @@ from bpetok.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump", "read"]
+__all__ = ["dump", "looks_like", "read"]
 
 # Bytes that are in no UTF-8: a vocabulary can do without them.
 _NEVER = {0xC0, 0xC1, *range(0xF5, 0x100)}
@@ -191,12 +192,18 @@ def _ids_given(specials: dict[str, int], vocab: dict[str, int]) -> dict[str, int
 # ---- reading -----------------------------------------------------------------------------------------
 
 
-def read(document: dict[str, Any], path: str) -> Tokenizer:
-    """The tokenizer in the JSON object of a `tokenizer.json`.
+def looks_like(file: File) -> bool:
+    """Whether a file is a JSON object that has a model."""
+    return "model" in file.document
+
+
+def read(file: File) -> Tokenizer:
+    """The tokenizer in a `tokenizer.json`.
 
     Raises:
         FormatError: a part is damaged, or would give other ids than bpetok's.
     """
+    document, path = file.document, file.path
     for key in ("truncation", "padding", "normalizer"):
         if document.get(key) is not None:
             _refuse(path, key, document[key], "it changes the ids of some texts; load a file without it")
