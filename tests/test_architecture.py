@@ -15,15 +15,19 @@ SOURCE = ROOT / "src" / "bpetok"
 # From the bottom up. At import time a module knows only what stands above it in this list, and its own
 # package. Inside functions the arrows may point back: a tokenizer saves itself through `formats`.
 LAYERS = (
-    {"bytelevel", "errors", "protocols"},
+    {"bytelevel", "errors", "protocols", "unicode_data"},
+    {"charsets", "templates"},
+    {"oniguruma"},
+    {"specs"},
+    {"normalization"},
     {"_cpu", "corpus"},
     {"_text"},
     {"_scan"},
     {"_pairs", "_spare", "patterns"},
     {"_vocab"},
     {"_workspace", "_count", "_decode", "_ids", "_specials", "pretokenize"},
-    {"_merge"},
-    {"_engine"},
+    {"_merge", "added_tokens", "splits"},
+    {"_engine", "decoding", "preparation"},
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "count_table"},
     {"counting", "explain", "streaming"},

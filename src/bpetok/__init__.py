@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bpetok import errors as errors
+    from bpetok.added_tokens import AddedToken as AddedToken
     from bpetok.corpus import Corpus as Corpus
     from bpetok.corpus import Document as Document
     from bpetok.counting import CountTable as CountTable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bpetok.errors import BpetokError as BpetokError
     from bpetok.parity import train_parity as train_parity
     from bpetok.protocols import TokenizerLike as TokenizerLike
+    from bpetok.templates import Template as Template
     from bpetok.tokenizer import Encoding as Encoding
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training import train as train
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AddedToken": "added_tokens",
     "BpetokError": "errors",
     "Corpus": "corpus",
     "CountTable": "counting",
     "Document": "corpus",
     "Encoding": "tokenizer",
     "Progress": "counting",
+    "Template": "templates",
     "Tokenizer": "tokenizer",
     "TokenizerLike": "protocols",
     "Vocabulary": "vocabulary",
@@ -50,7 +54,17 @@ _HOME = {
     "train_from_counts": "training",
     "train_parity": "parity",
 }
-_MODULES = {"corpus", "distributed", "encodings", "errors", "formats", "patterns"}
+_MODULES = {
+    "corpus",
+    "decoding",
+    "distributed",
+    "encodings",
+    "errors",
+    "formats",
+    "normalization",
+    "patterns",
+    "splits",
+}
 
 __all__ = ["__version__", *sorted(_HOME)]
 

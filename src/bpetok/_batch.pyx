@@ -52,7 +52,7 @@ cdef class Batch:
         self.encoder = encoder
         self.texts = list(texts)    # so that no one else can take a text away
         self.results = [None] * n
-        self.mask = mask
+        self.mask = encoder.always if mask is None else mask
         self.reject = reject
         self.views = <TextView*>calloc(n + 1, sizeof(TextView))
         self.sizes = <size_t*>calloc(n + 1, sizeof(size_t))
@@ -150,7 +150,7 @@ cdef class Batch:
         cdef const uint8_t* mask = marks(self.mask)
         cdef size_t before
         cdef int status = OK
-        if self.encoder.scanner is None:
+        if self.encoder.scanner is None or self.encoder.preparation is not None:
             for i in range(self.first[chunk], end):
                 before = ws.n_ids + ws.n_total
                 self.encoder.fill(self.texts[i], mask, self.reject, ws)

@@ -19,6 +19,11 @@ cdef class Encoder:
     cdef object findall
     cdef Specials specials
     cdef bytes all_marks            # one byte of 1 for each special; None where there are none
+    cdef readonly bytes always      # marks of those that are found in every text; None where there are none
+    cdef bytes others               # marks of the others; None for all
+    cdef const uint8_t* rejected    # the same; NULL for all
+    cdef object preparation         # of texts, or None
+    cdef object decode_ids            # of ids, or None
     cdef Workspace** idle
     cdef Py_ssize_t n_idle
 
@@ -30,8 +35,11 @@ cdef class Encoder:
     cdef int encode_view(self, Workspace* ws, const TextView* view, const uint8_t* mask, bint reject,
                          Py_ssize_t* rejected) noexcept nogil
     cdef int match_text(self, Workspace* ws, const uint8_t* text, size_t end, const uint8_t* mask) except -2
+    cdef int put_pieces(self, Workspace* ws, list pieces, const uint8_t* text, size_t start, size_t end,
+                        bint ascii) except -2
     cdef int match_segment(self, Workspace* ws, const uint8_t* text, size_t start, size_t end) except -2
     cdef int fill(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
+    cdef int fill_text(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
     cdef int fill_matched(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1
     cdef int fail(self, int status, object text, bint reject, Workspace* ws) except -1
     cdef bytes policy(self, object text, object allowed_special, object disallowed_special, bint* reject)

@@ -15,6 +15,7 @@ class Encoder:
 
     tables: VocabTables
     scanner: Scanner | None
+    always: bytes | None
     def _attach(
         self,
         tables: VocabTables,
@@ -22,6 +23,10 @@ class Encoder:
         matcher: Callable[[str], Iterable[tuple[int, int]]] | None,
         findall: Callable[[str], list[str]] | None,
         special_tokens: dict[str, int],
+        *,
+        always: bytes | None = None,
+        preparation: Callable[[str, bytes | None], list[tuple[int, str | list[str]]] | None] | None = None,
+        decoder: Callable[[Iterable[SupportsIndex], str], str] | None = None,
     ) -> None: ...
     def _encode(self, text: str, mask: bytes | None, reject: bool = False) -> list[int]: ...
     def _encode_buffer(

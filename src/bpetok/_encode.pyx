@@ -11,7 +11,7 @@ from cpython.set cimport PySet_GET_SIZE
 from cpython.tuple cimport PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove
 
@@ -86,9 +86,15 @@ cdef class Encoder:
             workspace_free(self.idle[i])
         free(self.idle)
 
-    def _attach(self, VocabTables tables not None, Scanner scanner, matcher, findall, dict special_tokens):
+    def _attach(self, VocabTables tables not None, Scanner scanner, matcher, findall, dict special_tokens,
+                *, bytes always=None, preparation=None, decoder=None):
         """Set the vocabulary, the native scanner or a function from str to the spans of its matches, and
-        one to the matches alone (or None), and the specials."""
+        one to the matches alone (or None), and the specials.
+
+        `always` marks those that are found in every text; the others are those that can be rejected.
+        `preparation` is called with a text and the marks of allowed specials and gives None, for a text that
+        can be encoded as it is, or a list of (id, anything), (-1, text) and (-1, pieces). `decoder` is
+        called with ids and `errors` and gives the text."""
         if self.tables is not None:
             raise VocabularyError("a tokenizer is immutable: make a new one")
         self.idle = <Workspace**>calloc(IDLE_MOST, sizeof(void*))
@@ -96,6 +102,11 @@ cdef class Encoder:
             raise MemoryError()
         self.specials = Specials(special_tokens)
         self.all_marks = b"\1" * self.specials.n or None
+        self.always = always
+        self.others = None if always is None else bytes([not mark for mark in always])
+        self.rejected = marks(self.others)
+        self.preparation = preparation
+        self.decode_ids = decoder
         self.scanner = scanner
         self.matcher = matcher
         self.findall = findall
@@ -173,7 +184,7 @@ cdef class Encoder:
         if view.kind == 0 and view.length <= window_units and mask == NULL:
             # What most short texts are: one window, with no special token to be found.
             if reject and self.specials.find(text, 0, view.length, view.length, NULL, rejected) < view.length:
-                return REJECTED
+                return REJECTED     # where some are always found, there is a mask
             return encode_segment(&self.tables.t, ws, &self.scanner.spec, text, 0, view.length)
         while True:
             if view.kind == 0:
@@ -201,7 +212,7 @@ cdef class Encoder:
                 if cut == least:
                     units *= 2
                     continue
-            if reject and self.specials.find(text, start, cut, size, NULL, rejected) < cut:
+            if reject and self.specials.find(text, start, cut, size, self.rejected, rejected) < cut:
                 return REJECTED
             status = self.encode_span(ws, text, &start, cut, size, mask)
             if status != OK:
@@ -230,6 +241,24 @@ cdef class Encoder:
                 return status
             start = special + self.specials.entries[which].size
 
+    cdef int put_pieces(self, Workspace* ws, list pieces, const uint8_t* text, size_t start, size_t end,
+                        bint ascii) except -2:
+        """Append the ids of pieces, strings that fill text[start:end]."""
+        cdef size_t ends[BATCH]
+        cdef size_t count = 0, at = start, piece = start
+        cdef int status
+        for part in pieces:
+            if count == BATCH:
+                status = encode_pieces(&self.tables.t, ws, text, piece, ends, count, text + end)
+                if status != OK:
+                    return status
+                piece = at
+                count = 0
+            at = after(text, at, <size_t>PyUnicode_GET_LENGTH(part), ascii)
+            ends[count] = at
+            count += 1
+        return encode_pieces(&self.tables.t, ws, text, piece, ends, count, text + end)
+
     cdef int match_segment(self, Workspace* ws, const uint8_t* text, size_t start, size_t end) except -2:
         """As `encode_segment`. Where the matches fill the segment, their lengths say where they are, and
         `findall` gives them in half the time that spans take."""
@@ -243,17 +272,7 @@ cdef class Encoder:
         if self.findall is not None and units <= FIND_MOST:
             found = self.findall(segment)
             if found and are_whole(found, units):
-                for match in found:
-                    if count == BATCH:
-                        status = encode_pieces(&self.tables.t, ws, text, piece, ends, count, text + end)
-                        if status != OK:
-                            return status
-                        piece = at
-                        count = 0
-                    at = after(text, at, <size_t>PyUnicode_GET_LENGTH(match), ascii)
-                    ends[count] = at
-                    count += 1
-                return encode_pieces(&self.tables.t, ws, text, piece, ends, count, text + end)
+                return self.put_pieces(ws, found, text, start, end, ascii)
         for first, last in self.matcher(segment):
             if count == BATCH or first > chars:
                 status = OK
@@ -273,11 +292,46 @@ cdef class Encoder:
 
     cdef int fill(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1:
         """Encode a str into `ws`. With `reject`, any special token in it is an error."""
-        cdef TextView view
+        cdef bytes data
+        cdef const uint8_t* base
         cdef Py_ssize_t which = 0
+        cdef size_t n
         cdef int status
         if not isinstance(text, str):
             raise TypeError(f"expected a str to encode, got {type(text).__name__}")
+        if self.preparation is None:
+            return self.fill_text(text, mask, reject, ws)
+        if reject and self.specials.n:
+            data = as_utf8(text)
+            base = <const uint8_t*>PyBytes_AS_STRING(data)
+            n = <size_t>PyBytes_GET_SIZE(data)
+            if self.specials.find(base, 0, n, n, self.rejected, &which) < n:
+                self._reject(self.specials.text(which))
+        parts = self.preparation(text, None if mask == NULL else <bytes>mask[:self.specials.n])
+        if parts is None:
+            return self.fill_text(text, mask, False, ws)
+        for token, part in parts:
+            if token >= 0:
+                status = put_special(ws, <uint32_t>token)
+                if status != OK:
+                    self.fail(status, part, False, ws)
+            elif type(part) is not list:
+                self.fill_text(part, NULL, False, ws)
+            elif part:
+                joined = "".join(part)
+                data = as_utf8(joined)
+                n = <size_t>PyBytes_GET_SIZE(data)
+                status = self.put_pieces(ws, part, <const uint8_t*>PyBytes_AS_STRING(data), 0, n,
+                                         n == <size_t>len(joined))
+                if status != OK:
+                    self.fail(status, data, False, ws)
+        return 0
+
+    cdef int fill_text(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1:
+        """As `fill`, for a text that is prepared, or of a tokenizer that prepares nothing."""
+        cdef TextView view
+        cdef Py_ssize_t which = 0
+        cdef int status
         if self.scanner is None:
             return self.fill_matched(text, mask, reject, ws)
         view_text(text, &view)
@@ -298,7 +352,8 @@ cdef class Encoder:
         cdef const uint8_t* base = <const uint8_t*>PyBytes_AS_STRING(data)
         cdef size_t n = <size_t>PyBytes_GET_SIZE(data)
         cdef Py_ssize_t which = 0
-        if reject and self.specials.n and self.specials.find(base, 0, n, n, NULL, &which) < n:
+        if (reject and self.specials.n
+                and self.specials.find(base, 0, n, n, self.rejected, &which) < n):
             self._reject(self.specials.text(which))
         status = self.match_text(ws, base, n, mask)
         if status != OK:
@@ -317,7 +372,7 @@ cdef class Encoder:
         data = as_utf8(text)
         n = <size_t>len(data)
         base = <const uint8_t*>PyBytes_AS_STRING(data)
-        if reject and self.specials.find(base, 0, n, n, NULL, &which) < n:
+        if reject and self.specials.find(base, 0, n, n, self.rejected, &which) < n:
             self._reject(self.specials.text(which))
         if status == TOO_LONG:
             raise EncodeError("one piece of the text has 4 GiB or more: cut the text, or use a pattern "
@@ -332,7 +387,7 @@ cdef class Encoder:
         if none or type(disallowed_special) is str and disallowed_special == "all":
             if type(allowed_special) is set and PySet_GET_SIZE(allowed_special) == 0:
                 reject[0] = not none
-                return None
+                return self.always
             if type(allowed_special) is str and allowed_special == "all":
                 reject[0] = False
                 return self.all_marks
@@ -442,7 +497,7 @@ cdef class Encoder:
         """
         cdef Workspace* ws = self.lease()
         try:
-            self.fill(text, NULL, False, ws)
+            self.fill(text, marks(self.always), False, ws)
             return make_list(ws.ids, ws.n_ids)
         finally:
             self.give_back(ws)
@@ -471,6 +526,8 @@ cdef class Encoder:
         Raises:
             TokenError: an id is not in the vocabulary (a `KeyError`).
         """
+        if self.decode_ids is not None:
+            return self.decode_ids(tokens, errors)
         if errors == "replace":
             return join_text(self.known(), tokens)
         return join_tokens(self.known(), tokens).decode("utf-8", errors=errors)

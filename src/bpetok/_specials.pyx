@@ -88,6 +88,19 @@ cdef class Specials:
         cdef size_t start = self.entries[which].start
         return self.joined[start:start + self.entries[which].size].decode()
 
+    def next(self, bytes text not None, size_t pos, bytes allowed not None):
+        """(start, end, place) of the first special token at or after `pos`, or None; `allowed` has a byte
+        for each, nonzero where it counts."""
+        cdef Py_ssize_t which = 0
+        cdef size_t n = <size_t>len(text), at
+        if <Py_ssize_t>len(allowed) != self.n:
+            raise ValueError("there must be one mark for each special token")
+        if not self.n or pos >= n:
+            return None
+        at = self.find(<const uint8_t*>PyBytes_AS_STRING(text), pos, n, n,
+                       <const uint8_t*>PyBytes_AS_STRING(allowed), &which)
+        return None if at == n else (at, at + self.entries[which].size, which)
+
     cdef size_t find(self, const uint8_t* text, size_t pos, size_t stop, size_t end, const uint8_t* allowed,
                      Py_ssize_t* which) noexcept nogil:
         """Where the next special token starts in text[pos:stop], the longest that fits before `end`, or

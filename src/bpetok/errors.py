@@ -14,6 +14,10 @@ class PatternError(BpetokError, ValueError):
     """A split pattern does not compile, or matches the empty string."""
 
 
+class PreparationError(BpetokError, ValueError):
+    """A step before or after the merge engine is not known, or its result could not be exact."""
+
+
 class VocabularyError(BpetokError, ValueError):
     """A vocabulary contradicts itself or cannot serve the request."""
 

@@ -48,6 +48,9 @@ LLAMA3 = (
 )
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 TEKKEN = O200K.replace(_ATTACHED, "").replace(r"\p{N}{1,3}", r"\p{N}")
+# SentencePiece's: a text as one piece, or a piece from each space on.
+WHOLE = r"(?s:.+)"
+METASPACE = r" [^ ]*|[^ ]+"
 
 NAMED: dict[str, str] = {
     "gpt2": GPT2,
@@ -58,6 +61,8 @@ NAMED: dict[str, str] = {
     "llama3": LLAMA3,
     "qwen2": QWEN2,
     "tekken": TEKKEN,
+    "whole": WHOLE,
+    "metaspace": METASPACE,
 }
 _ALIASES = {"r50k_base": "r50k", "p50k_base": "p50k", "cl100k_base": "cl100k", "o200k_base": "o200k"}
 

@@ -12,7 +12,8 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, SupportsIndex
 
 from bpetok._batch import Batch
 from bpetok._encode import Encoder
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bpetok.added_tokens import AddedToken
     from bpetok.counting import CountTable, ProgressCallback, Sources
+    from bpetok.decoding import Decoder, Token
     from bpetok.editing import Edited
     from bpetok.explain import Explanation
+    from bpetok.normalization import Normalizer
+    from bpetok.preparation import Part
+    from bpetok.splits import Splits
     from bpetok.streaming import StreamDecoder, StreamEncoder
+    from bpetok.templates import Template
 
 __all__ = ["Encoded", "Encoding", "Tokenizer"]
 
@@ -45,6 +52,8 @@ DisallowedSpecial = Literal["all"] | Collection[str]
 
 # The default of `allowed_special`, as in tiktoken a set; never changed.
 _NO_SPECIALS: set[str] = set()
+# One piece, whatever the text: for text that is cut by other means.
+_WHOLE = r"(?s:.+)"
 # Below this many code units a second thread costs more than it brings.
 _THREAD_WORTH = 1 << 18
 
@@ -94,6 +103,13 @@ class Tokenizer(Encoder):
     pattern: Pattern
     vocabulary: Vocabulary
     provenance: Mapping[str, Any]
+    normalizer: Normalizer | None
+    splits: Splits | None
+    added_tokens: tuple[AddedToken, ...]
+    template: Template | None
+    decoder: Decoder | None
+    chat_template: str | None
+    dropout: float | None
     max_token_value: int
 
     def __init__(
@@ -116,49 +132,135 @@ class Tokenizer(Encoder):
                     f"explicit_n_vocab={explicit_n_vocab} it must have that many, and ids up to one less"
                 )
         vocabulary = Vocabulary.from_ranks(mergeable_ranks, special_tokens)
-        self._set_up(name, pat_str, vocabulary, None)
+        self._set_up(name, pat_str, vocabulary)
 
     @classmethod
     def from_vocabulary(
         cls,
         name: str,
-        pattern: str,
+        pattern: str | Splits,
         vocabulary: Vocabulary,
         *,
         provenance: Mapping[str, Any] | None = None,
+        normalizer: Normalizer | None = None,
+        added_tokens: Iterable[AddedToken] | None = None,
+        template: Template | None = None,
+        decoder: Decoder | None = None,
+        chat_template: str | None = None,
+        dropout: float | None = None,
     ) -> Tokenizer:
         """A tokenizer around an existing vocabulary.
 
         Args:
             name: how the tokenizer is called in messages and files.
-            pattern: the split pattern: a regular expression, or a name known to `bpetok.patterns`.
+            pattern: the split pattern: a regular expression, or a name known to `bpetok.patterns`; or the
+                steps of `bpetok.splits`, where it takes more than one pattern.
             vocabulary: tokens, merges and special tokens.
             provenance: where it comes from, as plain data; kept in native files.
+            normalizer: what is done to a text before it is cut.
+            added_tokens: how those special tokens are found that are not simply found as they stand.
+            template: what `encode_with_template` puts around the ids.
+            decoder: how ids become text where that is more than joining bytes.
+            chat_template: the template of a chat, a text in Jinja's language; kept, never run here.
+            dropout: the share of merges that training with BPE-dropout leaves out; kept. `encode` leaves
+                none out.
 
         Raises:
             PatternError: the pattern does not compile or matches the empty string.
+            PreparationError: the steps together could not be exact.
+            VocabularyError: an added token or an id of the template is not in the vocabulary.
         """
         self = cls.__new__(cls)
-        self._set_up(name, pattern, vocabulary, provenance)
+        self._set_up(
+            name,
+            pattern,
+            vocabulary,
+            provenance,
+            normalizer=normalizer,
+            added_tokens=added_tokens,
+            template=template,
+            decoder=decoder,
+            chat_template=chat_template,
+            dropout=dropout,
+        )
         return self
 
     def _set_up(
-        self, name: str, pattern: str, vocabulary: Vocabulary, provenance: Mapping[str, Any] | None
+        self,
+        name: str,
+        pattern: str | Splits,
+        vocabulary: Vocabulary,
+        provenance: Mapping[str, Any] | None = None,
+        *,
+        normalizer: Normalizer | None = None,
+        added_tokens: Iterable[AddedToken] | None = None,
+        template: Template | None = None,
+        decoder: Decoder | None = None,
+        chat_template: str | None = None,
+        dropout: float | None = None,
     ) -> None:
         self.name = name
-        self.pattern = from_source(pattern)
         self.vocabulary = vocabulary
         self.provenance = dict(provenance or {})
+        self.normalizer = normalizer
+        self.added_tokens = tuple(added_tokens or ())
+        self.template = template
+        self.decoder = decoder
+        self.chat_template = chat_template
+        self.dropout = dropout
         self.max_token_value = vocabulary.n_vocab - 1
+        self.splits = None
+        if not isinstance(pattern, str):
+            from bpetok.splits import Splits
+
+            if isinstance(pattern, Splits):
+                self.splits = pattern
+                native = pattern.native()
+                pattern = _WHOLE if native is None else native.pattern
+        self.pattern = from_source(pattern)
         matcher = findall = None
         if self.pattern.scanner is None:
             compiled = compile_pattern(self.pattern.source)
             findall = None if compiled.groups else compiled.findall  # which would give the groups
             matcher = functools.partial(match_spans, self.pattern.source)
         specials = dict(vocabulary.special_tokens)
-        self._special_ids = frozenset(specials.values())
+        self._check_added(specials)
+        always_found = {token.text for token in self.added_tokens if not token.special}
+        self._special_ids = frozenset(token for text, token in specials.items() if text not in always_found)
+        self._always_found = always_found
         self._all_special_marks = b"\1" * len(specials)
-        self._attach(vocabulary.tables, self.pattern.scanner, matcher, findall, specials)
+        always = bytes(text in always_found for text in specials) if always_found else None
+        self._preparation = None
+        if normalizer is not None or self.added_tokens or self.splits is not None:
+            # Imported here, as all that only some tokenizers have: the others begin sooner without.
+            from bpetok.preparation import Preparation
+
+            preparation = Preparation(specials, self.added_tokens, normalizer, self.splits)
+            self._preparation = preparation if preparation.needed else None
+        self._attach(
+            vocabulary.tables,
+            self.pattern.scanner,
+            matcher,
+            findall,
+            specials,
+            always=always,
+            preparation=self._preparation,
+            decoder=None if decoder is None else self._decode,
+        )
+
+    def _check_added(self, specials: Mapping[str, int]) -> None:
+        """See that what is said of special tokens is said of those there are."""
+        for token in self.added_tokens:
+            if specials.get(token.text) != token.id:
+                raise VocabularyError(
+                    f"the added token {token.text!r} with id {token.id} is not among the special tokens of "
+                    f"{self.name!r}"
+                )
+        if len({token.text for token in self.added_tokens}) < len(self.added_tokens):
+            raise VocabularyError(f"an added token of {self.name!r} is given twice")
+        for number in self.template.ids if self.template is not None else ():
+            if self.vocabulary.token_bytes(number) is None:
+                raise VocabularyError(f"the template of {self.name!r} has id {number}, which is no token")
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"
@@ -168,7 +270,8 @@ class Tokenizer(Encoder):
 
         if encodings.is_registered(self):
             return (encodings.get_encoding, (self.name,))
-        return (_rebuild, (self.name, self.pattern.source, self.vocabulary, dict(self.provenance)))
+        pattern = self.pattern.source if self.splits is None else self.splits
+        return (_rebuild, (self.name, pattern, self.vocabulary, dict(self.provenance), self.extras()))
 
     def __copy__(self) -> Tokenizer:
         return self
@@ -176,12 +279,25 @@ class Tokenizer(Encoder):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tokenizer:
         return self
 
+    def extras(self) -> dict[str, Any]:
+        """What is done before and after the engine, as `from_vocabulary` takes it; what there is not is not
+        in it."""
+        parts = {
+            "normalizer": self.normalizer,
+            "added_tokens": self.added_tokens or None,
+            "template": self.template,
+            "decoder": self.decoder,
+            "chat_template": self.chat_template,
+            "dropout": self.dropout,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
     # ---- special tokens --------------------------------------------------------------------------
 
     @functools.cached_property
     def special_tokens_set(self) -> set[str]:
-        """The texts of the special tokens."""
-        return set(self.vocabulary.special_tokens)
+        """The texts of the special tokens, without added tokens that are no special ones."""
+        return set(self.vocabulary.special_tokens) - self._always_found
 
     @property
     def eot_token(self) -> int:
@@ -220,17 +336,18 @@ class Tokenizer(Encoder):
             raise TypeError(f"allowed_special must be 'all' or a set, got {type(allowed_special).__name__}")
         if isinstance(disallowed_special, str) and disallowed_special == "all":
             if not allowed:
-                return None, True
+                return self.always, True
             disallowed_special = self.special_tokens_set - allowed
         if disallowed_special:
             match = _any_of(frozenset(disallowed_special)).search(text)
             if match is not None:
                 self._reject(match.group())
         if not allowed:
-            return None, False
+            return self.always, False
         if allowed is self.special_tokens_set:
             return self._all_special_marks, False
-        return bytes(special in allowed for special in self.vocabulary.special_tokens), False
+        found = allowed | self._always_found
+        return bytes(special in found for special in self.vocabulary.special_tokens), False
 
     def _reject(self, token: str) -> NoReturn:
         raise DisallowedSpecialError(
@@ -243,6 +360,51 @@ class Tokenizer(Encoder):
         )
 
     # ---- encoding --------------------------------------------------------------------------------
+
+    def normalize(self, text: str, *, allowed_special: AllowedSpecial = "all") -> str:
+        """The text as it is encoded: normalized, with the spaces that are put in. Spans of
+        `encode_with_offsets` count in it. Added tokens are in it as they were found.
+
+        Args:
+            text: a str.
+            allowed_special: special tokens that are not normalized, or "all" of them.
+        """
+        mask, _ = self._policy(text, allowed_special, ())
+        parts = self._prepared(text, mask)
+        return "".join("".join(part) if isinstance(part, list) else part for _, part in parts)
+
+    def _prepared(self, text: str, mask: bytes | None) -> list[Part]:
+        """The parts of a text, as the preparation gives them; all of it where nothing is prepared."""
+        parts = None if self._preparation is None else self._preparation(text, mask)
+        return [(-1, as_utf8(text).decode())] if parts is None else parts
+
+    def encode_with_template(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        allowed_special: AllowedSpecial = "all",
+        disallowed_special: DisallowedSpecial = (),
+    ) -> list[int]:
+        """The ids of a text, or of two, with what the template adds; as `tokenizers` encodes by default.
+
+        Without a template the ids of the second text follow those of the first.
+
+        >>> from bpetok import Template, Vocabulary
+        >>> vocabulary = Vocabulary.from_ranks({b"a": 0, b"b": 1}, {"<s>": 2})
+        >>> toy = Tokenizer.from_vocabulary("toy", "gpt2", vocabulary, template=Template((2, "A")))
+        >>> toy.encode_with_template("ab"), toy.encode("ab")
+        ([2, 0, 1], [0, 1])
+        """
+        options: dict[str, Any] = {
+            "allowed_special": allowed_special,
+            "disallowed_special": disallowed_special,
+        }
+        first = self.encode(text, **options)
+        second = None if pair is None else self.encode(pair, **options)
+        if self.template is None:
+            return first + (second or [])
+        return self.template.apply(first, second)
 
     def encode_to_numpy(
         self,
@@ -455,6 +617,28 @@ class Tokenizer(Encoder):
         return batch
 
     # ---- decoding --------------------------------------------------------------------------------
+
+    def _decode(self, tokens: Iterable[SupportsIndex], errors: str) -> str:
+        """The text of ids by the policy of the decoder; with `errors` other than "replace", bytes that are
+        no UTF-8 are treated by it before."""
+        assert self.decoder is not None
+        ids = [index(token) for token in tokens]
+        if errors != "replace":
+            self.decode_bytes(ids).decode(errors=errors)
+        return self.decoder.decode([self._token(token) for token in ids])
+
+    def _token(self, token: int) -> Token:
+        """What a decoder sees of an id."""
+        from bpetok.decoding import Token
+
+        data = self.decode_single_token_bytes(token)
+        if token == self.vocabulary.unknown:
+            return Token(data.decode(errors="replace"), kind="unknown")
+        if self.vocabulary.byte_tokens is not None and token in self.vocabulary.byte_tokens:
+            return Token(f"<0x{data[0]:02X}>", byte=data[0])
+        if token in self._special_ids:
+            return Token(data.decode(errors="replace"), kind="control")
+        return Token(data.decode(errors="replace"))
 
     def decode_tokens_bytes(self, tokens: Sequence[int]) -> list[bytes]:
         """The bytes of each id."""
@@ -726,5 +910,11 @@ def _any_of(texts: frozenset[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)))
 
 
-def _rebuild(name: str, pattern: str, vocabulary: Vocabulary, provenance: dict[str, Any]) -> Tokenizer:
-    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance)
+def _rebuild(
+    name: str,
+    pattern: str | Splits,
+    vocabulary: Vocabulary,
+    provenance: dict[str, Any],
+    parts: Mapping[str, Any],
+) -> Tokenizer:
+    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance, **parts)

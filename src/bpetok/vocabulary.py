@@ -11,7 +11,7 @@ Two semantics are in use and both are kept exactly:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Vocabulary"]
 
-Semantics = Literal["ranks", "merges"]
+Semantics = Literal["ranks", "merges", "scores"]
+Alphabet = Literal["bytes", "characters"]
 
 
 class Vocabulary:
@@ -110,6 +111,52 @@ class Vocabulary:
         tables = VocabTables.from_tokens(by_id, dict(special_tokens), len(pairs), ranks_are_ids=False)
         link_merges(tables, pairs, ignore_merges)
         return cls(tables, "merges", special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts)
+
+    @classmethod
+    def from_characters(
+        cls,
+        tokens: Mapping[int, bytes],
+        *,
+        merges: Iterable[tuple[int, int]] | npt.NDArray[Any] | None = None,
+        scores: Mapping[int, float] | None = None,
+        special_tokens: Mapping[str, int],
+        byte_tokens: Sequence[int] | None,
+        unknown: int | None = None,
+        fuse_unknown: bool | Literal["piece", "text"] = False,
+        unused: Collection[int] = (),
+        ignore_merges: bool = False,
+    ) -> Vocabulary:
+        """A vocabulary whose merging starts from characters."""
+        raise NotImplementedError
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What merging starts from."""
+        return "bytes"
+
+    @property
+    def byte_tokens(self) -> tuple[int, ...] | None:
+        """The ids of the tokens `<0x00>` to `<0xFF>`; None where there are none."""
+        return None
+
+    @property
+    def unknown(self) -> int | None:
+        """The id for a character that is in no token; None where there is none."""
+        return None
+
+    @property
+    def fuse_unknown(self) -> Literal["piece", "text"] | None:
+        """Whether unknown characters side by side in a piece, or in a text, are one id."""
+        return None
+
+    @property
+    def unused(self) -> frozenset[int]:
+        """Ids that are merged through, and then taken apart again."""
+        return frozenset()
+
+    def scores(self) -> dict[int, float]:
+        """Id to score of every token."""
+        raise NotImplementedError
 
     @classmethod
     def from_binary(cls, blob: bytes, special_tokens: Mapping[str, int], where: str) -> Vocabulary:

@@ -1,0 +1,134 @@
+"""From a text to what the merge engine takes: added tokens found, the rest normalized, spaces put in.
+
+The order is that of `tokenizers`: tokens are looked for in the text as it is; what is between them is
+normalized, each part by itself; tokens that are looked for in normalized text are found there; what is left
+is cut into pieces by the pattern, or by `Splits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bpetok._text import as_utf8
+from bpetok.added_tokens import AddedToken, Finder
+from bpetok.errors import PreparationError, VocabularyError
+from bpetok.normalization import Normalizer
+from bpetok.splits import Splits
+
+__all__ = ["Part", "Preparation"]
+
+# The id of a token, or -1, and its text; or -1 and text for the pattern, or the pieces of a text.
+Part = tuple[int, str | list[str]]
+
+
+class Preparation:
+    """The steps before the engine of one tokenizer. Immutable.
+
+    Args:
+        special_tokens: text to id of all tokens that are found.
+        added_tokens: how those are found that are not found just as they stand.
+        normalizer: what is done to the text between the tokens.
+        splits: what cuts it, where it is no pattern.
+    """
+
+    def __init__(
+        self,
+        special_tokens: Mapping[str, int],
+        added_tokens: Iterable[AddedToken],
+        normalizer: Normalizer | None,
+        splits: Splits | None,
+    ) -> None:
+        by_text = {token.text: token for token in added_tokens}
+        raw: dict[str, tuple[AddedToken, int]] = {}
+        normalized: dict[str, tuple[AddedToken, int]] = {}
+        for place, (text, token) in enumerate(special_tokens.items()):
+            added = by_text.get(text, AddedToken(text, token))
+            if not added.normalized:
+                raw[text] = added, place
+                continue
+            wanted = text if normalizer is None else normalizer(text)
+            if not wanted or wanted in normalized:
+                raise VocabularyError(
+                    f"the added token {text!r} is {wanted!r} when normalized, "
+                    + ("as another one is" if wanted else "so it is nowhere to be found")
+                )
+            normalized[wanted] = added, place
+        self._raw = Finder(raw)
+        self._normalized = Finder(normalized)
+        self._none = bytes(len(special_tokens))
+        self._normalizer = normalizer
+        self._native = splits.native() if splits is not None else None
+        self._splits = splits if self._native is None else None
+        moved = normalizer is not None and (normalized or not normalizer.keeps_start)
+        if splits is not None and splits.knows_first and moved:
+            raise PreparationError(
+                "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove "
+                "the beginning of a text, or with added tokens that are looked for in normalized text"
+            )
+        spaced = self._native is not None and (self._native.old or self._native.prefix)
+        #: Whether a text that the normalizer leaves as it is can go to the engine as it is.
+        self._direct = (
+            not normalized
+            and self._raw.plain
+            and self._splits is None
+            and not spaced
+            and (normalizer is None or normalizer.leaves_parts)
+        )
+
+    @property
+    def needed(self) -> bool:
+        """Whether any text must be prepared."""
+        return not self._direct or self._normalizer is not None
+
+    def __call__(self, text: str, mask: bytes | None) -> list[Part] | None:
+        """The parts of a text, in order; None where it can go to the engine as it is, tokens included.
+
+        Args:
+            text: any text; surrogates are repaired.
+            mask: a byte for each special token, nonzero where it is looked for; None for none of them.
+        """
+        normalizer = self._normalizer
+        if self._direct and (normalizer is None or normalizer(text) is text):
+            return None
+        data = as_utf8(text)
+        if not text.isascii():
+            text = data.decode()
+        mask = mask or self._none
+        parts: list[Part] = []
+        for token, start, end in self._raw.parts(data, mask):
+            whole = end - start == len(data)
+            part = text if whole else data[start:end].decode()
+            if token >= 0:
+                parts.append((token, part))
+            else:
+                self._between(part, mask, start == 0, parts)
+        return parts
+
+    def _between(self, text: str, mask: bytes, first: bool, parts: list[Part]) -> None:
+        """Append the parts of a text between tokens that are found in it as it is."""
+        if self._normalizer is not None:
+            text = self._normalizer(text)
+        if not len(self._normalized):
+            self._put(text, first, parts)
+            return
+        data = text.encode()
+        for token, start, end in self._normalized.parts(data, mask):
+            if token >= 0:
+                parts.append((token, data[start:end].decode()))
+            else:
+                self._put(data[start:end].decode(), first and start == 0, parts)
+
+    def _put(self, text: str, first: bool, parts: list[Part]) -> None:
+        """Append a text without tokens."""
+        if not text:
+            return
+        if self._splits is not None:
+            parts.append((-1, self._splits.pieces(text, first)))
+            return
+        if self._native is not None:
+            old, new, prefix, only_first, _ = self._native
+            if old:
+                text = text.replace(old, new)
+            if prefix and (first or not only_first) and not text.startswith(prefix):
+                text = prefix + text
+        parts.append((-1, text))
