@@ -53,7 +53,7 @@ counts_option = click.option(
 format_option = click.option(
     "--format",
     "file_format",
-    type=click.Choice(list(formats.FORMATS)),
+    type=click.Choice([name for name, each in formats.FORMATS.items() if each.writes]),
     default="native",
     show_default=True,
     help="Format of OUT.",

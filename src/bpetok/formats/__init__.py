@@ -3,12 +3,12 @@
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
 
-Each format is a module, or a package, with three functions:
+Each format is a module, or a package, with up to three functions:
 
 - `looks_like(file: File) -> bool`: whether a file is of this format, or was meant to be;
 - `read(file: File) -> Tokenizer`, with `pattern`, `special_tokens` and `name` if the format is not complete;
-- `dump(tokenizer, path) -> bytes | dict[str, bytes]`: what to write, if it is several files by path, in the
-  order in which they are put into place.
+- `dump(tokenizer, path) -> bytes | dict[str, bytes]`, if it `writes`: what to write, if it is several files
+  by path, in the order in which they are put into place.
 
 A format of several files, or one that is written to other paths than the given one, also has
 `paths(path) -> list[str]`: the files that `dump` writes.
@@ -38,12 +38,14 @@ class Format(NamedTuple):
         what: what its files are called, for messages.
         names: what a file of this format is called in a folder.
         complete: whether a file holds everything; otherwise `load` takes what is missing as arguments.
+        writes: whether it can be written, too.
     """
 
     module: str
     what: str
     names: tuple[str, ...] = ()
     complete: bool = True
+    writes: bool = True
 
     def load(self) -> Any:
         """The module."""
@@ -53,7 +55,9 @@ class Format(NamedTuple):
 # A file is of the first format that it looks like; in a folder, the first whose file is there is read.
 FORMATS: dict[str, Format] = {
     "native": Format("native", "a native file"),
+    "tekken": Format("tekken", "a tekken.json", ("tekken.json",), writes=False),
     "huggingface": Format("huggingface", "a tokenizer.json", ("tokenizer.json",)),
+    "minbpe": Format("minbpe", "a minbpe model", writes=False),
     "tiktoken": Format("tiktoken", "a .tiktoken file", ("tokenizer.model",), complete=False),
 }
 
@@ -156,10 +160,11 @@ def paths(path: str, format: str | None = None) -> list[str]:
 
 
 def _format(name: str | None) -> Format:
-    try:
-        return FORMATS["native" if name is None else name]
-    except KeyError:
-        raise FormatError(f"unknown format {name!r}: use one of {', '.join(FORMATS)}") from None
+    format = FORMATS.get("native" if name is None else name)
+    if format is None or not format.writes:
+        known = ", ".join(name for name, each in FORMATS.items() if each.writes)
+        raise FormatError(f"unknown format {name!r} to write: use one of {known}")
+    return format
 
 
 def _in_folder(folder: str) -> str:
