@@ -835,7 +835,8 @@ class Tokenizer(Encoder):
 
         Args:
             path: where to; an existing file is replaced once the new one is complete.
-            format: "native" (the default), "tiktoken" or "huggingface".
+            format: "native" (the default), "tiktoken", "huggingface", "transformers" (a folder) or
+                "sentencepiece".
 
         Raises:
             FormatError: the format cannot hold this tokenizer exactly, or is not known.

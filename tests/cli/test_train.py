@@ -144,7 +144,7 @@ class TestRefusals:
         beside = write("ranks.json", "precious")
         arguments = ("train", words, *SMALL, "--format", "tiktoken", "-o")
         refused(run(*arguments, tmp_path / "ranks"), "ranks.json exists", "--force")
-        refused(run(*arguments, "-"), "two files")
+        refused(run(*arguments, "-"), "2 files")
         assert beside.read_bytes() == b"precious"
 
     def test_a_bad_line_late_in_the_corpus_leaves_nothing(self, write, tmp_path):

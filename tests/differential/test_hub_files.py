@@ -5,17 +5,17 @@ How many generated strings each file gets follows ``BPETOK_TEST_EXAMPLES``: twen
 """
 
 import itertools
+import os
 from functools import cache
 
 import pytest
 
 import hub
 from bpetok import Tokenizer
-from conftest import EXAMPLES
 
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 
-STRINGS = 20 * EXAMPLES
+STRINGS = 20 * int(os.environ.get("BPETOK_TEST_EXAMPLES", "100"))
 
 
 class Pair:

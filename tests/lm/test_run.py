@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,8 @@ pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
 from bpetok.errors import ExperimentError, FormatError, TrainingError
 from bpetok.lm.results import results
 from bpetok.lm.run import Experiment, run
-from conftest import WORDS
 
+WORDS = str(Path(__file__).parents[1] / "data" / "words.txt")
 EXPERIMENT = Experiment(
     arms=("bytes", "bpe:60"),
     tasks=("spell", "contains"),

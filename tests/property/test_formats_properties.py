@@ -15,9 +15,9 @@ from bpetok import Tokenizer, Vocabulary
 from bpetok.errors import FormatError
 from bpetok.formats import load, save
 
-FORMATS = ("native", "tiktoken", "huggingface")  # those of vocabularies that merge bytes
-
 PATTERNS = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken", r"\w+|\s+|[^\w\s]+")
+
+GENERAL = ("native", "tiktoken", "huggingface")
 
 plain_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -140,7 +140,7 @@ def load_bytes(files: dict[str, bytes]) -> Tokenizer:
         return load(Path(folder) / "file")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 @given(data=st.data())
 def test_random_damage_is_refused_or_harmless(format, data):
     files = dict(written(format))

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 
 from bpetok import Tokenizer, Vocabulary, get_encoding, train
+from bpetok.added_tokens import AddedToken
 from bpetok.bytelevel import spell, unspell
 from bpetok.errors import FormatError, VocabularyError
-from bpetok.formats import atomic, checks, load
+from bpetok.formats import FORMATS, atomic, checks, load, paths, recognise
+from bpetok.formats.file import File
+from bpetok.normalization import NFC
+from bpetok.splits import Digits, Splits
 
-FORMATS = ("native", "tiktoken", "huggingface")  # those of vocabularies that merge bytes
-
+# The formats that hold any byte-level tokenizer of a known pattern.
+GENERAL = ("native", "tiktoken", "huggingface")
 BYTES = {bytes([byte]): byte for byte in range(256)}
 TEXT = "the cat sat on the mat, the cats can't sit\n  \nthat's 12345 naïve <s> 東京  \n "
 
@@ -73,7 +77,7 @@ def refused(path, *words, **arguments) -> str:
 
 
 @pytest.mark.parametrize("make", [trained, ranked], ids=["merges", "ranks"])
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 def test_what_is_saved_is_loaded_whatever_the_file_is_called(tmp_path, make, format):
     tokenizer = make()
     path = tmp_path / "file.unknown"
@@ -83,7 +87,7 @@ def test_what_is_saved_is_loaded_whatever_the_file_is_called(tmp_path, make, for
     assert not list(tmp_path.glob(".bpetok-*"))
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 def test_saving_twice_gives_the_same_bytes(tmp_path, format):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -93,8 +97,78 @@ def test_saving_twice_gives_the_same_bytes(tmp_path, format):
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(FormatError, match="'gguf': use one of native, tiktoken, huggingface"):
-        trained().save(tmp_path / "file", "gguf")
+    with pytest.raises(FormatError, match="unknown format 'pickle' to write: use one of native, trans"):
+        trained().save(tmp_path / "file", "pickle")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_each_general_format_looks_like_it_alone(tmp_path):
+    for format in GENERAL:
+        path = tmp_path / format
+        trained().save(path, format)
+        file = File(str(path))
+        assert recognise(file) == format
+        assert [name for name, known in FORMATS.items() if known.load().looks_like(file)] == [format]
+
+
+def test_the_paths_are_those_that_are_written(tmp_path):
+    for format in GENERAL:
+        folder = tmp_path / format
+        folder.mkdir()
+        trained().save(folder / "file", format)
+        assert {str(path) for path in folder.iterdir()} == set(paths(str(folder / "file"), format))
+
+
+def test_a_folder_stands_for_the_file_that_its_library_would_read(tmp_path):
+    trained().save(tmp_path / "tokenizer.json", "huggingface")
+    same(trained(), load(tmp_path))
+
+
+def test_a_folder_of_transformers_is_written_and_read(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    tokenizer = trained(special_tokens=["<s>", "<|endoftext|>"])
+    tokenizer.save(folder, "transformers")
+    assert {str(path) for path in folder.iterdir()} == set(paths(str(folder), "transformers"))
+    loaded = load(folder)
+    same(tokenizer, loaded)
+    assert loaded.name == "folder"
+    assert loaded.provenance["transformers"]["eos_token"] == "<|endoftext|>"
+    # Its tokenizer.json by itself is a file like any other.
+    assert recognise(File(str(folder / "tokenizer.json"))) == "huggingface"
+    assert "transformers" not in load(folder / "tokenizer.json").provenance
+    refused(folder, "without these arguments", pattern="gpt2")
+    refused(folder, "needs no add_eos", add_eos=True)
+
+
+@pytest.mark.parametrize("name", ["tekken.json", "added_tokens.json"])
+def test_a_folder_with_a_file_of_another_tokenizer_is_not_written_to(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(FormatError, match=f"holds {name} of another tokenizer"):
+        trained().save(tmp_path, "transformers")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_could_not_be_filled_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        trained().save(tmp_path / "new" / "folder", "transformers")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"normalizer": NFC()}, "'normalizer'"),
+        ({"added_tokens": [AddedToken("<s>", 300, special=False)]}, "'added_tokens'"),
+        ({"splits": Splits((Digits(individual=True),))}, "several steps"),
+    ],
+)
+def test_ranks_hold_no_preparation(tmp_path, more, word):
+    vocabulary = Vocabulary.from_ranks(BYTES, {"<s>": 300})
+    pattern = more.pop("splits", "gpt2")
+    tokenizer = Tokenizer.from_vocabulary("n", pattern, vocabulary, **more)
+    with pytest.raises(FormatError, match=word):
+        tokenizer.save(tmp_path / "file", "tiktoken")
     assert not list(tmp_path.iterdir())
 
 
@@ -112,6 +186,7 @@ def test_an_unknown_format_is_refused(tmp_path):
         (b"GGUF\3\0\0\0", "GGUF"),
         (b"\x0a\x0e\x0a\x05<unk>", "native file"),
         (b"hello world\n", "native file"),
+        (b" " * 5000, "empty"),
         (b"[1, 2]", "native file"),
         (b"{}", "neither 'format' nor 'model'"),
         (b'{"format": "other"}', "neither"),
@@ -157,7 +232,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
         trained().save(path)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 @pytest.mark.parametrize("change", [{"name": "\ud800"}, {"name": None}, {"special_tokens": {"\ud800": 300}}])
 def test_what_no_file_can_hold_is_not_written(tmp_path, format, change):
     parts = {"name": "n", "special_tokens": {}, **change}
@@ -174,7 +249,7 @@ def fail(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", GENERAL)
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_files_and_nothing_else(tmp_path, monkeypatch, format, call):
     path = tmp_path / "file"
@@ -308,7 +383,7 @@ def test_a_deep_provenance_is_refused(tmp_path):
 def test_a_token_that_is_too_long_is_not_written(tmp_path):
     ranks = {**BYTES, b"a" * (checks.MAX_TOKEN + 1): 256}
     tokenizer = Tokenizer("long", pat_str="gpt2", mergeable_ranks=ranks, special_tokens={})
-    for format in FORMATS:
+    for format in GENERAL:
         with pytest.raises(FormatError, match=r"max_token_length|at most"):
             tokenizer.save(tmp_path / "file", format)
     assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from bpetok import formats
 from bpetok.errors import VocabularyError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ pattern_option = click.option(
 format_option = click.option(
     "--format",
     "file_format",
-    type=click.Choice(["native", "tiktoken", "huggingface"]),
+    type=click.Choice([name for name, each in formats.FORMATS.items() if each.writes]),
     default="native",
     show_default=True,
     help="Format of OUT.",

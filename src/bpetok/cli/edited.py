@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bpetok import formats
 from bpetok.cli import common
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Target:
         Raises:
             click.UsageError: one may not.
         """
-        paths = [self.output] + ([f"{self.output}.json"] if self.file_format == "tiktoken" else [])
+        paths = formats.paths(self.output, self.file_format)
         if self.map_path is not None:
             paths.append(self.map_path)
         if "-" in paths:

@@ -2,27 +2,71 @@
 
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
+
+Each format is a module, or a package, with up to three functions:
+
+- `looks_like(file: File) -> bool`: whether a file is of this format, or was meant to be;
+- `read(file: File) -> Tokenizer`, with those arguments of `load` that the format `takes`;
+- `dump(tokenizer, path) -> bytes | dict[str, bytes]`, if it `writes`: what to write, if it is several files
+  by path, in the order in which they are put into place.
+
+A format of several files, or one that is written to other paths than the given one, also has
+`paths(path) -> list[str]`: the files that `dump` writes. None of them is `path` when that is a folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok.errors import FormatError
-from bpetok.formats import huggingface, native, sentencepiece, tiktoken
-from bpetok.formats.atomic import folders, write_files
-from bpetok.formats.checks import check_size, parse_json, read_file
 
 if TYPE_CHECKING:
+    from bpetok.formats.file import File
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["FORMATS", "load", "save"]
+__all__ = ["FORMATS", "Format", "load", "paths", "recognise", "save"]
 
-FORMATS = ("native", "tiktoken", "huggingface", "transformers", "sentencepiece")
+
+class Format(NamedTuple):
+    """A format in the registry.
+
+    Attributes:
+        module: where it is, below `bpetok.formats`; imported when it is first used.
+        what: what its files are called, for messages.
+        names: what a file of this format is called in a folder.
+        takes: the arguments of `load` that say what a file does not hold.
+        writes: whether it can be written, too.
+    """
+
+    module: str
+    what: str
+    names: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    writes: bool = True
+
+    def load(self) -> Any:
+        """The module."""
+        return importlib.import_module(f"bpetok.formats.{self.module}")
+
+
+# A file is of the first format that it looks like; in a folder, the first whose file is there is read.
+FORMATS: dict[str, Format] = {
+    "native": Format("native", "a native file"),
+    "tekken": Format("tekken", "a tekken.json", ("tekken.json",), writes=False),
+    "transformers": Format("huggingface.folder", "part of a folder of transformers", ("tokenizer.json",)),
+    "huggingface": Format("huggingface", "a tokenizer.json"),
+    "minbpe": Format("minbpe", "a minbpe model", writes=False),
+    "tiktoken": Format(
+        "tiktoken", "a .tiktoken file", ("tokenizer.model",), ("pattern", "special_tokens", "name")
+    ),
+    "sentencepiece": Format(
+        "sentencepiece", "a SentencePiece model", ("tokenizer.model",), ("name", "add_bos", "add_eos")
+    ),
+}
 
 _FOREIGN = {
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
@@ -43,8 +87,8 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
     Args:
         tokenizer: what to write.
         path: where to. An existing file is replaced once the new one is complete, and keeps its permissions.
-        format: "native" (the default) keeps everything; "huggingface" keeps ids, special tokens and
-            pattern; "tiktoken" too, in two files: the ranks, and beside them PATH.json with the rest;
+        format: one of `FORMATS`. "native" (the default) keeps everything; the others what their own
+            libraries know. "tiktoken" is two files, the ranks, and beside them PATH.json with the rest;
             "transformers" makes a folder that `AutoTokenizer` loads; "sentencepiece" is for vocabularies that
             merge characters.
 
@@ -58,22 +102,15 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
     ...     load(f"{folder}/gpt2.json").encode("hello world")
     [31373, 995]
     """
+    from bpetok.formats.atomic import folders, write_files
+    from bpetok.formats.checks import check_size
+
     target = os.fsdecode(path)
-    if format is None or format == "native":
-        files = {target: native.dump(tokenizer, target)}
-    elif format == "tiktoken":
-        files = tiktoken.dump(tokenizer, target)
-    elif format == "huggingface":
-        files = {target: huggingface.dump(tokenizer, target)}
-    elif format == "transformers":
-        files = huggingface.dump_folder(tokenizer, target)
-    elif format == "sentencepiece":
-        files = {target: sentencepiece.dump(tokenizer, target)}
-    else:
-        raise FormatError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
+    content = _format(format).load().dump(tokenizer, target)
+    files = {target: content} if isinstance(content, bytes) else content
     for name, data in files.items():
         check_size(data, f"cannot write {name}: it")
-    with folders(files) if format == "transformers" else contextlib.nullcontext():
+    with contextlib.nullcontext() if target in files else folders(files):
         write_files(files)
 
 
@@ -89,9 +126,10 @@ def load(
     """Read a tokenizer from a file in any of the formats.
 
     Args:
-        path: the file; or a folder in which `transformers` saved a tokenizer.
-        pattern: the split pattern, a name or a regular expression: for a file in tiktoken's format, which
-            does not hold one.
+        path: the file, or a folder that has one under the name that its library gives it, such as
+            `transformers` saves.
+        pattern: the split pattern, a name or a regular expression: for a file of a format that does not
+            hold one, such as tiktoken's.
         special_tokens: text to id, for the same reason.
         name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
         add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the token
@@ -102,52 +140,78 @@ def load(
             exactly.
         OSError: the file does not exist or cannot be read.
     """
+    from bpetok.formats.file import File
+
     where = os.fsdecode(path)
-    if os.path.isdir(where):
-        _no_arguments(where, pattern, special_tokens, name)
-        return huggingface.read_folder(where)
-    data = read_file(where)
-    if sentencepiece.looks_like(data):
-        if pattern is not None or special_tokens is not None:
-            raise FormatError(f"{where} is a SentencePiece model, which needs no pattern or special tokens")
-        return sentencepiece.read(data, where, name=name, add_bos=add_bos, add_eos=add_eos)
-    if add_bos or add_eos:
-        raise FormatError(f"{where} is no SentencePiece model: load it without add_bos and add_eos")
-    if not re.match(rb"\s*\{", data):
-        if tiktoken.looks_like(data):
-            return tiktoken.read(data, where, pattern=pattern, special_tokens=special_tokens, name=name)
-        raise _unknown(data, where)
-    _no_arguments(where, pattern, special_tokens, name)
-    document = parse_json(data, where)
-    if document.get("format") == native.FORMAT:
-        return native.read(document, where)
-    if document.get("format") == tiktoken.SIDECAR:
+    file = File(_in_folder(where), folder=where) if os.path.isdir(where) else File(where)
+    format = FORMATS[recognise(file)]
+    options = {
+        "pattern": pattern,
+        "special_tokens": special_tokens,
+        "name": name,
+        "add_bos": add_bos or None,
+        "add_eos": add_eos or None,
+    }
+    given = {option: value for option, value in options.items() if value is not None}
+    if needless := [option for option in given if option not in format.takes]:
         raise FormatError(
-            f"{where} is what belongs to a file of ranks beside it: load that one, "
-            f"{where.removesuffix('.json')}"
+            f"{file.path} is {format.what}, which needs no {' or '.join(needless)}: load it without these "
+            "arguments"
         )
-    if "model" in document:
-        return huggingface.read(document, where)
+    tokenizer: Tokenizer = format.load().read(file, **given)
+    return tokenizer
+
+
+def recognise(file: File) -> str:
+    """The name of a file's format.
+
+    Raises:
+        FormatError: it is of none that is known.
+    """
+    for name, format in FORMATS.items():
+        if format.load().looks_like(file):
+            return name
+    raise _unknown(file)
+
+
+def paths(path: str, format: str | None = None) -> list[str]:
+    """The files that `save` would write."""
+    module = _format(format).load()
+    found: list[str] = module.paths(path) if hasattr(module, "paths") else [path]
+    return found
+
+
+def _format(name: str | None) -> Format:
+    format = FORMATS.get("native" if name is None else name)
+    if format is None or not format.writes:
+        known = ", ".join(name for name, each in FORMATS.items() if each.writes)
+        raise FormatError(f"unknown format {name!r} to write: use one of {known}")
+    return format
+
+
+def _in_folder(folder: str) -> str:
+    """The file of a folder that the first format finds there under its own name."""
+    names = list(dict.fromkeys(name for format in FORMATS.values() for name in format.names))
+    for name in names:
+        if os.path.isfile(os.path.join(folder, name)):
+            return os.path.join(folder, name)
     raise FormatError(
-        f"{where} is JSON, and no tokenizer that bpetok knows: it has neither 'format' nor 'model'"
+        f"{folder} is not a regular file, but a folder with none of {', '.join(names)} in it: name the file "
+        "that the tokenizer was saved to"
     )
 
 
-def _no_arguments(where: str, *arguments: object) -> None:
-    if arguments != (None, None, None):
-        raise FormatError(
-            f"{where} is no file in tiktoken's format, and holds its own pattern, special tokens and name: "
-            "load it without these arguments"
-        )
-
-
-def _unknown(data: bytes, where: str) -> FormatError:
-    if not data.strip():
-        return FormatError(f"{where} is empty: save the tokenizer anew")
+def _unknown(file: File) -> FormatError:
+    if not file.head.strip() and not file.data.strip():
+        return FormatError(f"{file.path} is empty: save the tokenizer anew")
     for start, what in _FOREIGN.items():
-        if data.startswith(start):
-            return FormatError(f"{where} is not a tokenizer: {what}")
-    return FormatError(
-        f"{where} is not a tokenizer that bpetok knows: it must be a native file, a .tiktoken file, a "
-        "tokenizer.json or a SentencePiece model"
-    )
+        if file.head.startswith(start):
+            return FormatError(f"{file.path} is not a tokenizer: {what}")
+    kinds = [format.what for format in FORMATS.values()]
+    known = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+    if file.is_json:
+        return FormatError(
+            f"{file.path} is JSON, and no tokenizer that bpetok knows: it has neither 'format' nor 'model', "
+            f"and is not {known}"
+        )
+    return FormatError(f"{file.path} is not a tokenizer that bpetok knows: it must be {known}")

@@ -33,6 +33,7 @@ from bpetok.formats.checks import (
     shorten,
     special_tokens_of,
 )
+from bpetok.formats.file import File
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump", "read"]
+__all__ = ["dump", "looks_like", "read"]
 
 FORMAT = "bpetok"
 VERSION = 1
@@ -98,12 +99,18 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
     return ("{\n" + ",\n".join(parts) + "\n}\n").encode("ascii")
 
 
-def read(document: dict[str, Any], where: str) -> Tokenizer:
-    """The tokenizer in a JSON object whose "format" is "bpetok".
+def looks_like(file: File) -> bool:
+    """Whether a file is JSON whose "format" is "bpetok"."""
+    return file.document.get("format") == FORMAT
+
+
+def read(file: File) -> Tokenizer:
+    """The tokenizer in a native file.
 
     Raises:
         FormatError: it is of another version, damaged, or contradicts itself.
     """
+    document, where = file.document, file.path
     version = field(document, "version", int, where)
     if version != VERSION:
         raise FormatError(

@@ -31,31 +31,46 @@ from bpetok.formats.checks import (
     shorten,
     special_tokens_of,
 )
+from bpetok.formats.file import File
 from bpetok.patterns import resolve
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["SIDECAR", "dump", "looks_like", "read"]
+__all__ = ["dump", "looks_like", "paths", "read"]
 
 SIDECAR = "bpetok-tiktoken"
 VERSION = 1
 _LINE = re.compile(rb"([A-Za-z0-9+/]+={0,2}) ([0-9]{1,9})")
 
 
-def looks_like(data: bytes) -> bool:
-    """Whether a file starts with a line of base64 and a rank."""
-    return re.match(rb"\s*[A-Za-z0-9+/]+={0,2} [0-9]+\s", data) is not None
+def looks_like(file: File) -> bool:
+    """Whether a file starts with a line of base64 and a rank, or belongs to one that does."""
+    if file.is_json:
+        return file.document.get("format") == SIDECAR
+    return re.match(rb"\s*[A-Za-z0-9+/]+={0,2} [0-9]+\s", file.data) is not None
+
+
+def paths(path: str) -> list[str]:
+    """The files that `dump` writes."""
+    return [path + ".json", path]
 
 
 def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
     """The two files of a tokenizer, path to content: what goes beside the ranks comes first.
 
+    A template, a chat template and dropout are no part of the format, and are left out.
+
     Raises:
-        FormatError: no ranks are equivalent to its merges, or another file is in the way.
+        FormatError: no ranks are equivalent to its merges, texts are prepared or cut in ways that tiktoken
+            does not know, or another file is in the way.
     """
     where = f"cannot write {path}"
+    if more := tokenizer.extras().keys() & {"normalizer", "added_tokens", "decoder"}:
+        raise FormatError(f"{where}: the tokenizer has a part {min(more)!r}, which tiktoken does not know")
+    if tokenizer.splits is not None:
+        raise FormatError(f"{where}: several steps cut its texts, and tiktoken knows one pattern only")
     try:
         ranks = tokenizer.vocabulary.ranks()
     except VocabularyError as error:
@@ -80,8 +95,7 @@ def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
 
 
 def read(
-    data: bytes,
-    path: str,
+    file: File,
     *,
     pattern: str | None = None,
     special_tokens: Mapping[str, int] | None = None,
@@ -93,8 +107,7 @@ def read(
     else, for a published vocabulary, from bpetok's own copy.
 
     Args:
-        data: the file's content.
-        path: where it was read from.
+        file: the file.
         pattern: the split pattern, a name or a regular expression. When given, no other source is used.
         special_tokens: text to id.
         name: how to call the tokenizer.
@@ -104,6 +117,12 @@ def read(
     """
     from bpetok.encodings import get_encoding
 
+    path, data = file.path, file.data
+    if file.is_json:
+        raise FormatError(
+            f"{path} is what belongs to a file of ranks beside it: load that one, "
+            f"{path.removesuffix('.json')}"
+        )
     ranks = _parse(data, path)
     if pattern is not None:
         found: tuple[str, str, Mapping[str, int]] = (Path(path).stem, _source(pattern, path), {})

@@ -8,8 +8,8 @@ natively.
 Parts that would give other ids than bpetok's are refused by name, in both directions.
 """
 
-from bpetok.formats.huggingface.folder import dump_folder, read_folder, to_transformers
-from bpetok.formats.huggingface.read import read
+from bpetok.formats.huggingface.folder import to_transformers
+from bpetok.formats.huggingface.read import looks_like, read
 from bpetok.formats.huggingface.write import dump
 
-__all__ = ["dump", "dump_folder", "read", "read_folder", "to_transformers"]
+__all__ = ["dump", "looks_like", "read", "to_transformers"]

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from bpetok.added_tokens import AddedToken
 from bpetok.errors import FormatError, MissingExtraError
 from bpetok.formats.checks import field, is_text, parse_json, read_file, shorten
+from bpetok.formats.file import File
 from bpetok.formats.huggingface.added_tokens import FLAGS, dump_added_tokens, ids_given, read_added_tokens
-from bpetok.formats.huggingface.read import read
-from bpetok.formats.huggingface.write import dump
+from bpetok.formats.huggingface.read import read as read_alone
+from bpetok.formats.huggingface.write import dump as dump_alone
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump_folder", "read_folder", "to_transformers"]
+__all__ = ["dump", "looks_like", "paths", "read", "to_transformers"]
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -33,6 +34,7 @@ NAMES = "special_tokens_map.json"
 TEMPLATE = "chat_template.jinja"
 TEMPLATES = "additional_chat_templates"
 OLD = "added_tokens.json"
+TEKKEN = "tekken.json"  # which `load` prefers
 
 # The roles of special tokens, in the order in which `transformers` adds what is missing.
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -45,17 +47,19 @@ _OWN = {"added_tokens_decoder", "chat_template", "tokenizer_class"}
 # ---- reading -------------------------------------------------------------------------------------------
 
 
-def read_folder(folder: str) -> Tokenizer:
-    """The tokenizer in a folder.
+def looks_like(file: File) -> bool:
+    """Whether a file is a JSON object that has a model, and its folder was named instead of it."""
+    return file.folder is not None and "model" in file.document
+
+
+def read(file: File) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json` and the files beside it.
 
     Raises:
-        FormatError: there is no `tokenizer.json`, a file is damaged, or two of them contradict each other.
+        FormatError: a file is damaged, or two of them contradict each other.
     """
-    if not os.path.isfile(os.path.join(folder, TOKENIZER)):
-        raise FormatError(
-            f"{folder} is a folder without {TOKENIZER}: name the file that the tokenizer was saved to"
-        )
-    document, config, names = (_object(os.path.join(folder, name)) for name in (TOKENIZER, CONFIG, NAMES))
+    folder, document = os.path.dirname(file.path), file.document
+    config, names = (_object(os.path.join(folder, name)) for name in (CONFIG, NAMES))
     where = os.path.join(folder, CONFIG)
     if "added_tokens_decoder" in config:
         _check_decoder(document, config["added_tokens_decoder"], where)
@@ -66,9 +70,8 @@ def read_folder(folder: str) -> Tokenizer:
     chat_template = templates.pop("default", None)
     kept = {key: value for key, value in config.items() if key not in _OWN}
     kept |= {"chat_template": templates} if templates else {}
-    return read(
-        document,
-        os.path.join(folder, TOKENIZER),
+    return read_alone(
+        file,
         name=os.path.basename(os.path.realpath(folder)),
         provenance={"transformers": kept} if kept else None,
         chat_template=chat_template,
@@ -183,17 +186,21 @@ def _text(path: str) -> str:
 # ---- writing -------------------------------------------------------------------------------------------
 
 
-def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
+def paths(folder: str) -> list[str]:
+    """The files that `dump` always writes; chat templates come to these."""
+    return [os.path.join(folder, name) for name in (TOKENIZER, CONFIG, NAMES)]
+
+
+def dump(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
     """The files of a folder in which `transformers` finds the tokenizer: path to content.
 
     Raises:
         FormatError: `tokenizer.json` cannot hold the tokenizer exactly, or the folder holds a file of
-            another one
-            that would be read with it.
+            another one that would be read with it, or before it.
     """
     config = config_of(tokenizer)
     files = {
-        TOKENIZER: dump(tokenizer, os.path.join(folder, TOKENIZER)),
+        TOKENIZER: dump_alone(tokenizer, os.path.join(folder, TOKENIZER)),
         CONFIG: _json(config),
         NAMES: _json({role: config[role] for role in ROLES if config.get(role) is not None}),
     }
@@ -203,12 +210,11 @@ def dump_folder(tokenizer: Tokenizer, folder: str) -> dict[str, bytes]:
                 f"cannot write {folder}: the chat template {shorten(name)} is no text or no name for a file"
             )
         files[TEMPLATE if name == "default" else f"{TEMPLATES}/{name}.jinja"] = text.encode()
-    for name in (TEMPLATE, OLD, *(f"{TEMPLATES}/{name}" for name in _listed(folder))):
+    for name in (TEKKEN, TEMPLATE, OLD, *(f"{TEMPLATES}/{name}" for name in _listed(folder))):
         if name not in files and os.path.lexists(os.path.join(folder, name)):
             raise FormatError(
                 f"cannot write {folder}: it holds {name} of another tokenizer, which would be read with this "
-                "one; "
-                "remove it, or save to a new folder"
+                "one or in its place; remove it, or save to a new folder"
             )
     return {os.path.join(folder, name): data for name, data in files.items()}
 
@@ -267,7 +273,7 @@ def to_transformers(tokenizer: Tokenizer, config: Mapping[str, Any]) -> Any:
         raise MissingExtraError(
             "a tokenizer of `transformers` needs that package: pip install 'bpetok[hf]'"
         ) from error
-    backend = tokenizers.Tokenizer.from_str(dump(tokenizer, "a tokenizer of `transformers`").decode())
+    backend = tokenizers.Tokenizer.from_str(dump_alone(tokenizer, "a tokenizer of `transformers`").decode())
     made = config_of(tokenizer)
     del made["added_tokens_decoder"]  # which the backend has
     templates = made.pop("chat_template")

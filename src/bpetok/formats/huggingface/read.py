@@ -10,6 +10,7 @@ from bpetok import decoding, splits
 from bpetok.added_tokens import AddedToken
 from bpetok.errors import FormatError
 from bpetok.formats.checks import build, shorten
+from bpetok.formats.file import File
 from bpetok.formats.huggingface.added_tokens import check_ids, read_added_tokens
 from bpetok.formats.huggingface.model import read_model
 from bpetok.formats.huggingface.parts import read_decoder, read_normalizer, read_pre_tokenizer, read_template
@@ -24,7 +25,7 @@ from bpetok.splits import Splits, Step
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["can_be_piece", "read"]
+__all__ = ["can_be_piece", "looks_like", "read"]
 
 _KEYS = {
     "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
@@ -34,19 +35,22 @@ _KEYS = {
 _PLAIN_BYTES = splits.ByteLevel(add_prefix_space=False, use_regex=False)
 
 
+def looks_like(file: File) -> bool:
+    """Whether a file is a JSON object that has a model."""
+    return "model" in file.document
+
+
 def read(
-    document: dict[str, Any],
-    path: str,
+    file: File,
     *,
     name: str | None = None,
     provenance: dict[str, Any] | None = None,
     chat_template: str | None = None,
 ) -> Tokenizer:
-    """The tokenizer in the JSON object of a `tokenizer.json`.
+    """The tokenizer in a `tokenizer.json`.
 
     Args:
-        document: the object.
-        path: the file.
+        file: the file.
         name: how to call the tokenizer; as the file, if not given.
         provenance: where it comes from.
         chat_template: what was found beside the file.
@@ -54,6 +58,7 @@ def read(
     Raises:
         FormatError: a part is damaged, or would give other ids than bpetok's.
     """
+    document, path = file.document, file.path
     if unknown := document.keys() - _KEYS:
         raise FormatError(f"{path} has {shorten(min(unknown))}, which is no part of a tokenizer.json")
     if document.get("version", "1.0") != "1.0":
