@@ -927,7 +927,8 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import extend
 
-        self._need_plain("extend")
+        if self.vocabulary.alphabet == "bytes":  # the others are refused for what they are
+            self._need_plain("extend")
         return extend(self, sources, n, (min_frequency, max_token_length), progress, name, options)
 
     def prune(
@@ -975,7 +976,8 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import prune
 
-        self._need_plain("prune")
+        if self.vocabulary.alphabet == "bytes":  # the others are refused for what they are
+            self._need_plain("prune")
         return prune(self, sources, ids, vocab_size, progress, name, options)
 
     # ---- the rest of tiktoken's surface ----------------------------------------------------------

@@ -13,7 +13,7 @@ from bpetok import Tokenizer, Vocabulary, get_encoding, train
 from bpetok._scan import char_class
 from bpetok.errors import FormatError
 from bpetok.formats import load, save
-from bpetok.formats.huggingface import _portable
+from bpetok.formats.huggingface.write import portable
 from bpetok.patterns import NAMED, recognise, superwords
 from bpetok.pretokenize import split
 
@@ -83,7 +83,7 @@ def test_their_character_classes_are_ours():
 @pytest.mark.parametrize("name", SOURCES)
 def test_pieces_of_characters_of_every_class_are_ours(name):
     """Each character doubled, behind a space, an apostrophe, a letter, a digit and punctuation."""
-    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(_portable(SOURCES[name])), "isolated")
+    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(portable(SOURCES[name])), "isolated")
     random = Random(2)
     characters = set("".join(strategies.TRAPS)) | set("'sStTdDmMrReElLvV/\r\n")
     for members in strategies.code_points_by_class().values():
@@ -94,7 +94,7 @@ def test_pieces_of_characters_of_every_class_are_ours(name):
 
 @pytest.mark.parametrize("name", ["gpt2", "cl100k", "o200k"])
 def test_contractions_of_every_character_are_ours(name):
-    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(_portable(SOURCES[name])), "isolated")
+    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(portable(SOURCES[name])), "isolated")
     letters = (chr(code) for code in range(0x110000) if char_class(code) & 1 and not 0x3400 <= code < 0xD7A4)
     text = "".join(f"x'{c}|x'{c}e|x'l{c}|" for c in letters if not "\U00017000" <= c < "\U00018d00")
     assert [piece for piece, _ in matcher.pre_tokenize_str(text)] == split(text, SOURCES[name])
@@ -103,7 +103,7 @@ def test_contractions_of_every_character_are_ours(name):
 @pytest.mark.parametrize("name", SOURCES)
 @given(text=strategies.hostile_text())
 def test_pieces_are_ours(name, text):
-    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(_portable(SOURCES[name])), "isolated")
+    matcher = tokenizers.pre_tokenizers.Split(tokenizers.Regex(portable(SOURCES[name])), "isolated")
     assert [piece for piece, _ in matcher.pre_tokenize_str(text)] == split(text, SOURCES[name])
 
 
@@ -243,7 +243,7 @@ def trained_by_them(texts, *, source, specials, vocab_size=600, ignore_merges=Fa
 @pytest.mark.parametrize("minimal", [False, True])
 def test_ids_of_a_tokenizer_that_they_trained(tmp_path, name, ignore_merges, minimal, some_texts):
     specials = ["<|endoftext|>", "<s>", "<é>", "the"]
-    source = None if name is None else _portable(NAMED[name]).replace(r"(?![\s\S])", r"\z")
+    source = None if name is None else portable(NAMED[name]).replace(r"(?![\s\S])", r"\z")
     tokenizer = trained_by_them(
         some_texts[:5] + TEXTS,
         source=source,
@@ -287,4 +287,4 @@ def test_what_they_read_differently_is_known():
     assert pieces(r"\s+$|x", "a  \nb") == ["a", "  ", "\nb"]  # the end of a line, not of the text
     for source in SOURCES.values():
         assert recognise(source) is not None
-        assert not re.search(r"\$|\}\+|\+\+", re.sub(r"\\p\{\w+\}\+", "", _portable(source)))
+        assert not re.search(r"\$|\}\+|\+\+", re.sub(r"\\p\{\w+\}\+", "", portable(source)))

@@ -240,4 +240,6 @@ def test_every_character_alone_and_among_others(name):
 
 
 def test_named_patterns_are_all_here():
-    assert {resolve(name).source for name in NAMED} <= set(SOURCES.values())
+    # The other two cut at spaces or nowhere, see `test_character_properties`.
+    others = {NAMED["whole"], NAMED["metaspace"]}
+    assert {resolve(name).source for name in NAMED} - others <= set(SOURCES.values())

@@ -40,6 +40,10 @@ EXPECTED = {
 }
 
 
+# Of words, and not of spaces or whole texts.
+WITH_WORDS = sorted(set(NAMED) - {"whole", "metaspace"})
+
+
 @pytest.mark.parametrize("name", sorted(NAMED))
 def test_every_named_pattern_is_served_natively(name):
     pattern = resolve(name)
@@ -142,7 +146,7 @@ NEAR_MISSES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
+@pytest.mark.parametrize("name", WITH_WORDS)
 def test_patterns_of_several_words_are_served_natively(name):
     source = superwords(name, 5)
     assert words_of(source) == (NAMED[name], 5)
@@ -156,7 +160,7 @@ def test_patterns_of_several_words_are_served_natively(name):
 @pytest.mark.parametrize("change", sorted(NEAR_MISSES))
 def test_near_misses_are_refused(change):
     source = NEAR_MISSES[change]
-    known = {*NAMED.values(), *(superwords(name, 2) for name in NAMED)}
+    known = {*NAMED.values(), *(superwords(name, 2) for name in WITH_WORDS)}
     assert source not in known, "the change changes nothing"
     assert recognise(source) is None
 

@@ -289,10 +289,20 @@ def _check_specials(
             )
 
 
+def _inserted(tokenizer: Tokenizer) -> str:
+    """All that the normalizer can put into a text, and more: its settings."""
+    return "" if tokenizer.normalizer is None else repr(tokenizer.normalizer.spec())
+
+
 def _check_no_piece(token: AddedToken, vocab: Mapping[str, int], tokenizer: Tokenizer, where: str) -> None:
     """See that no text is taken for an added token that must be in the vocabulary: as a whole piece,
     where these are looked up, or as a character."""
     if token.text in vocab:
+        return
+    # What is always found in a text, as it is given, is never left to the model.
+    if not (token.special or token.single_word or token.normalized) and token.text not in _inserted(
+        tokenizer
+    ):
         return
     vocabulary = tokenizer.vocabulary
     pattern = tokenizer.pattern.source if tokenizer.splits is None else tokenizer.splits
