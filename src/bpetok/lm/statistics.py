@@ -39,7 +39,8 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> Interval:
     share, z2 = right / n, z * z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding must not leave the share itself outside, where it is 0 or 1.
+    return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
 def _resampled(
