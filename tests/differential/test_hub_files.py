@@ -86,6 +86,8 @@ def test_templates(pair, again, texts):
 
 
 def test_texts_of_ids(pair, again, texts):
+    if pair.theirs.decoder is None:
+        pytest.skip("without a decoder, tokenizers puts a space between any two tokens, which is no text")
     some = texts[:: max(1, len(texts) // 500)]
     for each in (pair, again):
         for text in some:
