@@ -57,6 +57,8 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         texts = {token: spell(data) for token, data in tokens.items()}
         decoder: tuple[decoding.Step, ...] = (decoding.ByteLevel(),)
     else:
+        if vocabulary.semantics == "scores":
+            _check_scores(vocabulary, where)
         spaced = marked(steps, added, tokens.values())
         texts = _character_texts(vocabulary, tokens, spaced is not None, bool(steps.splits), where)
         decoder = _decoder(tokenizer, spaced is not None)
@@ -252,6 +254,19 @@ def _character_texts(
         text = data.decode()
         texts[token] = text.replace(" ", UNDERLINE) if marks else text
     return texts
+
+
+def _check_scores(vocabulary: Vocabulary, where: str) -> None:
+    """See that no two tokens that are merged have equal scores: their place in the text decides then, which a
+    list of merges cannot say. Of scores that differ, each token is made by one pair only."""
+    scores = vocabulary.scores()
+    seen: dict[float, int] = {}
+    for *_, token in vocabulary.tables.merges():
+        if seen.setdefault(scores[token], token) != token:
+            raise FormatError(
+                f"{where}: tokens {seen[scores[token]]} and {token} have equal scores, which a list of "
+                "merges cannot say; save as 'sentencepiece'"
+            )
 
 
 def _unknown(
