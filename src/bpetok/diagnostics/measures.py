@@ -1,0 +1,210 @@
+"""What is measured: the name, the definition and the source of every figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["MEASURES", "Measure"]
+
+Per = Literal["language", "tokenizer"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One kind of figure.
+
+    Attributes:
+        name: as reports, files and `--fail-on` have it.
+        title: for people.
+        definition: what is counted and divided, in words.
+        unit: what a figure of 1 is: "tokens", "share", "times", "bytes" and so on.
+        per: whether there is one for each language, or one for a tokenizer.
+        better: which way is better, if one is.
+        words: whether it depends on what a word is, and so on the segmenter.
+        source: where it comes from.
+    """
+
+    name: str
+    title: str
+    definition: str
+    unit: str
+    per: Per
+    better: Literal["lower", "higher"] | None
+    words: bool = False
+    source: str = ""
+
+
+_PETROV = "Petrov et al. 2023, arXiv:2305.15425"
+_AHIA = "Ahia et al. 2023, arXiv:2305.13707"
+_RUST = "Rust et al. 2021, arXiv:2012.15613"
+_ARNETT = "Arnett et al. 2024, arXiv:2403.00686"
+
+_ALL = (
+    Measure(
+        "premium",
+        "Premium",
+        "Tokens of the language divided by tokens of the reference language, over the segments that both have.",
+        "times", "language", "lower", source=_PETROV,
+    ),
+    Measure(
+        "byte_premium",
+        "Byte premium",
+        "Bytes of UTF-8 of the language divided by those of the reference language, over the same segments. "
+        "No vocabulary changes it. premium = byte_premium x vocabulary_penalty.",
+        "times", "language", None, source=_ARNETT,
+    ),
+    Measure(
+        "vocabulary_penalty",
+        "Vocabulary penalty",
+        "Tokens per byte of the language divided by tokens per byte of the reference language, over the same "
+        "segments. What another vocabulary can change.",
+        "times", "language", "lower",
+    ),
+    Measure(
+        "context_window",
+        "Effective context window",
+        "The tokens of the context window divided by the premium: how many tokens of the reference language "
+        "the content has that fills it.",
+        "tokens", "language", "higher", source=_PETROV,
+    ),
+    Measure(
+        "cost",
+        "Cost",
+        "The price of a million tokens times the premium: what the content of a million tokens of the "
+        "reference language costs in the language.",
+        "price", "language", "lower", source=_AHIA,
+    ),
+    Measure(
+        "relative_length",
+        "Relative length",
+        "Tokens divided by those of the first tokenizer of the report on the same texts (normalised sequence "
+        "length).",
+        "times", "language", "lower", source="Dagan et al. 2024, arXiv:2402.01035",
+    ),
+    Measure(
+        "bytes_per_token",
+        "Bytes per token",
+        "Bytes of UTF-8 of the texts divided by tokens.",
+        "bytes", "language", "higher",
+    ),
+    Measure(
+        "characters_per_token",
+        "Characters per token",
+        "Code points of the texts divided by tokens.",
+        "characters", "language", "higher",
+    ),
+    Measure(
+        "graphemes_per_token",
+        "Graphemes per token",
+        "Extended grapheme clusters (UAX 29) of the texts divided by tokens.",
+        "graphemes", "language", "higher",
+    ),
+    Measure(
+        "tokens_per_word",
+        "Tokens per word",
+        "All tokens of the texts, those of spaces and punctuation too, divided by words.",
+        "tokens", "language", "lower", words=True,
+    ),
+    Measure(
+        "fertility",
+        "Fertility",
+        "Tokens that hold a part of a word, per word: one more than the borders of tokens inside it.",
+        "tokens", "language", "lower", words=True, source=_RUST,
+    ),
+    Measure(
+        "continued_words",
+        "Continued words",
+        "Share of the words that have a border of tokens inside.",
+        "share", "language", "lower", words=True, source=_RUST,
+    ),
+    Measure(
+        "single_token_words",
+        "Single-token words",
+        "Share of the words that are one token, alone or with white space around them.",
+        "share", "language", "higher", words=True,
+    ),
+    Measure(
+        "byte_tokens",
+        "Byte tokens",
+        "Share of the tokens that are a single byte and no whole character, or that the vocabulary has for bytes "
+        "to fall back to.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "partial_tokens",
+        "Partial tokens",
+        "Share of the tokens whose bytes are not whole characters, byte tokens among them.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "borders_in_characters",
+        "Borders inside characters",
+        "Share of the borders between two tokens that stand inside a character.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "borders_in_graphemes",
+        "Borders inside graphemes",
+        "Share of the borders between two tokens that stand inside a grapheme, those inside characters among "
+        "them.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "split_characters",
+        "Split characters",
+        "Share of the characters that are spread over more than one token.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "split_graphemes",
+        "Split graphemes",
+        "Share of the graphemes that are spread over more than one token.",
+        "share", "language", "lower",
+    ),
+    Measure(
+        "median_premium",
+        "Median premium",
+        "Median over the languages that have every segment.",
+        "times", "tokenizer", "lower", source=_PETROV,
+    ),
+    Measure(
+        "mean_premium",
+        "Mean premium",
+        "Mean over the languages that have every segment.",
+        "times", "tokenizer", "lower",
+    ),
+    Measure(
+        "max_min",
+        "Worst to best",
+        "The highest premium divided by the lowest, over the languages that have every segment.",
+        "times", "tokenizer", "lower", source=_PETROV,
+    ),
+    Measure(
+        "worst_decile",
+        "Worst decile",
+        "Mean premium of the tenth of these languages (at least one) with the highest premiums.",
+        "times", "tokenizer", "lower",
+    ),
+    Measure(
+        "gini",
+        "Gini coefficient",
+        "Of the premiums of these languages: half the mean difference of two of them, divided by their mean. 0 "
+        "when all are equal.",
+        "index", "tokenizer", "lower", source="Gini 1912; of tokenizers: Foroutan et al. 2025, arXiv:2508.04796",
+    ),
+    Measure(
+        "median_byte_premium",
+        "Median byte premium",
+        "Median over the languages that have every segment.",
+        "times", "tokenizer", None,
+    ),
+    Measure(
+        "median_vocabulary_penalty",
+        "Median vocabulary penalty",
+        "Median over the languages that have every segment.",
+        "times", "tokenizer", "lower",
+    ),
+)  # fmt: skip
+
+MEASURES: dict[str, Measure] = {measure.name: measure for measure in _ALL}
