@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.charsets import named, union
+from bpetok.normalization import Normalizer
 from bpetok.protocols import TokenizerLike
 
 __all__ = ["blob", "classes", "embed", "javascript_pattern", "obstacle"]
@@ -61,8 +62,8 @@ def obstacle(tokenizer: Any) -> str | None:
     vocabulary = getattr(tokenizer, "vocabulary", None)
     if pattern is None or vocabulary is None:
         return "its way of encoding is not known to the page"
-    if tokenizer.normalizer is not None:
-        return "it normalizes texts first"
+    if tokenizer.normalizer is not None and _steps(tokenizer.normalizer) is None:
+        return "it normalizes texts in a way that the page does not know"
     if tokenizer.splits is not None or pattern.scanner is None or pattern.scanner.parameters["words"] > 1:
         return "it cuts texts by a pattern that the page does not know"
     if any(not token.special or token.normalized for token in tokenizer.added_tokens):
@@ -87,6 +88,7 @@ def _encoder(tokenizer: Any) -> dict[str, Any]:
     if counts is not None and merges is not None:
         counts = counts[merges[:, 0]]
     return {
+        "normalizer": [] if tokenizer.normalizer is None else _steps(tokenizer.normalizer),
         "pattern": javascript_pattern(tokenizer.pattern.scanner.parameters),
         "alphabet": vocabulary.alphabet,
         "merges": None if merges is None else blob(merges[:, 1:].T.copy()),
@@ -97,6 +99,18 @@ def _encoder(tokenizer: Any) -> dict[str, Any]:
         "fuseUnknown": bool(vocabulary.fuse_unknown),
         "counts": None if counts is None else blob(np.asarray(counts, np.float64)),
     }
+
+
+def _steps(normalizer: Normalizer) -> list[dict[str, Any]] | None:
+    """What a normalizer does, as specs of the steps that the encoder of the page has; None where it lacks one."""
+    spec = normalizer.spec()
+    specs = spec["normalizers"] if spec["type"] == "Sequence" else [spec]
+    for step in specs:
+        plain = step["type"] == "Replace" and isinstance(step["pattern"].get("String"), str)
+        mapless = step["type"] == "SentencePiece" and not step["charsmap"] and not step["symbols"]
+        if not (step["type"] == "Prepend" or plain or mapless):
+            return None
+    return list(specs)
 
 
 # ---- patterns ------------------------------------------------------------------------------------------

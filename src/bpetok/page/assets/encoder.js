@@ -73,6 +73,20 @@ class Pairs {
   }
 }
 
+// A text after one step of a normalizer.
+function normalize(text, step) {
+  if (step.type === "Prepend") return text && step.prepend + text;
+  if (step.type === "Replace") return text.replaceAll(step.pattern.String, () => step.content);
+  // SentencePiece without a map of characters.
+  if (step.remove_extra_whitespaces) text = text.replace(/^ +/, "").replace(/ +/g, " ");
+  if (text === "") return "";
+  const space = step.add_dummy_prefix ? " " : "";
+  if (!step.treat_whitespace_as_suffix) text = space + text;
+  if (step.escape_whitespaces) text = text.replaceAll("\u2581", " ");
+  if (step.remove_extra_whitespaces) text = text.replace(/ +$/, "");
+  return step.treat_whitespace_as_suffix ? text + space : text;
+}
+
 class Encoder {
   static async load(embedded, classes) {
     const lengths = new Uint32Array(await unpack(embedded.lengths));
@@ -98,9 +112,10 @@ class Encoder {
     }
   }
 
-  // The pieces of a text. What the pattern leaves out is in none.
+  // The pieces of a text, normalized. What the pattern leaves out is in none.
   pieces(text) {
-    return text.toWellFormed().match(this.pattern) ?? [];
+    const normalized = this.settings.normalizer.reduce(normalize, text.toWellFormed());
+    return normalized.match(this.pattern) ?? [];
   }
 
   // [{piece, ids}] of a text; special tokens in it are ordinary text.
