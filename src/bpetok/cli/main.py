@@ -22,6 +22,7 @@ COMMANDS = (
     "count",
     "inspect",
     "explain",
+    "serve",
     "demo",
     "lm",
     "bench",

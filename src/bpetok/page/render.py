@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import bpetok
+from bpetok.diagnostics.corpora import ParallelCorpus
 from bpetok.diagnostics.report import LanguageText, Report, TokenizerReport
 from bpetok.diagnostics.scripts import SCRIPTS
 from bpetok.diagnostics.subject import KINDS, Subject
@@ -20,7 +21,7 @@ from bpetok.errors import MissingExtraError
 from bpetok.page.charts import diagnostics_charts, draw, slug
 from bpetok.page.embed import blob, classes, embed
 
-__all__ = ["ASSETS", "diagnostics_page", "script", "style", "template"]
+__all__ = ["ASSETS", "diagnostics_page", "samples_of", "script", "self_contained", "style", "template"]
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
@@ -136,6 +137,16 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
     }
     names = " and ".join(each.name for each in report.tokenizers)
     return self_contained("diagnostics.html.jinja", f"Who pays for {names}?", data, parts)
+
+
+def samples_of(corpus: ParallelCorpus) -> list[tuple[str, str]]:
+    """A text in each script of a corpus, by the name of its language; that of the first segment."""
+    found: dict[str, tuple[str, str]] = {}
+    for text, number in zip(corpus.texts, corpus.language_of, strict=True):
+        language = corpus.languages[number]
+        if language.script not in found:
+            found[language.script] = f"{language.name} ({language.script})", text
+    return sorted(found.values())
 
 
 def _tokenizer(subject: Subject, report: TokenizerReport) -> dict[str, Any]:

@@ -13,7 +13,7 @@ function drawMerges(explained) {
     const now = step === null ? start : step.parts;
     const joined = step === null ? null : step.left.data + step.right.data;
     parts.replaceChildren(...now.map((part) => el("span", {
-      class: part.data === joined && part.id === step.id ? "part new" : "part", role: "listitem",
+      class: part.data === joined ? "part new" : "part", role: "listitem",
     }, el("bdi", {}, nameOf(part.data)))));
     said.textContent = step === null
       ? `${start.length} parts to begin with.`
