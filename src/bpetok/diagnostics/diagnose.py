@@ -12,11 +12,14 @@ from bpetok.diagnostics.bootstrap import Resampling
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
 from bpetok.diagnostics.counts import count_texts
 from bpetok.diagnostics.fairness import premiums, spread
+from bpetok.diagnostics.figures import Figure
 from bpetok.diagnostics.languages import figures, has_words, means_by_script, ratios, read
 from bpetok.diagnostics.layout import Layout
+from bpetok.diagnostics.reachability import find_witnesses
 from bpetok.diagnostics.report import (
     VERSION,
     CorpusReport,
+    Entries,
     LanguageFigures,
     LanguageText,
     Report,
@@ -25,7 +28,14 @@ from bpetok.diagnostics.report import (
     TokenizerReport,
 )
 from bpetok.diagnostics.segmenters import segmenter as segmenter_of
-from bpetok.diagnostics.subject import Subject
+from bpetok.diagnostics.stability import SAMPLE, probes, sample_words, stability
+from bpetok.diagnostics.subject import SPECIAL, UNUSED, Subject
+from bpetok.diagnostics.vocabulary import (
+    describe_vocabulary,
+    entry_scripts,
+    renyi_efficiency,
+    utilisation,
+)
 from bpetok.errors import DiagnosticsError
 from bpetok.protocols import TokenizerLike
 
@@ -35,14 +45,14 @@ __all__ = ["diagnose"]
 class _Run:
     """What is the same for every tokenizer of a run."""
 
-    def __init__(
-        self, corpus: ParallelCorpus, reference: str, segmenter: str, draws: int, seed: int
-    ) -> None:
+    def __init__(self, corpus: ParallelCorpus, reference: str, segmenter: str, draws: int, seed: int) -> None:
         self.corpus = corpus
         self.layout = Layout.of(corpus.texts, segmenter_of(segmenter))
         self.reference = corpus.number(reference)
         self.resampling = Resampling(len(corpus.segments), draws, seed)
         self.complete = (corpus.present >= corpus.present[self.reference]).all(1)
+        self.words = sample_words(corpus, self.layout, has_words(corpus, self.layout))
+        self.word_resampling = Resampling(SAMPLE, draws, seed)
         self.first_tokens: npt.NDArray[np.float64] | None = None  # sums of the first tokenizer
 
     def corpus_report(self) -> CorpusReport:
@@ -66,7 +76,9 @@ class _Run:
         )
         return CorpusReport(corpus.name, corpus.note, corpus.sha256, corpus.segments, languages)
 
-    def measure(self, subject: Subject, context: int, price: float | None) -> TokenizerReport:
+    def measure(
+        self, subject: Subject, context: int, price: float | None, reachability: bool
+    ) -> TokenizerReport:
         corpus, layout, resampling = self.corpus, self.layout, self.resampling
         encoded = subject.encode(corpus.texts)
         counts = count_texts(subject, encoded, subject.layout(encoded, layout))
@@ -77,10 +89,18 @@ class _Run:
             estimates["cost"] = price * estimates["premium"]
         tokens = resampling.sums(corpus.table(counts.tokens))
         self.first_tokens = tokens if self.first_tokens is None else self.first_tokens
-        estimates["relative_length"] = tokens / self.first_tokens
+        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no segment of a language
+            estimates["relative_length"] = tokens / self.first_tokens
         estimates |= ratios(corpus, layout, counts, resampling)
-        by_language = read(estimates, resampling)
-        n_tokens = dict(zip((each.code for each in corpus.languages), tokens[:, 0].astype(int).tolist(), strict=True))
+        changes = stability(subject, self.words, self.word_resampling)
+        by_language = read(estimates, resampling) | read(changes, self.word_resampling)
+        uses = np.bincount(encoded.ids, minlength=subject.n_vocab)
+        scripts = entry_scripts(subject)
+        n_entries = int((subject.kinds != UNUSED).sum() - (subject.kinds == SPECIAL).sum())
+        fairness["utilisation"] = [Figure(utilisation(uses, subject.kinds))]
+        fairness["renyi_efficiency"] = [Figure(renyi_efficiency(uses, n_entries))]
+        codes = [language.code for language in corpus.languages]
+        n_tokens = dict(zip(codes, tokens[:, 0].astype(int).tolist(), strict=True))
         by_script = {}
         for script, means in means_by_script(corpus, estimates).items():
             members = [each.code for each in corpus.languages if each.script == script]
@@ -97,6 +117,10 @@ class _Run:
             },
             scripts=by_script,
             figures=figures(fairness, 0),
+            vocabulary=describe_vocabulary(subject, uses, scripts),
+            reachability=find_witnesses(subject, uses) if reachability else None,
+            probes=probes(subject),
+            entries=Entries(subject.entries, subject.kinds, scripts, uses),
         )
 
 
@@ -108,6 +132,7 @@ def diagnose(
     segmenter: str = "uax29",
     context: int = 8192,
     prices: Mapping[str, float] | None = None,
+    reachability: bool = True,
     draws: int = 1000,
     seed: int = 0,
 ) -> Report:
@@ -120,6 +145,7 @@ def diagnose(
         segmenter: what finds words: "uax29", "whitespace", or "icu" (the extra `icu`).
         context: tokens of a context window.
         prices: of a million tokens, by the names of tokenizers.
+        reachability: whether to look for a text that becomes each entry of the vocabularies.
         draws: of the bootstrap; 0 for no intervals.
         seed: of the bootstrap.
 
@@ -155,5 +181,7 @@ def diagnose(
         draws,
         seed,
     )
-    reports = tuple(run.measure(subject, context, prices.get(subject.name)) for subject in subjects)
+    reports = tuple(
+        run.measure(subject, context, prices.get(subject.name), reachability) for subject in subjects
+    )
     return Report(VERSION, run.corpus_report(), settings, reports)

@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 from bpetok.diagnostics.figures import Figure, from_plain, to_plain
 from bpetok.diagnostics.measures import MEASURES, Measure
+from bpetok.diagnostics.reachability import ReachabilityReport
+from bpetok.diagnostics.stability import ProbeReport
+from bpetok.diagnostics.vocabulary import VocabularyReport
 from bpetok.errors import DiagnosticsError, FormatError
 from bpetok.formats.atomic import write_files
 
@@ -145,7 +148,11 @@ class TokenizerReport:
         normalizer: what it does to texts before it cuts them, or None.
         languages: by code.
         scripts: by name.
-        figures: over all languages: fairness.
+        figures: over all languages: fairness, and how the vocabulary is used.
+        vocabulary: what its entries are.
+        reachability: which of them come of some text; None where it was not asked for.
+        probes: numbers, code, white space, emoji.
+        entries: of the vocabulary; None in a report that was read from a file.
     """
 
     name: str
@@ -155,6 +162,9 @@ class TokenizerReport:
     languages: Mapping[str, LanguageFigures]
     scripts: Mapping[str, ScriptFigures]
     figures: Mapping[str, Figure]
+    vocabulary: VocabularyReport
+    reachability: ReachabilityReport | None
+    probes: ProbeReport
     entries: Entries | None = field(default=None, repr=False, compare=False, metadata={"plain": False})
 
 
@@ -285,7 +295,9 @@ class Report:
             FormatError: the data is of another shape or version.
         """
         if not isinstance(plain, dict) or plain.get("version") != VERSION:
-            raise FormatError(f"{where}: not a report of `bpetok diagnose` of version {VERSION}: make it again")
+            raise FormatError(
+                f"{where}: not a report of `bpetok diagnose` of version {VERSION}: make it again"
+            )
         return from_plain(cls, plain, where)
 
     def save(self, path: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from bpetok.diagnostics.layout import Layout
 from bpetok.errors import DiagnosticsError
 from bpetok.protocols import TokenizerLike
 
-__all__ = ["KINDS", "Encoded", "Subject", "kind_of"]
+__all__ = ["KINDS", "Encoded", "Subject", "inside_text", "kind_of"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -28,9 +29,9 @@ WELL_FORMED, PARTIAL, ILL_FORMED, BYTE, SPECIAL, UNUSED = range(len(KINDS))
 
 
 def kind_of(data: bytes) -> int:
-    """The number in `KINDS` of the bytes of an entry that is not special.
+    r"""The number in `KINDS` of the bytes of an entry that is not special.
 
-    >>> [KINDS[kind_of(data)] for data in (b"a", b" \\xe4\\xba", b"\\xc3", b"\\xff\\xfe")]
+    >>> [KINDS[kind_of(data)] for data in (b"a", b" \xe4\xba", b"\xc3", b"\xff\xfe")]
     ['well-formed', 'partial', 'byte', 'ill-formed']
     """
     try:
@@ -38,12 +39,16 @@ def kind_of(data: bytes) -> int:
     except UnicodeDecodeError:
         if len(data) == 1:
             return BYTE
-        return PARTIAL if _inside_text(data) else ILL_FORMED
+        return PARTIAL if inside_text(data) else ILL_FORMED
     return WELL_FORMED
 
 
-def _inside_text(data: bytes) -> bool:
-    """Whether some text has these bytes in its UTF-8."""
+def inside_text(data: bytes) -> bool:
+    r"""Whether some text has these bytes in its UTF-8.
+
+    >>> inside_text(b"\xa4a\xe4"), inside_text(b"\xf8")
+    (True, False)
+    """
     first = next((at for at, byte in enumerate(data) if byte & 0xC0 != 0x80), len(data))
     if first > 3:
         return False  # up to three continuation bytes end a character, whichever they are
@@ -109,9 +114,7 @@ class Subject:
     @functools.cached_property
     def kinds(self) -> npt.NDArray[np.uint8]:
         """The number in `KINDS` of each entry."""
-        kinds = np.array(
-            [UNUSED if data is None else kind_of(data) for data in self.entries], np.uint8
-        )
+        kinds = np.array([UNUSED if data is None else kind_of(data) for data in self.entries], np.uint8)
         byte_tokens = getattr(self.vocabulary, "byte_tokens", None)
         if byte_tokens is not None:
             kinds[list(byte_tokens)] = BYTE
@@ -193,13 +196,13 @@ class Subject:
         entries = [data or b"" for data in self.entries]
         texts = []
         ids, bounds = encoded.ids.tolist(), encoded.bounds.tolist()
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             data = b"".join(map(entries.__getitem__, ids[start:stop]))
             try:
                 texts.append(data.decode())
             except UnicodeDecodeError as error:
                 raise DiagnosticsError(
-                    f"{self.name}: the tokens of a text join to {data[:40]!r}..., which is not UTF-8, so that "
+                    f"{self.name}: the tokens of a text join to {data[:40]!r}..., which is not UTF-8: "
                     "borders in it are not known"
                 ) from error
         return Layout.of(texts, original.segmenter)
