@@ -7,14 +7,15 @@ found, the entry may still be reached by a text that was not tried; a report say
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
 import numpy as np
 import numpy.typing as npt
 
-from bpetok.diagnostics.subject import SPECIAL, UNUSED, WELL_FORMED, Subject, inside_text
+from bpetok.diagnostics.subject import SPECIAL, UNUSED, Subject, inside_text
 
 __all__ = ["ReachabilityReport", "Witness", "find_witnesses"]
 
@@ -67,8 +68,7 @@ def find_witnesses(subject: Subject, uses: npt.NDArray[np.int64]) -> Reachabilit
     entries, kinds = subject.entries, subject.kinds
     asked = np.flatnonzero((kinds != SPECIAL) & (kinds != UNUSED) & (subject.lengths > 0))
     reached = uses > 0
-    whole = [token for token in asked.tolist() if kinds[token] == WELL_FORMED and not reached[token]]
-    texts = [(entries[token] or b"").decode() for token in whole]
+    texts = [text for token, text in subject.texts.items() if not reached[token]]
     reached[subject.encode(texts).ids] = True  # a text's other tokens are witnessed by it, too
     own = int(reached[asked].sum())
     found: dict[int, str] = {}
@@ -114,8 +114,7 @@ def _around(data: bytes) -> Iterator[str]:
         text = data.decode()
         yield from (before + text + behind for behind, before in product(_BEHIND, _BEFORE))
         return
-    begins = [*islice(_beginnings(head), _COMPLETIONS)]
-    ends = [*islice(_endings(whole[len(whole) - tail :]), _COMPLETIONS)]
+    begins, ends = _beginnings(head), _endings(whole[len(whole) - tail :])
     for before, behind in (("", ""), (" ", ""), ("a", ""), ("", "a"), (" ", "a")):
         # Along the diagonal first, so that neither side is tried only with the other's first.
         for begin, end in islice(_pairs(begins, ends), _COMPLETIONS):
@@ -125,7 +124,7 @@ def _around(data: bytes) -> Iterator[str]:
                 continue
 
 
-def _pairs(begins: list[bytes], ends: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _pairs(begins: Sequence[bytes], ends: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for total in range(len(begins) + len(ends) - 1):
         for at in range(max(0, total - len(ends) + 1), min(total + 1, len(begins))):
             yield begins[at], ends[total - at]
@@ -141,8 +140,9 @@ def _unfinished(data: bytes) -> int:
     return 0
 
 
-def _beginnings(n: int) -> Iterator[bytes]:
-    """Bytes that `n` continuation bytes may end a character of, those of common characters first."""
+@functools.cache
+def _beginnings(n: int) -> tuple[bytes, ...]:
+    """Bytes that `n` continuation bytes may end a character of, the shortest first."""
     leads = {
         0: [b""],
         1: [
@@ -156,19 +156,14 @@ def _beginnings(n: int) -> Iterator[bytes]:
         ],
         3: [bytes([byte]) for byte in range(0xF0, 0xF5)],
     }
-    yield from leads[n]
+    return tuple(leads[n])
 
 
-def _endings(begun: bytes) -> Iterator[bytes]:
-    """Bytes that end a character that some bytes begin."""
+@functools.lru_cache(maxsize=1024)
+def _endings(begun: bytes) -> tuple[bytes, ...]:
+    """Bytes that end a character that some bytes begin, up to `_COMPLETIONS` of them."""
     if not begun:
-        yield b""
-        return
+        return (b"",)
     wanted = 2 if begun[0] < 0xE0 else 3 if begun[0] < 0xF0 else 4
-    for rest in product(range(0x80, 0xC0), repeat=wanted - len(begun)):
-        end = bytes(rest)
-        try:
-            (begun + end).decode()
-        except UnicodeDecodeError:
-            continue
-        yield end
+    ways = (bytes(rest) for rest in product(range(0x80, 0xC0), repeat=wanted - len(begun)))
+    return tuple(islice((end for end in ways if inside_text(begun + end)), _COMPLETIONS))

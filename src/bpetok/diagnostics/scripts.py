@@ -44,11 +44,14 @@ def scripts_of(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     many the first in `SCRIPTS` is taken.
     """
     points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
-    classes = classify(points, _expressions())
+    classes = classify(points, _expressions()).astype(np.int64)
     text = np.repeat(np.arange(len(texts)), [*map(len, texts)])
     width = len(SCRIPTS) + 1
-    counts = np.bincount(text * width + classes, minlength=len(texts) * width).reshape(-1, width)[:, 1:]
-    return np.where(counts.any(1), counts.argmax(1), -1)
+    keys, counts = np.unique((text * width + classes)[classes > 0], return_counts=True)
+    order = np.lexsort((-keys, counts, keys // width))  # the most frequent last
+    found = np.full(len(texts), -1)
+    found[keys[order] // width] = keys[order] % width - 1
+    return found
 
 
 def script_of(text: str) -> str:

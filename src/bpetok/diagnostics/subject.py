@@ -2,7 +2,7 @@
 
 Anything that satisfies `TokenizerLike` can be measured. What else a tokenizer may offer is used where it is
 there, by the names that bpetok and tiktoken give it: `name`, batches (`encode_flat`,
-`encode_ordinary_batch`), `is_special_token`, `normalizer`, and `vocabulary` with its merges and byte tokens.
+`encode_ordinary_batch`), `special_tokens_set`, `normalizer`, and `vocabulary` with its merges and byte tokens.
 """
 
 from __future__ import annotations
@@ -107,6 +107,15 @@ class Subject:
         return found
 
     @functools.cached_property
+    def texts(self) -> dict[int, str]:
+        """The texts of the entries that are whole characters, but special ones, by id."""
+        entries = self.entries
+        return {
+            token: (entries[token] or b"").decode()
+            for token in np.flatnonzero(self.kinds == WELL_FORMED).tolist()
+        }
+
+    @functools.cached_property
     def lengths(self) -> Indices:
         """How many bytes each entry has; 0 for an id that is not in use."""
         return np.array([len(data) if data is not None else 0 for data in self.entries], np.int64)
@@ -124,15 +133,10 @@ class Subject:
     @functools.cached_property
     def special(self) -> frozenset[int]:
         """The ids of special tokens, as far as the tokenizer tells."""
-        is_special = getattr(self.tokenizer, "is_special_token", None)
-        if is_special is None:
-            return frozenset()
+        names = getattr(self.tokenizer, "special_tokens_set", ())
+        special = {self.tokenizer.encode_single_token(name) for name in names}
         unknown = getattr(self.vocabulary, "unknown", None)
-        return frozenset(
-            token
-            for token, data in enumerate(self.entries)
-            if data is not None and (is_special(token) or token == unknown)
-        )
+        return frozenset(special if unknown is None else special | {unknown})
 
     @property
     def vocabulary(self) -> Any:
@@ -163,10 +167,8 @@ class Subject:
     @functools.cached_property
     def sha256(self) -> str:
         """Of the entries in the order of ids, which tells two vocabularies apart."""
-        digest = hashlib.sha256()
-        for data in self.entries:
-            digest.update(b"-" if data is None else b"%d:%b" % (len(data), data))
-        return digest.hexdigest()
+        parts = [b"-" if data is None else b"%d:%b" % (len(data), data) for data in self.entries]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The ids of some texts, special tokens in them taken as ordinary text."""

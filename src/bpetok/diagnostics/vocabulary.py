@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.diagnostics.scripts import COMMON, SCRIPTS, scripts_of
-from bpetok.diagnostics.subject import BYTE, KINDS, SPECIAL, UNUSED, WELL_FORMED, Subject
+from bpetok.diagnostics.subject import BYTE, KINDS, SPECIAL, UNUSED, Subject
 
 __all__ = [
     "RARE",
@@ -153,7 +153,7 @@ def describe_vocabulary(subject: Subject, uses: Counts, scripts: npt.NDArray[np.
         scaffolds=None if pairs is None else listed(_scaffolds(uses, pairs) & ordinary),
         duplicates={
             "case": _duplicates(subject, uses, str.casefold),
-            "space": _duplicates(subject, uses, lambda text: text[1:] if text[0] == " " else text),
+            "space": _duplicates(subject, uses, lambda text: text.removeprefix(" ")),
             "normalisation": _duplicates(subject, uses, lambda text: unicodedata.normalize("NFKC", text)),
         },
     )
@@ -204,12 +204,11 @@ def _scaffolds(uses: Counts, merges: Counts) -> Mask:
 
 def _duplicates(subject: Subject, uses: Counts, key: Callable[[str], str]) -> Duplicates:
     groups: dict[str, list[int]] = {}
-    for token in np.flatnonzero(subject.kinds == WELL_FORMED).tolist():
-        data = subject.entries[token]
-        if data:
-            groups.setdefault(key(data.decode()), []).append(token)
+    for token, text in subject.texts.items():
+        groups.setdefault(key(text), []).append(token)
     several = [ids for ids in groups.values() if len(ids) > 1]
     # What the corpus uses most of all comes first: that is where doubles cost.
-    several.sort(key=lambda ids: -int(uses[ids].sum()))
+    often = uses.tolist()
+    several.sort(key=lambda ids: -sum(map(often.__getitem__, ids)))
     shown = tuple(tuple(_entry(subject, uses, token) for token in ids) for ids in several[:_SHOWN])
     return Duplicates(sum(map(len, several)), shown)
