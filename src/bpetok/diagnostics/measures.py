@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["MEASURES", "Measure"]
 
-Per = Literal["language", "tokenizer"]
+Per = Literal["language", "tokenizer", "words"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Measure:
         title: for people.
         definition: what is counted and divided, in words.
         unit: what a figure of 1 is: "tokens", "share", "times", "bytes" and so on.
-        per: whether there is one for each language, or one for a tokenizer.
+        per: whether there is one for each language, one for a tokenizer, or one for each language of a
+            list of words.
         better: which way is better, if one is.
         words: whether it depends on what a word is, and so on the segmenter.
         source: where it comes from.
@@ -252,6 +253,32 @@ _ALL = (
         "Median vocabulary penalty",
         "Median over the languages that have every segment.",
         "times", "tokenizer", "lower",
+    ),
+    Measure(
+        "boundary_precision",
+        "Boundary precision",
+        "Share of the borders of tokens inside words that are borders of the words' parts, over the list of "
+        "words that was given.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "boundary_recall",
+        "Boundary recall",
+        "Share of the borders of the words' parts that are borders of tokens.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "boundary_f1",
+        "Boundary F1",
+        "Harmonic mean of boundary precision and recall.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "morph_score",
+        "MorphScore",
+        "Mean, over the words that have more than one part and are more than one token, of the share of the "
+        "borders of parts that are borders of tokens.",
+        "share", "words", "higher", source="after Arnett & Bergen 2024, arXiv:2411.14198",
     ),
     Measure(
         "utilisation",

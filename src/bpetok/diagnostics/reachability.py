@@ -114,7 +114,9 @@ def _around(data: bytes) -> Iterator[str]:
         text = data.decode()
         yield from (before + text + behind for behind, before in product(_BEHIND, _BEFORE))
         return
-    begins, ends = _beginnings(head), _endings(whole[len(whole) - tail :])
+    # First what begins like the character behind it, which is likely of the same script.
+    begins = sorted(_beginnings(head), key=lambda begin: begin[:1] != whole[:1])
+    ends = _endings(whole[len(whole) - tail :])
     for before, behind in (("", ""), (" ", ""), ("a", ""), ("", "a"), (" ", "a")):
         # Along the diagonal first, so that neither side is tried only with the other's first.
         for begin, end in islice(_pairs(begins, ends), _COMPLETIONS):
@@ -165,5 +167,6 @@ def _endings(begun: bytes) -> tuple[bytes, ...]:
     if not begun:
         return (b"",)
     wanted = 2 if begun[0] < 0xE0 else 3 if begun[0] < 0xF0 else 4
-    ways = (bytes(rest) for rest in product(range(0x80, 0xC0), repeat=wanted - len(begun)))
+    middle = sorted(range(0x80, 0xC0), key=lambda byte: abs(byte - 0x95))  # there the letters of a block are
+    ways = (bytes(rest) for rest in product(middle, repeat=wanted - len(begun)))
     return tuple(islice((end for end in ways if inside_text(begun + end)), _COMPLETIONS))

@@ -2,7 +2,8 @@
 
 Anything that satisfies `TokenizerLike` can be measured. What else a tokenizer may offer is used where it is
 there, by the names that bpetok and tiktoken give it: `name`, batches (`encode_flat`,
-`encode_ordinary_batch`), `special_tokens_set`, `normalizer`, and `vocabulary` with its merges and byte tokens.
+`encode_ordinary_batch`), `special_tokens_set`, `normalizer`, and `vocabulary` with its merges and byte
+tokens.
 """
 
 from __future__ import annotations
