@@ -108,7 +108,9 @@ class ParallelCorpus:
         order: dict[str, int] = {}
         for language, segment, text in rows:
             if not text.strip():
-                raise CorpusError(f"{name}: segment {segment!r} of {language!r} is empty: leave such rows out")
+                raise CorpusError(
+                    f"{name}: segment {segment!r} of {language!r} is empty: leave such rows out"
+                )
             if segment in found.setdefault(language, {}):
                 raise CorpusError(f"{name}: {language!r} has segment {segment!r} twice")
             order.setdefault(segment, len(order))
@@ -126,7 +128,8 @@ class ParallelCorpus:
                 segment_of.append(order[segment])
         known = languages or {}
         described = tuple(
-            known.get(code) or Language(code, code, script_of("".join(found[code].values()))) for code in codes
+            known.get(code) or Language(code, code, script_of("".join(found[code].values())))
+            for code in codes
         )
         return cls(
             name, note, described, tuple(order), tuple(texts), np.array(language_of), np.array(segment_of)
@@ -241,14 +244,16 @@ def _declaration(path: Path) -> ParallelCorpus:
         for record in _records(path)
     ]
     note = (
-        "The thirty articles of the Universal Declaration of Human Rights. Legal language: names, numbers and "
-        "everyday words are rare in it."
+        "The thirty articles of the Universal Declaration of Human Rights. Legal language: names, numbers "
+        "and everyday words are rare in it."
     )
     corpus = _of_records((record for record in records if record["segments"]), "udhr", _ARTICLES)
     return replace(corpus, note=note)
 
 
-def _of_records(records: Iterable[Mapping[str, Any]], where: str, order: Iterable[str] = ()) -> ParallelCorpus:
+def _of_records(
+    records: Iterable[Mapping[str, Any]], where: str, order: Iterable[str] = ()
+) -> ParallelCorpus:
     """A corpus of what a file holds: rows, or versions with all their segments."""
     languages: dict[str, Language] = {}
     known: dict[str, Mapping[str, Any]] = {}
@@ -259,7 +264,9 @@ def _of_records(records: Iterable[Mapping[str, Any]], where: str, order: Iterabl
         if segments is None:
             segments = {record.get("segment"): record.get("text")}
         if not isinstance(code, str) or not isinstance(segments, Mapping):
-            raise CorpusError(f"{where}: row {number} has no language: give each a language, segment and text")
+            raise CorpusError(
+                f"{where}: row {number} has no language: give each a language, segment and text"
+            )
         for segment, text in segments.items():
             if segment is None or not isinstance(text, str):
                 raise CorpusError(

@@ -119,4 +119,7 @@ def _alone(layout: Layout, ends: Indices) -> npt.NDArray[np.bool_]:
     end = ends[token]
     begin = np.where(token > 0, ends[token - 1], 0)
     filled = layout.filled_before
-    return (filled[starts] == filled[begin]) & (filled[end] == filled[stops]) & (end >= stops)
+    alone: npt.NDArray[np.bool_] = (
+        (filled[starts] == filled[begin]) & (filled[end] == filled[stops]) & (end >= stops)
+    )
+    return alone

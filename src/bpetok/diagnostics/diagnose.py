@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok.diagnostics.bootstrap import Resampling
+from bpetok.diagnostics.compare import compare
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
 from bpetok.diagnostics.counts import count_texts
 from bpetok.diagnostics.fairness import premiums, spread
+from bpetok.diagnostics.figures import Figure
 from bpetok.diagnostics.languages import figures, has_words, means_by_script, ratios, read
 from bpetok.diagnostics.layout import Layout
+from bpetok.diagnostics.morphology import Segmented, morphology
+from bpetok.diagnostics.reachability import find_witnesses
 from bpetok.diagnostics.report import (
     VERSION,
     CorpusReport,
+    Entries,
     LanguageFigures,
     LanguageText,
     Report,
@@ -25,7 +30,14 @@ from bpetok.diagnostics.report import (
     TokenizerReport,
 )
 from bpetok.diagnostics.segmenters import segmenter as segmenter_of
-from bpetok.diagnostics.subject import Subject
+from bpetok.diagnostics.stability import SAMPLE, probes, sample_words, stability
+from bpetok.diagnostics.subject import SPECIAL, UNUSED, Subject
+from bpetok.diagnostics.vocabulary import (
+    describe_vocabulary,
+    entry_scripts,
+    renyi_efficiency,
+    utilisation,
+)
 from bpetok.errors import DiagnosticsError
 from bpetok.protocols import TokenizerLike
 
@@ -35,15 +47,15 @@ __all__ = ["diagnose"]
 class _Run:
     """What is the same for every tokenizer of a run."""
 
-    def __init__(
-        self, corpus: ParallelCorpus, reference: str, segmenter: str, draws: int, seed: int
-    ) -> None:
+    def __init__(self, corpus: ParallelCorpus, reference: str, segmenter: str, draws: int, seed: int) -> None:
         self.corpus = corpus
         self.layout = Layout.of(corpus.texts, segmenter_of(segmenter))
         self.reference = corpus.number(reference)
         self.resampling = Resampling(len(corpus.segments), draws, seed)
         self.complete = (corpus.present >= corpus.present[self.reference]).all(1)
-        self.first_tokens: npt.NDArray[np.float64] | None = None  # sums of the first tokenizer
+        self.words = sample_words(corpus, self.layout, has_words(corpus, self.layout))
+        self.word_resampling = Resampling(SAMPLE, draws, seed)
+        self.tokens: list[npt.NDArray[np.int64]] = []  # of each text, by each tokenizer
 
     def corpus_report(self) -> CorpusReport:
         corpus, layout = self.corpus, self.layout
@@ -66,21 +78,36 @@ class _Run:
         )
         return CorpusReport(corpus.name, corpus.note, corpus.sha256, corpus.segments, languages)
 
-    def measure(self, subject: Subject, context: int, price: float | None) -> TokenizerReport:
+    def measure(
+        self,
+        subject: Subject,
+        context: int,
+        price: float | None,
+        words: Sequence[Segmented],
+        reachability: bool,
+    ) -> TokenizerReport:
         corpus, layout, resampling = self.corpus, self.layout, self.resampling
         encoded = subject.encode(corpus.texts)
         counts = count_texts(subject, encoded, subject.layout(encoded, layout))
+        self.tokens.append(counts.tokens)
         estimates = premiums(corpus, counts.tokens, layout.n_bytes, self.reference, resampling)
         fairness = read(spread(estimates, self.complete), resampling)
         estimates["context_window"] = context / estimates["premium"]
         if price is not None:
             estimates["cost"] = price * estimates["premium"]
         tokens = resampling.sums(corpus.table(counts.tokens))
-        self.first_tokens = tokens if self.first_tokens is None else self.first_tokens
-        estimates["relative_length"] = tokens / self.first_tokens
+        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no segment of a language
+            estimates["relative_length"] = tokens / resampling.sums(corpus.table(self.tokens[0]))
         estimates |= ratios(corpus, layout, counts, resampling)
-        by_language = read(estimates, resampling)
-        n_tokens = dict(zip((each.code for each in corpus.languages), tokens[:, 0].astype(int).tolist(), strict=True))
+        changes = stability(subject, self.words, self.word_resampling)
+        by_language = read(estimates, resampling) | read(changes, self.word_resampling)
+        uses = np.bincount(encoded.ids, minlength=subject.n_vocab)
+        scripts = entry_scripts(subject)
+        n_entries = int((subject.kinds != UNUSED).sum() - (subject.kinds == SPECIAL).sum())
+        fairness["utilisation"] = [Figure(utilisation(uses, subject.kinds))]
+        fairness["renyi_efficiency"] = [Figure(renyi_efficiency(uses, n_entries))]
+        codes = [language.code for language in corpus.languages]
+        n_tokens = dict(zip(codes, tokens[:, 0].astype(int).tolist(), strict=True))
         by_script = {}
         for script, means in means_by_script(corpus, estimates).items():
             members = [each.code for each in corpus.languages if each.script == script]
@@ -97,6 +124,11 @@ class _Run:
             },
             scripts=by_script,
             figures=figures(fairness, 0),
+            vocabulary=describe_vocabulary(subject, uses, scripts),
+            morphology=morphology(subject, words, resampling.draws, resampling.seed) if words else {},
+            reachability=find_witnesses(subject, uses) if reachability else None,
+            probes=probes(subject),
+            entries=Entries(subject.entries, subject.kinds, scripts, uses),
         )
 
 
@@ -108,6 +140,8 @@ def diagnose(
     segmenter: str = "uax29",
     context: int = 8192,
     prices: Mapping[str, float] | None = None,
+    morphology_words: Iterable[Segmented] = (),
+    reachability: bool = True,
     draws: int = 1000,
     seed: int = 0,
 ) -> Report:
@@ -120,6 +154,8 @@ def diagnose(
         segmenter: what finds words: "uax29", "whitespace", or "icu" (the extra `icu`).
         context: tokens of a context window.
         prices: of a million tokens, by the names of tokenizers.
+        morphology_words: words with their parts, as of `load_morphology`.
+        reachability: whether to look for a text that becomes each entry of the vocabularies.
         draws: of the bootstrap; 0 for no intervals.
         seed: of the bootstrap.
 
@@ -138,7 +174,7 @@ def diagnose(
     names = [subject.name for subject in subjects]
     if not names or len({*names}) < len(names):
         raise DiagnosticsError("give at least one tokenizer, and each a name of its own: use a mapping")
-    prices = dict(prices or {})
+    prices, words = dict(prices or {}), [*morphology_words]
     if unknown := prices.keys() - {*names}:
         raise DiagnosticsError(f"a price is given for {', '.join(sorted(unknown))}, which is not measured")
     if context < 1 or draws < 0:
@@ -155,5 +191,11 @@ def diagnose(
         draws,
         seed,
     )
-    reports = tuple(run.measure(subject, context, prices.get(subject.name)) for subject in subjects)
-    return Report(VERSION, run.corpus_report(), settings, reports)
+    reports = tuple(
+        run.measure(subject, context, prices.get(subject.name), words, reachability) for subject in subjects
+    )
+    comparisons = tuple(
+        compare(subjects[0], subject, corpus, (run.tokens[0], tokens))
+        for subject, tokens in zip(subjects[1:], run.tokens[1:], strict=True)
+    )
+    return Report(VERSION, run.corpus_report(), settings, reports, comparisons)

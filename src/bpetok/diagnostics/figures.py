@@ -75,7 +75,7 @@ def from_plain(kind: type[T], plain: Any, where: str = "report") -> T:
 
 
 def _value(kind: Any, plain: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(plain, dict):
             raise FormatError(f"{where}: {kind.__name__} should be an object, not {type(plain).__name__}")
         hints = typing.get_type_hints(kind)

@@ -72,7 +72,8 @@ class Layout:
     @functools.cached_property
     def inside_characters(self) -> npt.NDArray[np.bool_]:
         """For each byte, whether a border before it would cut a character."""
-        return (self.data & 0xC0) == 0x80
+        inside: npt.NDArray[np.bool_] = (self.data & 0xC0) == 0x80
+        return inside
 
     @functools.cached_property
     def grapheme_begins(self) -> Indices:

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["MEASURES", "Measure"]
 
-Per = Literal["language", "tokenizer"]
+Per = Literal["language", "tokenizer", "words"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Measure:
         title: for people.
         definition: what is counted and divided, in words.
         unit: what a figure of 1 is: "tokens", "share", "times", "bytes" and so on.
-        per: whether there is one for each language, or one for a tokenizer.
+        per: whether there is one for each language, one for a tokenizer, or one for each language of a
+            list of words.
         better: which way is better, if one is.
         words: whether it depends on what a word is, and so on the segmenter.
         source: where it comes from.
@@ -38,13 +39,15 @@ class Measure:
 _PETROV = "Petrov et al. 2023, arXiv:2305.15425"
 _AHIA = "Ahia et al. 2023, arXiv:2305.13707"
 _RUST = "Rust et al. 2021, arXiv:2012.15613"
+_FOROUTAN = "Gini 1912; of tokenizers: Foroutan et al. 2025, arXiv:2508.04796"
 _ARNETT = "Arnett et al. 2024, arXiv:2403.00686"
 
 _ALL = (
     Measure(
         "premium",
         "Premium",
-        "Tokens of the language divided by tokens of the reference language, over the segments that both have.",
+        "Tokens of the language divided by tokens of the reference language, over the segments that both "
+        "have.",
         "times", "language", "lower", source=_PETROV,
     ),
     Measure(
@@ -127,8 +130,8 @@ _ALL = (
     Measure(
         "byte_tokens",
         "Byte tokens",
-        "Share of the tokens that are a single byte and no whole character, or that the vocabulary has for bytes "
-        "to fall back to.",
+        "Share of the tokens that are a single byte and no whole character, or that the vocabulary has for "
+        "bytes to fall back to.",
         "share", "language", "lower",
     ),
     Measure(
@@ -163,6 +166,52 @@ _ALL = (
         "share", "language", "lower",
     ),
     Measure(
+        "change_nfc",
+        "Change under NFC",
+        "Share of a word's ids that are not among those of its form NFC; mean over sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "change_nfd",
+        "Change under NFD",
+        "Share of a word's ids that are not among those of its form NFD; mean over sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "change_case",
+        "Change with case",
+        "Share of a word's ids that are not among those of the word in upper case; mean over sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "change_space",
+        "Change with a space",
+        "Share of a word's ids that are not among those of the word with a space before it; mean over "
+        "sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "change_punctuation",
+        "Change with punctuation",
+        "Share of a word's ids that are not among those of the word with a comma behind it; mean over "
+        "sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "change_typo",
+        "Change with a typing error",
+        "Share of a word's ids that are not among those of the word with its middle two characters in the "
+        "other order; mean over sampled words.",
+        "share", "language", "lower", words=True,
+    ),
+    Measure(
+        "context_agreement",
+        "Agreement of contexts",
+        "Share of the sampled words whose tokens have the same borders inside it at the beginning of a text, "
+        "after a space, and after an opening bracket.",
+        "share", "language", "higher", words=True,
+    ),
+    Measure(
         "median_premium",
         "Median premium",
         "Median over the languages that have every segment.",
@@ -189,9 +238,9 @@ _ALL = (
     Measure(
         "gini",
         "Gini coefficient",
-        "Of the premiums of these languages: half the mean difference of two of them, divided by their mean. 0 "
-        "when all are equal.",
-        "index", "tokenizer", "lower", source="Gini 1912; of tokenizers: Foroutan et al. 2025, arXiv:2508.04796",
+        "Of the premiums of these languages: half the mean difference of two of them, divided by their mean. "
+        "0 when all are equal.",
+        "index", "tokenizer", "lower", source=_FOROUTAN,
     ),
     Measure(
         "median_byte_premium",
@@ -204,6 +253,45 @@ _ALL = (
         "Median vocabulary penalty",
         "Median over the languages that have every segment.",
         "times", "tokenizer", "lower",
+    ),
+    Measure(
+        "boundary_precision",
+        "Boundary precision",
+        "Share of the borders of tokens inside words that are borders of the words' parts, over the list of "
+        "words that was given.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "boundary_recall",
+        "Boundary recall",
+        "Share of the borders of the words' parts that are borders of tokens.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "boundary_f1",
+        "Boundary F1",
+        "Harmonic mean of boundary precision and recall.",
+        "share", "words", "higher",
+    ),
+    Measure(
+        "morph_score",
+        "MorphScore",
+        "Mean, over the words that have more than one part and are more than one token, of the share of the "
+        "borders of parts that are borders of tokens.",
+        "share", "words", "higher", source="after Arnett & Bergen 2024, arXiv:2411.14198",
+    ),
+    Measure(
+        "utilisation",
+        "Utilisation",
+        "Share of the entries, but special ones, that the corpus has.",
+        "share", "tokenizer", "higher",
+    ),
+    Measure(
+        "renyi_efficiency",
+        "Renyi efficiency",
+        "Renyi entropy of order 2.5 of the tokens of the corpus, divided by the logarithm of the number of "
+        "entries, special ones left out.",
+        "index", "tokenizer", "higher", source="Zouhar et al. 2023, arXiv:2306.16842",
     ),
 )  # fmt: skip
 

@@ -15,8 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bpetok.diagnostics.compare import Comparison
 from bpetok.diagnostics.figures import Figure, from_plain, to_plain
 from bpetok.diagnostics.measures import MEASURES, Measure
+from bpetok.diagnostics.morphology import MorphologyReport
+from bpetok.diagnostics.reachability import ReachabilityReport
+from bpetok.diagnostics.stability import ProbeReport
+from bpetok.diagnostics.vocabulary import VocabularyReport
 from bpetok.errors import DiagnosticsError, FormatError
 from bpetok.formats.atomic import write_files
 
@@ -145,7 +150,12 @@ class TokenizerReport:
         normalizer: what it does to texts before it cuts them, or None.
         languages: by code.
         scripts: by name.
-        figures: over all languages: fairness.
+        figures: over all languages: fairness, and how the vocabulary is used.
+        vocabulary: what its entries are.
+        morphology: by language, of the words that were given; empty without.
+        reachability: which of them come of some text; None where it was not asked for.
+        probes: numbers, code, white space, emoji.
+        entries: of the vocabulary; None in a report that was read from a file.
     """
 
     name: str
@@ -155,6 +165,10 @@ class TokenizerReport:
     languages: Mapping[str, LanguageFigures]
     scripts: Mapping[str, ScriptFigures]
     figures: Mapping[str, Figure]
+    vocabulary: VocabularyReport
+    morphology: Mapping[str, MorphologyReport]
+    reachability: ReachabilityReport | None
+    probes: ProbeReport
     entries: Entries | None = field(default=None, repr=False, compare=False, metadata={"plain": False})
 
 
@@ -190,12 +204,14 @@ class Report:
         corpus: what was measured on.
         settings: what figures depend on besides.
         tokenizers: in the order that they were given.
+        comparisons: of the first tokenizer with each of the others.
     """
 
     version: int
     corpus: CorpusReport
     settings: Settings
     tokenizers: tuple[TokenizerReport, ...]
+    comparisons: tuple[Comparison, ...]
 
     def tokenizer(self, name: str | None = None) -> TokenizerReport:
         """The report on a tokenizer, by its name; the only one without.
@@ -233,11 +249,17 @@ class Report:
         if measure is None:
             raise DiagnosticsError(f"no measure {name!r}: use one of {', '.join(MEASURES)}")
         found = self.tokenizer(tokenizer)
-        if (measure.per == "language") != bool(code):
-            how = f"{name}.CODE for a language" if measure.per == "language" else f"{name} without a language"
+        if (measure.per != "tokenizer") != bool(code):
+            how = f"{name} alone" if measure.per == "tokenizer" else f"{name}.CODE for a language"
             raise DiagnosticsError(f"{which!r}: write {how}")
-        language = self.language(code).code if code else None
-        figures = found.figures if language is None else found.languages[language].figures
+        language = code or None
+        if measure.per == "words":
+            figures = found.morphology[code].figures if code in found.morphology else {}
+        elif measure.per == "language":
+            language = self.language(code).code
+            figures = found.languages[language].figures
+        else:
+            figures = found.figures
         if name not in figures:
             raise DiagnosticsError(f"{found.name} has no {name} of {code or 'the corpus'}: it is not defined")
         segmenter = self.settings.segmenter_described if measure.words else None
@@ -285,7 +307,9 @@ class Report:
             FormatError: the data is of another shape or version.
         """
         if not isinstance(plain, dict) or plain.get("version") != VERSION:
-            raise FormatError(f"{where}: not a report of `bpetok diagnose` of version {VERSION}: make it again")
+            raise FormatError(
+                f"{where}: not a report of `bpetok diagnose` of version {VERSION}: make it again"
+            )
         return from_plain(cls, plain, where)
 
     def save(self, path: str) -> None:

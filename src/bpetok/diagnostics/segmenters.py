@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,9 @@ Words = tuple[Indices, Indices]  # where each begins and ends, in code points
 
 # Scripts that put no spaces between words: only a dictionary finds words in them.
 NO_SPACES = frozenset(
-    "Balinese Han Hiragana Javanese Katakana Khmer Lao Myanmar New_Tai_Lue Tai_Le Tai_Tham Tai_Viet Thai "
-    "Tibetan Yi".split()
-)
+    ("Balinese", "Han", "Hiragana", "Javanese", "Katakana", "Khmer", "Lao", "Myanmar", "New_Tai_Lue",
+     "Tai_Le", "Tai_Tham", "Tai_Viet", "Thai", "Tibetan", "Yi")
+)  # fmt: skip
 
 _N_POINTS = 0x110000
 
@@ -210,7 +211,7 @@ def _icu(points: Points, starts: Indices) -> Words:
         ) from error
     begins, ends = [], []
     bounds = np.append(starts, len(points)).tolist()
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         at = start
         for part in WordBreaker(points[start:stop].astype("<u4").tobytes().decode("utf-32-le"), "root"):
             begins.append(at)
@@ -239,7 +240,9 @@ class Segmenter:
 SEGMENTERS = {
     each.name: each
     for each in (
-        Segmenter("uax29", f"Unicode word boundaries (UAX 29, properties of regex {regex.__version__})", _uax29),
+        Segmenter(
+            "uax29", f"Unicode word boundaries (UAX 29, properties of regex {regex.__version__})", _uax29
+        ),
         Segmenter("whitespace", "runs of what is no white space", _whitespace),
         Segmenter("icu", "ICU's word breaker, with dictionaries", _icu, dictionary=True),
     )

@@ -2,7 +2,8 @@
 
 Anything that satisfies `TokenizerLike` can be measured. What else a tokenizer may offer is used where it is
 there, by the names that bpetok and tiktoken give it: `name`, batches (`encode_flat`,
-`encode_ordinary_batch`), `is_special_token`, `normalizer`, and `vocabulary` with its merges and byte tokens.
+`encode_ordinary_batch`), `special_tokens_set`, `normalizer`, and `vocabulary` with its merges and byte
+tokens.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ from bpetok.diagnostics.layout import Layout
 from bpetok.errors import DiagnosticsError
 from bpetok.protocols import TokenizerLike
 
-__all__ = ["KINDS", "Encoded", "Subject", "kind_of"]
+__all__ = ["KINDS", "Encoded", "Subject", "inside_text", "kind_of"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -28,9 +30,9 @@ WELL_FORMED, PARTIAL, ILL_FORMED, BYTE, SPECIAL, UNUSED = range(len(KINDS))
 
 
 def kind_of(data: bytes) -> int:
-    """The number in `KINDS` of the bytes of an entry that is not special.
+    r"""The number in `KINDS` of the bytes of an entry that is not special.
 
-    >>> [KINDS[kind_of(data)] for data in (b"a", b" \\xe4\\xba", b"\\xc3", b"\\xff\\xfe")]
+    >>> [KINDS[kind_of(data)] for data in (b"a", b" \xe4\xba", b"\xc3", b"\xff\xfe")]
     ['well-formed', 'partial', 'byte', 'ill-formed']
     """
     try:
@@ -38,12 +40,16 @@ def kind_of(data: bytes) -> int:
     except UnicodeDecodeError:
         if len(data) == 1:
             return BYTE
-        return PARTIAL if _inside_text(data) else ILL_FORMED
+        return PARTIAL if inside_text(data) else ILL_FORMED
     return WELL_FORMED
 
 
-def _inside_text(data: bytes) -> bool:
-    """Whether some text has these bytes in its UTF-8."""
+def inside_text(data: bytes) -> bool:
+    r"""Whether some text has these bytes in its UTF-8.
+
+    >>> inside_text(b"\xa4a\xe4"), inside_text(b"\xf8")
+    (True, False)
+    """
     first = next((at for at, byte in enumerate(data) if byte & 0xC0 != 0x80), len(data))
     if first > 3:
         return False  # up to three continuation bytes end a character, whichever they are
@@ -102,6 +108,15 @@ class Subject:
         return found
 
     @functools.cached_property
+    def texts(self) -> dict[int, str]:
+        """The texts of the entries that are whole characters, but special ones, by id."""
+        entries = self.entries
+        return {
+            token: (entries[token] or b"").decode()
+            for token in np.flatnonzero(self.kinds == WELL_FORMED).tolist()
+        }
+
+    @functools.cached_property
     def lengths(self) -> Indices:
         """How many bytes each entry has; 0 for an id that is not in use."""
         return np.array([len(data) if data is not None else 0 for data in self.entries], np.int64)
@@ -109,9 +124,7 @@ class Subject:
     @functools.cached_property
     def kinds(self) -> npt.NDArray[np.uint8]:
         """The number in `KINDS` of each entry."""
-        kinds = np.array(
-            [UNUSED if data is None else kind_of(data) for data in self.entries], np.uint8
-        )
+        kinds = np.array([UNUSED if data is None else kind_of(data) for data in self.entries], np.uint8)
         byte_tokens = getattr(self.vocabulary, "byte_tokens", None)
         if byte_tokens is not None:
             kinds[list(byte_tokens)] = BYTE
@@ -121,15 +134,10 @@ class Subject:
     @functools.cached_property
     def special(self) -> frozenset[int]:
         """The ids of special tokens, as far as the tokenizer tells."""
-        is_special = getattr(self.tokenizer, "is_special_token", None)
-        if is_special is None:
-            return frozenset()
+        names = getattr(self.tokenizer, "special_tokens_set", ())
+        special = {self.tokenizer.encode_single_token(name) for name in names}
         unknown = getattr(self.vocabulary, "unknown", None)
-        return frozenset(
-            token
-            for token, data in enumerate(self.entries)
-            if data is not None and (is_special(token) or token == unknown)
-        )
+        return frozenset(special if unknown is None else special | {unknown})
 
     @property
     def vocabulary(self) -> Any:
@@ -160,10 +168,8 @@ class Subject:
     @functools.cached_property
     def sha256(self) -> str:
         """Of the entries in the order of ids, which tells two vocabularies apart."""
-        digest = hashlib.sha256()
-        for data in self.entries:
-            digest.update(b"-" if data is None else b"%d:%b" % (len(data), data))
-        return digest.hexdigest()
+        parts = [b"-" if data is None else b"%d:%b" % (len(data), data) for data in self.entries]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The ids of some texts, special tokens in them taken as ordinary text."""
@@ -193,13 +199,13 @@ class Subject:
         entries = [data or b"" for data in self.entries]
         texts = []
         ids, bounds = encoded.ids.tolist(), encoded.bounds.tolist()
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             data = b"".join(map(entries.__getitem__, ids[start:stop]))
             try:
                 texts.append(data.decode())
             except UnicodeDecodeError as error:
                 raise DiagnosticsError(
-                    f"{self.name}: the tokens of a text join to {data[:40]!r}..., which is not UTF-8, so that "
+                    f"{self.name}: the tokens of a text join to {data[:40]!r}..., which is not UTF-8: "
                     "borders in it are not known"
                 ) from error
         return Layout.of(texts, original.segmenter)
