@@ -17,7 +17,18 @@ from bpetok.errors import MissingExtraError
 if TYPE_CHECKING:
     from bpetok.diagnostics.report import Report, TokenizerReport
 
-__all__ = ["SAVED", "UTF8", "VOCABULARY", "diagnostics_charts", "draw", "payers", "premiums", "scripts", "world"]
+__all__ = [
+    "SAVED",
+    "UTF8",
+    "VOCABULARY",
+    "diagnostics_charts",
+    "draw",
+    "label",
+    "payers",
+    "premiums",
+    "scripts",
+    "world",
+]
 
 Spec = dict[str, Any]
 
@@ -102,9 +113,11 @@ def payers(report: Report, tokenizer: TokenizerReport, n: int = 16) -> Spec:
     rows = []
     found = sorted(_with_premium(report, tokenizer), key=lambda row: -row["premium"])[:n]
     for row in found:
-        name, bytes_, premium = _label(row), math.log2(row["byte_premium"]), math.log2(row["premium"])
+        name, bytes_, premium = row["label"], math.log2(row["byte_premium"]), math.log2(row["premium"])
         text = f"{row['premium']:.1f}×"
-        about = f"{name}: {text} = UTF-8 {row['byte_premium']:.2f}× · vocabulary {row['vocabulary_penalty']:.2f}×"
+        about = (
+            f"{name}: {text} = UTF-8 {row['byte_premium']:.2f}× · vocabulary {row['vocabulary_penalty']:.2f}×"
+        )
         common = {"language": name, "premium": row["premium"], "about": about}
         parts = [("UTF-8", 0.0, min(bytes_, premium))]
         parts += [("vocabulary", max(0.0, bytes_), premium)] if premium > bytes_ else []
@@ -152,7 +165,7 @@ def premiums(report: Report) -> Spec:
     rows = [
         {
             "tokenizer": each.name, "premium": row["premium"], "script": row["script"],
-            "about": f"{_label(row)} by {each.name}: {row['premium']:.2f}×",
+            "about": f"{row['label']} by {each.name}: {row['premium']:.2f}×",
         }
         for each in report.tokenizers
         for row in _with_premium(report, each)
@@ -182,7 +195,7 @@ def premiums(report: Report) -> Spec:
 
 def scripts(report: Report) -> Spec:
     """The mean premium of the languages of each script, by each tokenizer."""
-    rows = []
+    rows: list[Spec] = []
     for each in report.tokenizers:
         for script, found in each.scripts.items():
             figure = found.figures.get("premium")
@@ -229,7 +242,7 @@ def scripts(report: Report) -> Spec:
 def world(report: Report, tokenizer: TokenizerReport) -> Spec:
     """Languages where they are spoken, by longitude and latitude; large and dark ones pay most."""
     rows = [
-        {**row, "about": f"{_label(row)}: {row['premium']:.2f}×"}
+        {**row, "about": f"{row['label']}: {row['premium']:.2f}×"}
         for row in _with_premium(report, tokenizer)
         if row["latitude"] is not None and row["longitude"] is not None
     ]
@@ -276,13 +289,18 @@ def _with_premium(report: Report, tokenizer: TokenizerReport) -> list[dict[str, 
         if "premium" in figures:
             names = ("premium", "byte_premium", "vocabulary_penalty")
             rows.append({
-                "code": language.code, "name": language.name, "script": language.script,
+                "label": label(language.name, language.script), "script": language.script,
                 "latitude": language.latitude, "longitude": language.longitude,
                 **{name: figures[name].value for name in names},
             })  # fmt: skip
     return rows
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    name = row["name"]
-    return name if row["script"] == "Latin" or row["script"] in name else f"{name} ({row['script']})"
+def label(name: str, script: str) -> str:
+    """A language as charts and sentences call it: with its script, where that is not Latin and not in the name.
+
+    >>> label("Sanskrit", "Grantha"), label("Tibetan, Central", "Tibetan")
+    ('Sanskrit (Grantha)', 'Tibetan, Central')
+    """
+    script = script.replace("_", " ")
+    return name if script == "Latin" or script in name else f"{name} ({script})"

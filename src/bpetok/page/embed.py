@@ -124,7 +124,8 @@ def javascript_pattern(parameters: Mapping[str, Any]) -> str:
 
     >>> from bpetok.patterns import resolve
     >>> javascript_pattern(resolve("r50k").scanner.parameters)
-    "'(?:[sdmt]|ll|ve|re)| ?[\\p{L}]+| ?[\\p{N}]+| ?[^\\p{Z}\\p{L}\\p{N}]+|[\\p{Z}]+(?![^])|[\\p{Z}]+(?![^\\p{Z}])|[\\p{Z}]+"
+    "'(?:[sdmt]|ll|ve|re)| ?[\\p{L}]+| ?[\\p{N}]+| "
+    "?[^\\p{Z}\\p{L}\\p{N}]+|[\\p{Z}]+(?![^])|[\\p{Z}]+(?![^\\p{Z}])|[\\p{Z}]+"
     """
     word, ending = parameters["word"], f"(?:[sSdDmMtT{_LONG_S}]|[lL][lL]|[vV][eE]|[rR][eE])"
     if word == "whole":

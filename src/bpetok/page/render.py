@@ -14,11 +14,11 @@ import numpy as np
 
 import bpetok
 from bpetok.diagnostics.corpora import ParallelCorpus
-from bpetok.diagnostics.report import LanguageText, Report, TokenizerReport
+from bpetok.diagnostics.report import Report, TokenizerReport
 from bpetok.diagnostics.scripts import SCRIPTS
 from bpetok.diagnostics.subject import KINDS, Subject
 from bpetok.errors import MissingExtraError
-from bpetok.page.charts import diagnostics_charts, draw, slug
+from bpetok.page.charts import diagnostics_charts, draw, label, slug
 from bpetok.page.embed import blob, classes, embed
 
 __all__ = ["ASSETS", "diagnostics_page", "samples_of", "script", "self_contained", "style", "template"]
@@ -68,7 +68,9 @@ def self_contained(name: str, title: str, data: Mapping[str, Any], parts: Mappin
     from markupsafe import Markup
 
     # "<" could end the element that the data stands in.
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
+        "<", "\\u003c"
+    )
     code = script()
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     policy = (
@@ -87,7 +89,7 @@ def self_contained(name: str, title: str, data: Mapping[str, Any], parts: Mappin
     return page
 
 
-def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Sequence[tuple[str, str]] = ()) -> str:
+def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Sequence[tuple[str, str]]) -> str:
     """The page of a report.
 
     Args:
@@ -129,7 +131,9 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
     }
     data = {
         "report": plain,
-        "tokenizers": [_tokenizer(subject, each) for subject, each in zip(subjects, report.tokenizers, strict=True)],
+        "tokenizers": [
+            _tokenizer(subject, each) for subject, each in zip(subjects, report.tokenizers, strict=True)
+        ],
         "samples": [_sample(name, text, subjects) for name, text in samples],
         "classes": classes(),
         "kinds": list(KINDS),
@@ -139,14 +143,18 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
     return self_contained("diagnostics.html.jinja", f"Who pays for {names}?", data, parts)
 
 
+MIXED = "Tokenizers see pieces, not letters: naïve façade, 東京, नमस्ते, Ελληνικά, 12345 👩‍👩‍👧."
+
+
 def samples_of(corpus: ParallelCorpus) -> list[tuple[str, str]]:
-    """A text in each script of a corpus, by the name of its language; that of the first segment."""
+    """What the viewer offers: something mixed, and for each script of a corpus its first text, by the name of the
+    language."""
     found: dict[str, tuple[str, str]] = {}
     for text, number in zip(corpus.texts, corpus.language_of, strict=True):
         language = corpus.languages[number]
         if language.script not in found:
             found[language.script] = f"{language.name} ({language.script})", text
-    return sorted(found.values())
+    return [("Mixed", MIXED), *sorted(found.values())]
 
 
 def _tokenizer(subject: Subject, report: TokenizerReport) -> dict[str, Any]:
@@ -173,7 +181,8 @@ def lead(report: Report) -> str:
     """What a premium is, in a sentence, for who never heard of it."""
     reference = report.language(report.settings.reference).name
     return (
-        f"Text is cut into tokens before a language model reads it, and tokens are what one pays and waits for. For the "
+        "Text is cut into tokens before a language model reads it, and tokens are what one pays and waits "
+        "for. For the "
         f"same content as in {reference}, other languages need more of them: that is their premium."
     )
 
@@ -194,7 +203,8 @@ def sentences(report: Report, tokenizer: TokenizerReport) -> list[str]:
         found[name].value for name in ("premium", "byte_premium", "vocabulary_penalty")
     )
     why = (
-        f"its text has {by_bytes:.1f} times the bytes in UTF-8, and the vocabulary spends {penalty:.1f} times the "
+        f"its text has {by_bytes:.1f} times the bytes in UTF-8, and the vocabulary spends {penalty:.1f} "
+        "times the "
         "tokens on each"
         if by_bytes > 1.05
         else f"not for its bytes in UTF-8 ({by_bytes:.1f} times), but for the vocabulary, which spends {penalty:.1f} "
@@ -202,17 +212,16 @@ def sentences(report: Report, tokenizer: TokenizerReport) -> list[str]:
     )
     lines = [
         f"The median language needs {figures['median_premium'].value:.1f} times the tokens of "
-        f"{report.language(report.settings.reference).name}. {_named(worst)} pays most, {premium:.1f} times: {why}. "
-        f"{_named(best)} pays least.",
+        f"{report.language(report.settings.reference).name}. {label(worst.name, worst.script)} pays most, "
+        f"{premium:.1f} times: {why}. "
+        f"{label(best.name, best.script)} pays least.",
     ]
     mine = figures["median_vocabulary_penalty"].value
     theirs = figures["median_byte_premium"].value
     lines.append(
-        f"In the median, UTF-8 costs {theirs:.2f} times, and the vocabulary {mine:.2f} times on top, which another one "
-        f"could lower. Gini {figures['gini'].value:.2f}; worst tenth {figures['worst_decile'].value:.1f} times."
+        f"In the median, UTF-8 costs {theirs:.2f} times, and the vocabulary {mine:.2f} times on top, which "
+        "another one "
+        f"could lower. Gini {figures['gini'].value:.2f}; worst tenth {figures['worst_decile'].value:.1f} "
+        "times."
     )
     return lines
-
-
-def _named(language: LanguageText) -> str:
-    return language.name if language.script in ("Latin", language.name) else f"{language.name} ({language.script})"

@@ -67,13 +67,18 @@ class Guard:
         self.clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(
-        self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
     ) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         refusal = self._refusal(headers, (scope.get("client") or ("",))[0])
         body = b""
         while refusal is None:
@@ -104,7 +109,10 @@ class Guard:
         """Status and reason, or None for a request that is let through."""
         host = headers.get("host", "")
         if _without_port(host) not in self.hosts:
-            return 400, f"This server does not answer for {host!r}: start it with --host, or open its own address."
+            return (
+                400,
+                f"This server does not answer for {host!r}: start it with --host, or open its own address.",
+            )
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return 403, "Another page may not ask this server."
@@ -157,7 +165,9 @@ def application(
         from starlette.responses import JSONResponse
         from starlette.routing import Route
     except ImportError as error:
-        raise MissingExtraError('serving needs starlette: install it with pip install "bpetok[serve]"') from error
+        raise MissingExtraError(
+            'serving needs starlette: install it with pip install "bpetok[serve]"'
+        ) from error
     found = corpus if isinstance(corpus, ParallelCorpus) else load_corpus(corpus)
     views = _Views(tokenizers, found)
 

@@ -73,7 +73,7 @@ function viewer(source) {
     box.value = await file.text();
     show();
   });
-  box.value = state.text || source.samples[0]?.text || "Tokenizers see pieces, not letters: naïve, 東京, 12345.";
+  box.value = state.text || (source.samples[0]?.text ?? "");
   show();
   return el("div", { class: "viewer" }, el("div", { class: "controls" }, pickers), box, message, results, merges);
 }
