@@ -1,5 +1,7 @@
 """`bpetok serve`: the page to explore tokenizers with, in one's own browser."""
 
+import contextlib
+
 import click
 
 from bpetok.cli import common
@@ -66,4 +68,6 @@ def command(names: tuple[str, ...], corpus: str, host: str, port: int, allowed: 
     with config.bind_socket() as socket:
         where, chosen = socket.getsockname()[:2]
         click.echo(f"http://{f'[{where}]' if ':' in where else where}:{chosen}/")
-        server.run(sockets=[socket])
+        # Uvicorn closes what is open and then raises again what ended it.
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[socket])

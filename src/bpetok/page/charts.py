@@ -39,7 +39,8 @@ _CONFIG: Spec = {
     "font": "system-ui, Noto Sans, sans-serif",
     "view": {"stroke": None},
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor",
-             "tickColor": "currentColor", "gridOpacity": 0.25, "labelLimit": 220, "titleFontWeight": "normal"},
+             "tickColor": "currentColor", "gridOpacity": 0.25, "labelLimit": 220,
+             "titleFontWeight": "normal"},
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "titleFontWeight": "normal"},
     "header": {"labelColor": "currentColor", "titleColor": "currentColor"},
     "title": {"color": "currentColor", "anchor": "start", "fontWeight": "normal"},
@@ -95,8 +96,8 @@ def slug(text: str) -> str:
 
 
 def diagnostics_charts(report: Report) -> dict[str, Spec]:
-    """All charts of a report by name: `payers-TOKENIZER`, `premiums`, `scripts`, and `world-TOKENIZER` where the
-    corpus says where languages are spoken."""
+    """All charts of a report by name: `payers-TOKENIZER`, `premiums`, `scripts`, and `world-TOKENIZER` where
+    the corpus says where languages are spoken."""
     made = {f"payers-{slug(each.name)}": payers(report, each) for each in report.tokenizers}
     made["premiums"] = premiums(report)
     made["scripts"] = scripts(report)
@@ -154,7 +155,9 @@ def payers(report: Report, tokenizer: TokenizerReport, n: int = 16) -> Spec:
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 4},
-                "encoding": {"y": y, "x": {"field": "to", "type": "quantitative"}, "text": {"field": "label"}},
+                "encoding": {
+                    "y": y, "x": {"field": "to", "type": "quantitative"}, "text": {"field": "label"},
+                },
             },
         ],
     )  # fmt: skip
@@ -204,7 +207,7 @@ def scripts(report: Report) -> Spec:
                     "tokenizer": each.name, "script": script, "premium": figure.value,
                     "label": f"{figure.value:.1f}", "about": f"{script} by {each.name}: {figure.value:.2f}×",
                 })  # fmt: skip
-    ceiling = max((row["premium"] for row in rows), default=2)
+    ceiling = max([2.0, *(row["premium"] for row in rows)])
     order = {"field": "premium", "op": "max", "order": "descending"}
     x = {"field": "tokenizer", "type": "nominal", "title": None, "sort": None,
          "axis": {"labelAngle": 0, "orient": "top", "labelLimit": 180}}  # fmt: skip
@@ -220,7 +223,7 @@ def scripts(report: Report) -> Spec:
                     "x": x, "y": y, "description": {"field": "about"},
                     "color": {
                         "field": "premium", "type": "quantitative", "title": "premium",
-                        "scale": {"type": "log", "domain": [1, max(2, ceiling)], "scheme": "oranges", "clamp": True},
+                        "scale": {"type": "log", "domain": [1, ceiling], "scheme": "oranges", "clamp": True},
                         "legend": None,
                     },
                 },
@@ -230,7 +233,7 @@ def scripts(report: Report) -> Spec:
                 "encoding": {
                     "x": x, "y": y, "text": {"field": "label"},
                     "color": {
-                        "condition": {"test": f"datum.premium > {max(2, ceiling) ** 0.7}", "value": "#ffffff"},
+                        "condition": {"test": f"datum.premium > {ceiling**0.7}", "value": "#ffffff"},
                         "value": "#1c2027",
                     },
                 },
@@ -247,8 +250,8 @@ def world(report: Report, tokenizer: TokenizerReport) -> Spec:
         if row["latitude"] is not None and row["longitude"] is not None
     ]
     rows.sort(key=lambda row: row["premium"])
-    ceiling = max((row["premium"] for row in rows), default=2)
-    scale = {"type": "log", "domain": [1, max(2, ceiling)], "clamp": True}
+    ceiling = max([2.0, *(row["premium"] for row in rows)])
+    scale = {"type": "log", "domain": [1, ceiling], "clamp": True}
     return chart(
         rows,
         width=720,
@@ -256,7 +259,8 @@ def world(report: Report, tokenizer: TokenizerReport) -> Spec:
         layer=[
             {
                 "data": {"graticule": {"step": [30, 30]}},
-                "mark": {"type": "geoshape", "filled": False, "stroke": "currentColor", "strokeOpacity": 0.15},
+                "mark": {"type": "geoshape", "filled": False, "stroke": "currentColor",
+                         "strokeOpacity": 0.15},
             },
             {
                 "mark": {"type": "circle", "opacity": 0.85, "stroke": "currentColor", "strokeOpacity": 0.3,
@@ -297,7 +301,8 @@ def _with_premium(report: Report, tokenizer: TokenizerReport) -> list[dict[str, 
 
 
 def label(name: str, script: str) -> str:
-    """A language as charts and sentences call it: with its script, where that is not Latin and not in the name.
+    """A language as charts and sentences call it: with its script, where that is not Latin and not in the
+    name.
 
     >>> label("Sanskrit", "Grantha"), label("Tibetan, Central", "Tibetan")
     ('Sanskrit (Grantha)', 'Tibetan, Central')

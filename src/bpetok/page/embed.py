@@ -1,8 +1,8 @@
 """A tokenizer as data for the encoder that runs in a page.
 
-The encoder (`assets/encoder.js`) cuts a text with a regular expression of JavaScript and merges by ranks or by a
-list of pairs. What it could not do exactly is not left to it: `embed` then says why, and the page shows samples
-that the library encoded.
+The encoder (`assets/encoder.js`) cuts a text with a regular expression of JavaScript and merges by ranks or
+by a list of pairs. What it could not do exactly is not left to it: `embed` then says why, and the page shows
+samples that the library encoded.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def embed(tokenizer: TokenizerLike, name: str, entries: list[bytes | None]) -> d
         entries: the bytes of each id, None for one that is not in use.
 
     Returns:
-        `name`; `lengths` (uint32, 4294967295 for an id that is not in use) and `bytes`, as `blob`s; `encoder`:
-        None, or what the encoder needs; `obstacle`: why it is None, or None.
+        `name`; `lengths` (uint32, 4294967295 for an id that is not in use) and `bytes`, as `blob`s;
+        `encoder`: None, or what the encoder needs; `obstacle`: why it is None, or None.
     """
     lengths = np.array([_UNUSED if data is None else len(data) for data in entries], np.uint32)
     made: dict[str, Any] = {
@@ -102,7 +102,8 @@ def _encoder(tokenizer: Any) -> dict[str, Any]:
 
 
 def _steps(normalizer: Normalizer) -> list[dict[str, Any]] | None:
-    """What a normalizer does, as specs of the steps that the encoder of the page has; None where it lacks one."""
+    """What a normalizer does, as specs of the steps that the encoder of the page has; None where it lacks
+    one."""
     spec = normalizer.spec()
     specs = spec["normalizers"] if spec["type"] == "Sequence" else [spec]
     for step in specs:
@@ -119,8 +120,8 @@ def _steps(normalizer: Normalizer) -> list[dict[str, Any]] | None:
 def javascript_pattern(parameters: Mapping[str, Any]) -> str:
     r"""The expression of JavaScript (flags `u` and `s`) for the settings of a native scanner.
 
-    Classes of characters are named as in `classes`, which the page puts in their place: what the browser itself
-    takes for a letter depends on its version of Unicode.
+    Classes of characters are named as in `classes`, which the page puts in their place: what the browser
+    itself takes for a letter depends on its version of Unicode.
 
     >>> from bpetok.patterns import resolve
     >>> javascript_pattern(resolve("r50k").scanner.parameters)
@@ -159,8 +160,8 @@ def javascript_pattern(parameters: Mapping[str, Any]) -> str:
 
 
 def classes() -> dict[str, str]:
-    """The classes of `javascript_pattern`, as ranges to stand in brackets: Z is white space, Lu has title case
-    and Lo modifiers with it."""
+    """The classes of `javascript_pattern`, as ranges to stand in brackets: Z is white space, Lu has title
+    case and Lo modifiers with it."""
     general = {
         "L": ("Lu", "Ll", "Lt", "Lm", "Lo"),
         "Lu": ("Lu", "Lt"),

@@ -27,8 +27,8 @@ _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
 # In the order in which they build on each other.
 _SCRIPTS = (
-    "dom.js", "encoder.js", "tokens.js", "merges.js", "table.js", "languages.js", "vocabulary.js", "viewer.js",
-    "embedded.js", "live.js", "page.js",
+    "dom.js", "encoder.js", "tokens.js", "merges.js", "table.js", "languages.js", "vocabulary.js",
+    "viewer.js", "embedded.js", "live.js", "page.js",
 )  # fmt: skip
 
 
@@ -94,7 +94,8 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
 
     Args:
         report: what was measured.
-        subjects: its tokenizers, in its order; the page has their vocabularies, and encodes with those that it can.
+        subjects: its tokenizers, in its order; the page has their vocabularies, and encodes with those that
+            it can.
         samples: name and text of what the viewer offers.
 
     Raises:
@@ -147,8 +148,8 @@ MIXED = "Tokenizers see pieces, not letters: naïve façade, 東京, नमस�
 
 
 def samples_of(corpus: ParallelCorpus) -> list[tuple[str, str]]:
-    """What the viewer offers: something mixed, and for each script of a corpus its first text, by the name of the
-    language."""
+    """What the viewer offers: something mixed, and for each script of a corpus its first text, by the name of
+    the language."""
     found: dict[str, tuple[str, str]] = {}
     for text, number in zip(corpus.texts, corpus.language_of, strict=True):
         language = corpus.languages[number]
@@ -207,8 +208,8 @@ def sentences(report: Report, tokenizer: TokenizerReport) -> list[str]:
         "times the "
         "tokens on each"
         if by_bytes > 1.05
-        else f"not for its bytes in UTF-8 ({by_bytes:.1f} times), but for the vocabulary, which spends {penalty:.1f} "
-        "times the tokens on each"
+        else f"not for its bytes in UTF-8 ({by_bytes:.1f} times), but for the vocabulary, which spends "
+        f"{penalty:.1f} times the tokens on each"
     )
     lines = [
         f"The median language needs {figures['median_premium'].value:.1f} times the tokens of "

@@ -1,8 +1,8 @@
 """The page live: a small server for one's own browser, on one's own machine.
 
-It answers only requests that name it by an address it was told (`hosts`), so that no page elsewhere can reach it
-through a name that leads here, and none that come from another page (`Origin`). Texts travel as JSON, bytes in
-hexadecimal; nothing is kept.
+It answers only requests that name it by an address it was told (`hosts`), so that no page elsewhere can reach
+it through a name that leads here, and none that come from another page (`Origin`). Texts travel as JSON,
+bytes in hexadecimal; nothing is kept.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Guard:
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
+        """Answer a request, or refuse it; the form of this is ASGI's."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -193,7 +194,8 @@ class _BadRequest(Exception):
 
 
 class _Views:
-    """What each address answers. Work runs in threads, so that one long answer does not hold up the others."""
+    """What each address answers. Work runs in threads, so that one long answer does not hold up the
+    others."""
 
     def __init__(self, tokenizers: Mapping[str, TokenizerLike], corpus: ParallelCorpus) -> None:
         self.subjects = {name: Subject(tokenizer, name) for name, tokenizer in tokenizers.items()}
@@ -300,7 +302,8 @@ class _Views:
         scripts = self._scripts(subject)
         rows = [
             {
-                "id": token, "data": (subject.entries[token] or b"").hex(), "kind": KINDS[subject.kinds[token]],
+                "id": token, "data": (subject.entries[token] or b"").hex(),
+                "kind": KINDS[subject.kinds[token]],
                 "script": SCRIPTS[scripts[token]] if scripts[token] >= 0 else None, "uses": None,
             }
             for token in kept[offset : offset + min(limit, ROWS)].tolist()
@@ -368,7 +371,8 @@ def _starts(entries: list[bytes]) -> list[int]:
 
 
 def _begins(tokenizer: Any, text: str, entries: list[bytes]) -> set[int] | None:
-    """Where pieces begin, in bytes; None where that is not known: a text that is normalized or cut in steps."""
+    """Where pieces begin, in bytes; None where that is not known: a text that is normalized or cut in
+    steps."""
     pattern = getattr(tokenizer, "pattern", None)
     if pattern is None or b"".join(entries) != text.encode("utf-8", "replace"):
         return None

@@ -46,7 +46,7 @@ function drawTokens(tokens, { others = null, special = new Set(), onpick = null 
     if (special.has(token.id)) classes.push("special");
     const shown = token.text === null
       ? [...token.data].map((byte) => el("span", { class: "byte" }, hex(byte)))
-      : [el("bdi", { class: "text" }, visible(token.text))];
+      : [el("span", { class: "text" }, visible(token.text))];
     const cell = el("span", {
       class: classes.join(" "), role: "listitem", tabindex: index === 0 ? 0 : -1, title: about,
       "aria-label": `${name}, id ${token.id}${differs?.[index] ? ", cut otherwise by the other tokenizer" : ""}`,

@@ -22,6 +22,7 @@ function viewer(source) {
     if (mine !== run) return;
     message.textContent = "";
     results.replaceChildren(...found.map((each, index) => column(chosen[index], each, found[1 - index] ?? null)));
+    results.dataset.run = String(mine);
     toLink(state);
   }
 
