@@ -50,7 +50,7 @@ def to_latex(report: Report, top: int = 20) -> str:
     rules = " ".join(rf"\cmidrule(lr){{{3 + 3 * at}-{5 + 3 * at}}}" for at in range(n))
     lines = [
         f"% bpetok diagnose: {report.corpus.name} {report.corpus.sha256[:12]}",
-        f"% Over {report.settings.reference}; 95 % intervals in brackets. premium = byte premium x vocabulary penalty.",
+        f"% Over {report.settings.reference}; 95 % intervals in brackets.",
         *(f"% {MEASURES[name].title}: {MEASURES[name].definition}" for name in _SHOWN),
         r"\begin{tabular}{ll" + "rrr" * n + "}",
         r"\toprule",
