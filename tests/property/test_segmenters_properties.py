@@ -14,8 +14,8 @@ SIGNS = (
     "한각가각각काक्षी्নির্ড়തമിழ்สวัสดีကျွန်ုပ်漢字かなカタカナﾞー"
     "שלוםא״׳🇩🇪🇫👩🏽❤\ufe0f👨‍👩‍👧🏳️‍🌈ℹ©\u0bcd\u1039\u094d\u0995\u09cd\u09b7"
 )
-# An extended grapheme cluster as table 1c of Unicode Standard Annex 29 writes it. `\\X` of `regex` differs: it
-# joins a consonant to a linker that has no consonant before it.
+# An extended grapheme cluster as table 1c of Unicode Standard Annex 29 writes it. `\\X` of `regex`
+# differs: it joins a consonant to a linker that has no consonant before it.
 CLUSTER = regex.compile(
     r"""(?x) \r\n | [\p{GCB=Control}\r\n] |
     \p{GCB=Prepend}*

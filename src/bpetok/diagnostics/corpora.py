@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.corpus.compression import open_bytes, split_suffix
-from bpetok.diagnostics.scripts import script_of
+from bpetok.diagnostics.scripts import COMMON, SCRIPTS, scripts_of
 from bpetok.errors import CorpusError, MissingExtraError
 
 __all__ = ["Language", "ParallelCorpus", "load_corpus"]
@@ -94,8 +94,8 @@ class ParallelCorpus:
             rows: languages by their codes.
             name: how reports call it.
             note: what a reader of figures must know of it.
-            languages: what is known of languages, by their codes. Of others, the script is that of most of
-                their letters.
+            languages: what is known of languages, by their codes. A script that is not said ("") is that of
+                most of a language's letters.
 
         Raises:
             CorpusError: there are no rows, a language has a segment twice, or a text is empty.
@@ -126,11 +126,12 @@ class ParallelCorpus:
                 texts.append(found[code][segment])
                 language_of.append(number)
                 segment_of.append(order[segment])
-        known = languages or {}
-        described = tuple(
-            known.get(code) or Language(code, code, script_of("".join(found[code].values())))
-            for code in codes
-        )
+        known = {code: (languages or {}).get(code) or Language(code, code, "") for code in codes}
+        unsaid = [code for code in codes if not known[code].script]
+        numbers = scripts_of(["".join(found[code].values()) for code in unsaid]).tolist()
+        for code, number in zip(unsaid, numbers, strict=True):
+            known[code] = replace(known[code], script=COMMON if number < 0 else SCRIPTS[number])
+        described = tuple(known[code] for code in codes)
         return cls(
             name, note, described, tuple(order), tuple(texts), np.array(language_of), np.array(segment_of)
         )
@@ -256,11 +257,10 @@ def _of_records(
 ) -> ParallelCorpus:
     """A corpus of what a file holds: rows, or versions with all their segments."""
     languages: dict[str, Language] = {}
-    known: dict[str, Mapping[str, Any]] = {}
     rows: list[tuple[str, str, str]] = []
     for number, record in enumerate(records, 1):
         segments = record.get("segments")
-        code = record.get("code") if segments is not None else record.get("language")
+        code = record.get("language") if segments is None else record.get("code")
         if segments is None:
             segments = {record.get("segment"): record.get("text")}
         if not isinstance(code, str) or not isinstance(segments, Mapping):
@@ -273,21 +273,18 @@ def _of_records(
                     f"{where}: row {number} has no segment or no text: give each a language, segment and text"
                 )
             rows.append((code, str(segment), text))
-        known.setdefault(code, record)
+        if code not in languages:
+            languages[code] = Language(
+                code,
+                str(record.get("name") or code),
+                str(record.get("script") or ""),
+                record.get("iso639_3"),
+                _number(record.get("latitude")),
+                _number(record.get("longitude")),
+            )
     rank = {segment: at for at, segment in enumerate(order)}
     rows.sort(key=lambda row: rank.get(row[1], len(rank)))
-    corpus = ParallelCorpus.of(rows, name=where)
-    for language in corpus.languages:
-        record = known[language.code]
-        languages[language.code] = Language(
-            language.code,
-            str(record.get("name") or language.name),
-            str(record.get("script") or language.script),
-            record.get("iso639_3"),
-            _number(record.get("latitude")),
-            _number(record.get("longitude")),
-        )
-    return replace(corpus, languages=tuple(languages.values()))
+    return ParallelCorpus.of(rows, name=where, languages=languages)
 
 
 def _number(value: object) -> float | None:

@@ -64,9 +64,9 @@ def count_texts(subject: Subject, encoded: Encoded, layout: Layout) -> TextCount
     ends = np.cumsum(subject.lengths[ids])
     last = np.zeros(len(ids), np.bool_)
     last[bounds[1:][np.diff(bounds) > 0] - 1] = True
-    borders = ends[~last]
-    borders = borders[borders < len(layout.data)]  # tokens without bytes may stand behind the last
-    text = np.searchsorted(layout.bounds, borders, "right") - 1
+    between = ~last & (ends < len(layout.data))  # tokens without bytes may stand behind the last
+    borders = ends[between]
+    text = np.repeat(np.arange(layout.n_texts), np.diff(bounds))[between]
 
     def count(chosen: npt.NDArray[np.bool_]) -> Indices:
         return np.bincount(text[chosen], minlength=layout.n_texts)
@@ -74,9 +74,9 @@ def count_texts(subject: Subject, encoded: Encoded, layout: Layout) -> TextCount
     in_character = layout.inside_characters[borders]
     in_grapheme = layout.inside_graphemes[borders]
     starts, stops = layout.words
-    token_begins = np.zeros(len(layout.data) + 1, np.int64)
-    token_begins[borders] = 1
-    n_before = np.cumsum(token_begins)  # borders up to each byte
+    token_begins = np.zeros(len(layout.data) + 1, np.bool_)
+    token_begins[borders] = True
+    n_before = np.cumsum(token_begins, dtype=np.int32)  # borders up to each byte; fewer than the bytes
     inner = n_before[stops - 1] - n_before[starts]
     words = np.bincount(layout.text_of_word, minlength=layout.n_texts)
 

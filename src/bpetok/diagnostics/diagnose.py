@@ -167,7 +167,7 @@ def diagnose(
     >>> from bpetok import get_encoding
     >>> report = diagnose([get_encoding("o200k_base")], draws=0)
     >>> print(report.state("premium.mya").figure)
-    2.744
+    2.38
     """
     named = tokenizers.items() if isinstance(tokenizers, Mapping) else ((None, each) for each in tokenizers)
     subjects = [Subject(tokenizer, name) for name, tokenizer in named]

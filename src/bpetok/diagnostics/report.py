@@ -312,10 +312,13 @@ class Report:
             )
         return from_plain(cls, plain, where)
 
+    def to_json(self) -> str:
+        """`to_dict` as a JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+
     def save(self, path: str) -> None:
         """Write the report as JSON, whole or not at all."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
-        write_files({path: (text + "\n").encode()})
+        write_files({path: self.to_json().encode()})
 
     @classmethod
     def load(cls, path: str) -> Report:

@@ -1,7 +1,7 @@
 """How much ids change when a text hardly does: normal forms, case, spaces, punctuation, typing errors.
 
-Measured on words: of each language some that are spread evenly over all its different words, or where the
-segmenter finds no words, over runs of what is no white space.
+Measured on words: of each language some different ones that are spread evenly over its texts, or where the
+segmenter finds no words, runs of what is no white space.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def sample_words(corpus: ParallelCorpus, layout: Layout, worded: npt.NDArray[np.
     places: list[tuple[int, int]] = []
     for number in range(len(corpus.languages)):
         if worded[number]:
-            here = slice(*bounds[number : number + 2])
+            here = _spread(range(*bounds[number : number + 2].tolist()), 4 * SAMPLE)
             spans = zip(starts[here].tolist(), stops[here].tolist(), strict=True)
             found = [*dict.fromkeys(data[start:stop] for start, stop in spans)]
             different = [each.decode() for each in _spread(found)]
@@ -102,10 +102,9 @@ def sample_words(corpus: ParallelCorpus, layout: Layout, worded: npt.NDArray[np.
     return Words(tuple(words), np.array(places, np.int64).reshape(-1, 2), len(corpus.languages), changed)
 
 
-def _spread(found: Sequence[T]) -> list[T]:
-    if len(found) <= SAMPLE:
-        return [*found]
-    return [found[at * len(found) // SAMPLE] for at in range(SAMPLE)]
+def _spread(found: Sequence[T], n: int = SAMPLE) -> list[T]:
+    """Up to `n` of some things, as far from each other as can be."""
+    return [*found] if len(found) <= n else [found[at * len(found) // n] for at in range(n)]
 
 
 def stability(subject: Subject, words: Words, resampling: Resampling) -> dict[str, Floats]:
@@ -117,12 +116,11 @@ def stability(subject: Subject, words: Words, resampling: Resampling) -> dict[st
         resampling: of `SAMPLE` words.
     """
     before = subject.encode(words.words)
-    there = _table(words, np.ones(len(words.words)))
+    n_words = resampling.sums(_table(words, np.ones(len(words.words))))
 
     def mean(values: Floats) -> Floats:
-        own, all_words = resampling.sums(_table(words, values)), resampling.sums(there)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(all_words > 0, own / all_words, np.nan)
+            return np.where(n_words > 0, resampling.sums(_table(words, values)) / n_words, np.nan)
 
     measures = {}
     for name, (which, after) in words.changed.items():

@@ -193,19 +193,16 @@ class Subject:
         Raises:
             DiagnosticsError: the tokens of a text do not join to UTF-8.
         """
-        ends = np.concatenate(([0], np.cumsum(self.lengths[encoded.ids])))[encoded.bounds]
-        if np.array_equal(ends, original.bounds) and self.normalizer is None:
-            return original
         entries = [data or b"" for data in self.entries]
-        texts = []
-        ids, bounds = encoded.ids.tolist(), encoded.bounds.tolist()
-        for start, stop in pairwise(bounds):
-            data = b"".join(map(entries.__getitem__, ids[start:stop]))
-            try:
-                texts.append(data.decode())
-            except UnicodeDecodeError as error:
-                raise DiagnosticsError(
-                    f"{self.name}: the tokens of a text join to {data[:40]!r}..., which is not UTF-8: "
-                    "borders in it are not known"
-                ) from error
+        data = b"".join(map(entries.__getitem__, encoded.ids.tolist()))
+        bounds = np.concatenate(([0], np.cumsum(self.lengths[encoded.ids])))[encoded.bounds]
+        if np.array_equal(bounds, original.bounds) and data == original.data.tobytes():
+            return original
+        try:
+            texts = [data[start:stop].decode() for start, stop in pairwise(bounds.tolist())]
+        except UnicodeDecodeError as error:
+            raise DiagnosticsError(
+                f"{self.name}: the tokens of a text join to {error.object[:40]!r}..., which is not UTF-8: "
+                "borders in it are not known"
+            ) from error
         return Layout.of(texts, original.segmenter)

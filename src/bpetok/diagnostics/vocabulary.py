@@ -153,8 +153,8 @@ def describe_vocabulary(subject: Subject, uses: Counts, scripts: npt.NDArray[np.
         scaffolds=None if pairs is None else listed(_scaffolds(uses, pairs) & ordinary),
         duplicates={
             "case": _duplicates(subject, uses, str.casefold),
-            "space": _duplicates(subject, uses, lambda text: text.removeprefix(" ")),
-            "normalisation": _duplicates(subject, uses, lambda text: unicodedata.normalize("NFKC", text)),
+            "space": _duplicates(subject, uses, _without_space),
+            "normalisation": _duplicates(subject, uses, _compatible),
         },
     )
 
@@ -203,12 +203,22 @@ def _scaffolds(uses: Counts, merges: Counts) -> Mask:
 
 
 def _duplicates(subject: Subject, uses: Counts, key: Callable[[str], str]) -> Duplicates:
-    groups: dict[str, list[int]] = {}
+    first: dict[str, int] = {}
+    groups: dict[int, list[int]] = {}  # by their first member
     for token, text in subject.texts.items():
-        groups.setdefault(key(text), []).append(token)
-    several = [ids for ids in groups.values() if len(ids) > 1]
-    # What the corpus uses most of all comes first: that is where doubles cost.
+        other = first.setdefault(key(text), token)
+        if other != token:
+            groups.setdefault(other, [other]).append(token)
     often = uses.tolist()
-    several.sort(key=lambda ids: -sum(map(often.__getitem__, ids)))
+    # What the corpus uses most of all comes first: that is where doubles cost.
+    several = sorted(groups.values(), key=lambda ids: -sum(map(often.__getitem__, ids)))
     shown = tuple(tuple(_entry(subject, uses, token) for token in ids) for ids in several[:_SHOWN])
     return Duplicates(sum(map(len, several)), shown)
+
+
+def _without_space(text: str) -> str:
+    return text.removeprefix(" ")
+
+
+def _compatible(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
