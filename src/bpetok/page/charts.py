@@ -7,12 +7,15 @@ Vega's expressions need. Text is drawn in the color of the page around it ("curr
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.errors import MissingExtraError
+from bpetok.formats.atomic import write_files
 
 if TYPE_CHECKING:
     from bpetok.diagnostics.report import Report, TokenizerReport
@@ -31,6 +34,8 @@ __all__ = [
 ]
 
 Spec = dict[str, Any]
+Form = Literal["svg", "png", "pdf"]
+_FORMS: tuple[Form, ...] = ("svg", "png", "pdf")
 
 UTF8, VOCABULARY, SAVED = "#7d8ca3", "#d9622b", "#57b894"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -48,7 +53,7 @@ _CONFIG: Spec = {
 }  # fmt: skip
 
 
-def draw(spec: Mapping[str, Any], form: Literal["svg", "png", "pdf"] = "svg") -> bytes:
+def draw(spec: Mapping[str, Any], form: Form = "svg") -> bytes:
     """A chart as a picture.
 
     Args:
@@ -90,6 +95,23 @@ def chart(rows: Sequence[Mapping[str, Any]], **parts: Any) -> Spec:
 def slug(text: str) -> str:
     """A text as a part of a file's name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "chart"
+
+
+def write_charts(report: Report, folder: str) -> None:
+    """Write the charts of a report into a folder, each as `.svg`, `.png`, `.pdf` and `.vl.json`.
+
+    Raises:
+        MissingExtraError: `vl-convert-python` is not installed.
+        OSError: the folder cannot be written to.
+    """
+    files = {}
+    for name, spec in diagnostics_charts(report).items():
+        for form in _FORMS:
+            files[os.path.join(folder, f"{name}.{form}")] = draw(spec, form)
+        text = json.dumps(spec, ensure_ascii=False, indent=1) + "\n"
+        files[os.path.join(folder, f"{name}.vl.json")] = text.encode()
+    os.makedirs(folder, exist_ok=True)
+    write_files(files)
 
 
 # ---- diagnostics ---------------------------------------------------------------------------------------

@@ -20,8 +20,18 @@ from bpetok.diagnostics.subject import KINDS, Subject
 from bpetok.errors import MissingExtraError
 from bpetok.page.charts import diagnostics_charts, draw, label, slug
 from bpetok.page.embed import blob, classes, embed
+from bpetok.protocols import TokenizerLike
 
-__all__ = ["ASSETS", "diagnostics_page", "samples_of", "script", "self_contained", "style", "template"]
+__all__ = [
+    "ASSETS",
+    "diagnostics_page",
+    "page",
+    "samples_of",
+    "script",
+    "self_contained",
+    "style",
+    "template",
+]
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
@@ -77,7 +87,7 @@ def self_contained(name: str, title: str, data: Mapping[str, Any], parts: Mappin
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    page: str = template(name).render(
+    made: str = template(name).render(
         title=title,
         policy=policy,
         style=Markup(style()),
@@ -86,7 +96,17 @@ def self_contained(name: str, title: str, data: Mapping[str, Any], parts: Mappin
         version=bpetok.__version__,
         **parts,
     )
-    return page
+    return made
+
+
+def page(report: Report, corpus: ParallelCorpus, tokenizers: Mapping[str, TokenizerLike]) -> str:
+    """The page of a report that `diagnose` made of a corpus and tokenizers by name.
+
+    Raises:
+        MissingExtraError: jinja2 or vl-convert-python is not installed.
+    """
+    subjects = [Subject(tokenizer, name) for name, tokenizer in tokenizers.items()]
+    return diagnostics_page(report, subjects, samples_of(corpus))
 
 
 def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Sequence[tuple[str, str]]) -> str:
@@ -116,6 +136,9 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
         "reference": report.language(report.settings.reference).name,
         "leads": [lead(report)],
         "findings": findings,
+        "tokenizers": report.tokenizers,
+        "comparisons": report.comparisons,
+        "shown": _shown,
         "charts": charts,
         "worlds": [
             (each.name, charts[f"world-{slug(each.name)}"])
@@ -173,6 +196,13 @@ def _tokenizer(subject: Subject, report: TokenizerReport) -> dict[str, Any]:
 def _sample(name: str, text: str, subjects: Sequence[Subject]) -> dict[str, Any]:
     ids = {subject.name: subject.encode([text]).ids.tolist() for subject in subjects}
     return {"name": name, "text": text, "ids": ids}
+
+
+def _shown(data: str) -> str:
+    """Bytes in hexadecimal as their text, or spelled out where that cannot be seen."""
+    raw = bytes.fromhex(data)
+    text = raw.decode(errors="ignore")
+    return text if text.encode() == raw and text.isprintable() else raw.hex(" ").upper()
 
 
 # ---- what the figures say ------------------------------------------------------------------------------
