@@ -40,7 +40,7 @@ _FORMS: tuple[Form, ...] = ("svg", "png", "pdf")
 UTF8, VOCABULARY, SAVED = "#7d8ca3", "#d9622b", "#57b894"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _CONFIG: Spec = {
-    "background": None,
+    "background": "transparent",
     "font": "system-ui, Noto Sans, sans-serif",
     "view": {"stroke": None},
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor",
