@@ -1,7 +1,7 @@
 """`bpetok diagnose`: which languages pay most for a tokenizer, and why."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,9 +228,9 @@ def _show(report: "Report", top: int) -> None:
     if hidden:
         console.print(f"{hidden} more languages: --top 0 shows all, --json and --csv write all.")
     console.print(
-        f"UTF-8 x vocabulary = premium: bytes over {reference.name}, which no vocabulary changes, times tokens "
-        "per byte over the same are tokens over the same. split: characters spread over several tokens. In "
-        "brackets: 95 % intervals of the bootstrap over segments."
+        f"UTF-8 x vocabulary = premium: bytes over {reference.name}, which no vocabulary changes, times "
+        "tokens per byte over the same are tokens over the same. split: characters spread over several tokens. "
+        "In brackets: 95 % intervals of the bootstrap over segments."
     )
     for tokenizer in report.tokenizers:
         _show_vocabulary(console, tokenizer)
@@ -239,8 +239,8 @@ def _show(report: "Report", top: int) -> None:
 def _summary(tokenizer: "TokenizerReport", reference: str) -> str:
     median, worst, gini = map(tokenizer.figures.get, ("median_premium", "worst_decile", "gini"))
     return (
-        f"{tokenizer.name}: half of the languages pay more than {_interval(median)} times what {reference} pays, "
-        f"the worst tenth {_interval(worst)} times; Gini {_interval(gini)}."
+        f"{tokenizer.name}: half of the languages pay more than {_interval(median)} times what {reference} "
+        f"pays, the worst tenth {_interval(worst)} times; Gini {_interval(gini)}."
     )
 
 
