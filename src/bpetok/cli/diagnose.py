@@ -229,8 +229,8 @@ def _show(report: "Report", top: int) -> None:
         console.print(f"{hidden} more languages: --top 0 shows all, --json and --csv write all.")
     console.print(
         f"UTF-8 x vocabulary = premium: bytes over {reference.name}, which no vocabulary changes, times "
-        "tokens per byte over the same are tokens over the same. split: characters spread over several tokens. "
-        "In brackets: 95 % intervals of the bootstrap over segments."
+        "tokens per byte over the same are tokens over the same. split: characters spread over several "
+        "tokens. In brackets: 95 % intervals of the bootstrap over segments."
     )
     for tokenizer in report.tokenizers:
         _show_vocabulary(console, tokenizer)
