@@ -1,4 +1,4 @@
-"""Takes the pictures of pages in `docs/images`. Needs Chromium, Playwright and the extras `serve` and `report`.
+"""Takes the pictures of pages in `docs/images`: Chromium, Playwright and the extras `serve` and `report`.
 
 Run it with the repository as the current folder: python docs/screenshots.py
 """
