@@ -57,6 +57,7 @@ _HOME = {
 _MODULES = {
     "corpus",
     "decoding",
+    "diagnostics",
     "distributed",
     "encodings",
     "errors",
