@@ -87,6 +87,10 @@ cdef str text_of(const uint8_t* data, size_t n):
     return PyUnicode_DecodeUTF8(<const char*>data, <Py_ssize_t>n, "replace")
 
 
+cdef bint is_utf8(const uint8_t* data, size_t n) noexcept nogil:
+    return utf8_to(data, n, 0, NULL)
+
+
 cdef bytes transcode(const TextView* view, int with_tier):
     cdef uint8_t* scratch = <uint8_t*>malloc(utf8_bound(view, view.length))
     if scratch == NULL:

@@ -467,12 +467,12 @@ static inline void utf8_store(void *out, size_t at, int kind, uint32_t c)
         ((uint8_t *)out)[at] = (uint8_t)c;
     else if (kind == 2)
         ((uint16_t *)out)[at] = (uint16_t)c;
-    else
+    else if (kind == 4)
         ((uint32_t *)out)[at] = c;
 }
 
-/* Code points of `n` bytes into units of `kind` bytes; false where the bytes are not valid UTF-8. No more
- * units are written than there are bytes that begin a character. */
+/* Code points of `n` bytes into units of `kind` bytes, of 0 into nothing; false where the bytes are not valid
+ * UTF-8. No more units are written than there are bytes that begin a character. */
 static inline int utf8_units(const uint8_t *in, size_t n, int kind, void *out)
 {
     size_t i = 0, at = 0;
@@ -519,7 +519,8 @@ static inline int utf8_units(const uint8_t *in, size_t n, int kind, void *out)
 
 static int utf8_to(const uint8_t *in, size_t n, int kind, void *out)
 {
-    return kind == 1   ? utf8_units(in, n, 1, out)
+    return kind == 0   ? utf8_units(in, n, 0, out)
+           : kind == 1 ? utf8_units(in, n, 1, out)
            : kind == 2 ? utf8_units(in, n, 2, out)
                        : utf8_units(in, n, 4, out);
 }
