@@ -467,12 +467,12 @@ static inline void utf8_store(void *out, size_t at, int kind, uint32_t c)
         ((uint8_t *)out)[at] = (uint8_t)c;
     else if (kind == 2)
         ((uint16_t *)out)[at] = (uint16_t)c;
-    else if (kind == 4)
+    else
         ((uint32_t *)out)[at] = c;
 }
 
-/* Code points of `n` bytes into units of `kind` bytes, of 0 into nothing; false where the bytes are not valid
- * UTF-8. No more units are written than there are bytes that begin a character. */
+/* Code points of `n` bytes into units of `kind` bytes; false where the bytes are not valid UTF-8. No more
+ * units are written than there are bytes that begin a character. */
 static inline int utf8_units(const uint8_t *in, size_t n, int kind, void *out)
 {
     size_t i = 0, at = 0;
@@ -519,10 +519,75 @@ static inline int utf8_units(const uint8_t *in, size_t n, int kind, void *out)
 
 static int utf8_to(const uint8_t *in, size_t n, int kind, void *out)
 {
-    return kind == 0   ? utf8_units(in, n, 0, out)
-           : kind == 1 ? utf8_units(in, n, 1, out)
+    return kind == 1   ? utf8_units(in, n, 1, out)
            : kind == 2 ? utf8_units(in, n, 2, out)
                        : utf8_units(in, n, 4, out);
+}
+
+/* ---- whether bytes are UTF-8 ------------------------------------------------------------------ */
+
+/* An automaton whose states are places of bits in a word: the word of a byte holds, at the place of each
+ * state, the place of the next one, so a step is a load and a shift (P. Vognsen, "Shift-based DFAs"). What
+ * may follow is narrower after some lead bytes, which therefore have states of their own. */
+enum {
+    UTF8_BAD = 0, /* and ever after: the lowest bits of each word are 0 */
+    UTF8_START = 6,
+    UTF8_ONE = 12, /* so many continuation bytes to come */
+    UTF8_TWO = 18,
+    UTF8_THREE = 24,
+    UTF8_E0 = 30,
+    UTF8_ED = 36,
+    UTF8_F0 = 42,
+    UTF8_F4 = 48,
+};
+
+static uint64_t utf8_steps[256];
+
+static unsigned utf8_next(unsigned state, unsigned byte)
+{
+    unsigned least = state == UTF8_E0 ? 0xA0 : state == UTF8_F0 ? 0x90 : 0x80;
+    unsigned most = state == UTF8_ED ? 0x9F : state == UTF8_F4 ? 0x8F : 0xBF;
+    if (state == UTF8_START)
+        return byte < 0x80   ? UTF8_START
+               : byte < 0xC2 ? UTF8_BAD
+               : byte < 0xE0 ? UTF8_ONE
+               : byte == 0xE0 ? UTF8_E0
+               : byte == 0xED ? UTF8_ED
+               : byte < 0xF0 ? UTF8_TWO
+               : byte == 0xF0 ? UTF8_F0
+               : byte < 0xF4 ? UTF8_THREE
+               : byte == 0xF4 ? UTF8_F4
+                             : UTF8_BAD;
+    if (byte < least || byte > most)
+        return UTF8_BAD;
+    return state == UTF8_ONE                                                 ? UTF8_START
+           : state == UTF8_TWO || state == UTF8_E0 || state == UTF8_ED ? UTF8_ONE
+                                                                       : UTF8_TWO;
+}
+
+static void utf8_prepare_steps(void)
+{
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (unsigned state = UTF8_START; state <= UTF8_F4; state += 6)
+            utf8_steps[byte] |= (uint64_t)utf8_next(state, byte) << state;
+}
+
+static int utf8_valid(const uint8_t *in, size_t n)
+{
+    uint64_t state = UTF8_START, words[2];
+    size_t i = 0;
+    while (i < n) {
+        size_t stop = n - i > 16 ? i + 16 : n;
+        if (stop - i == 16 && state == UTF8_START
+            && (memcpy(words, in + i, 16), !((words[0] | words[1]) & UINT64_C(0x8080808080808080)))) {
+            i = stop;
+            continue;
+        }
+        for (; i < stop; i++)
+            state = utf8_steps[in[i]] >> (state & 63);
+        state &= 63;
+    }
+    return state == UTF8_START;
 }
 
 #endif
