@@ -63,6 +63,7 @@ _MODULES = {
     "formats",
     "normalization",
     "patterns",
+    "shards",
     "splits",
 }
 
