@@ -31,7 +31,7 @@ LAYERS = (
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "alphabet", "count_table"},
     {"_arrow", "counting", "explain", "streaming"},
-    {"completions"},
+    {"completions", "mapper", "states"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
     {"characters", "editing", "parity", "scaffolds", "shards", "superwords"},

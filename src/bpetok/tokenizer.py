@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bpetok.decoding import Decoder, Token
     from bpetok.editing import Edited
     from bpetok.explain import Explanation
+    from bpetok.mapper import Mapper
     from bpetok.normalization import Normalizer
     from bpetok.preparation import Part
     from bpetok.shards import Manifest
@@ -269,12 +270,11 @@ class Tokenizer(Encoder):
         return f"<Encoding {self.name!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from bpetok import encodings
+        from bpetok import encodings, states
 
         if encodings.is_registered(self):
-            return (encodings.get_encoding, (self.name,))
-        pattern = self.pattern.source if self.splits is None else self.splits
-        return (_rebuild, (self.name, pattern, self.vocabulary, dict(self.provenance), self.extras()))
+            return encodings.get_encoding, (self.name,)
+        return states.load, (states.dump(self), dict(self.provenance))
 
     def __copy__(self) -> Tokenizer:
         return self
@@ -653,6 +653,42 @@ class Tokenizer(Encoder):
 
         batch = ColumnBatch(self, column, errors)
         return self._run_batch(batch, num_threads, "flat", allowed_special, disallowed_special).arrow()
+
+    def mapper(
+        self,
+        column: str = "text",
+        *,
+        output: str = "input_ids",
+        length: str | None = None,
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
+        disallowed_special: DisallowedSpecial = "all",
+        num_threads: int | None = 1,
+    ) -> Mapper:
+        """A function that encodes a column of batches, for `datasets.Dataset.map` and the like.
+
+        It can be pickled, and runs in processes that are forked or spawned. Equal ones have equal pickles, so
+        that `datasets` finds again what was computed before. In the format "arrow" columns are encoded as by
+        `encode_arrow`.
+
+        Args:
+            column: the column of texts.
+            output: the column for ids.
+            length: the column for how many these are; None for none.
+            allowed_special: as in `encode`.
+            disallowed_special: as in `encode`.
+            num_threads: how many threads a process takes for a batch; None for as many as there are
+                processors.
+
+        >>> from bpetok import get_encoding
+        >>> mapper = get_encoding("gpt2").mapper(length="length")
+        >>> batch = mapper({"text": ["hello world", "hello"]})
+        >>> [ids.tolist() for ids in batch["input_ids"]], batch["length"]
+        ([[31373, 995], [31373]], [2, 1])
+        """
+        from bpetok.mapper import Mapper
+
+        _check_threads(num_threads)
+        return Mapper(self, column, output, length, allowed_special, disallowed_special, num_threads)
 
     def encode_to(
         self,
@@ -1084,13 +1120,3 @@ def _any_of(texts: frozenset[str]) -> re.Pattern[str]:
     # The longest first, so that of two that start alike the longer is reported.
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first)))
-
-
-def _rebuild(
-    name: str,
-    pattern: str | Splits,
-    vocabulary: Vocabulary,
-    provenance: dict[str, Any],
-    parts: Mapping[str, Any],
-) -> Tokenizer:
-    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance, **parts)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok import states
 from bpetok.errors import FormatError
 from bpetok.formats.checks import parse_json
 
@@ -128,16 +129,10 @@ def describe(path: Path) -> ShardFile:
 
 
 def tokenizer_entry(tokenizer: "Tokenizer") -> dict[str, Any]:
-    """A tokenizer as the manifest names it. The hash is that of its native file, without the name, the
-    provenance and the counts of merges, which no id depends on."""
-    from bpetok.formats import native
-
-    document = json.loads(native.dump(tokenizer, "the tokenizer's hash"))
-    for key in ("name", "provenance", "merge_counts", "sha256"):
-        document.pop(key)
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    """A tokenizer as the manifest names it. The hash is of all that ids depend on, as `states.identity` writes
+    it."""
     return {
         "name": tokenizer.name,
         "n_vocab": tokenizer.n_vocab,
-        "sha256": hashlib.sha256(canonical).hexdigest(),
+        "sha256": hashlib.sha256(states.identity(tokenizer)).hexdigest(),
     }
