@@ -1,6 +1,6 @@
 """The documentation: its Python blocks run and show what they give, and its links lead somewhere.
 
-In ``README.md`` and ``docs/tutorial.md`` each block marked ``python`` is run, all blocks of a page one
+In ``README.md``, ``docs/tutorial.md`` and ``docs/data.md`` each block marked ``python`` is run, all blocks of a page one
 after another in one namespace and in an empty folder. What an expression gives (its repr, or what it prints)
 must be what stands behind it after ``# ->``, on its last line or on the next.
 """
@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", ROOT / "docs" / "data.md"]
+NEEDED = {"data.md": ("pyarrow", "polars", "datasets", "torch")}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARROW = re.compile(r"# -> (.*)$", re.MULTILINE)
 
@@ -65,6 +66,8 @@ def run_block(code: str, above: int, where: str, namespace: dict[str, object]) -
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
 def test_python_blocks_run_and_give_what_they_show(page, tmp_path, monkeypatch):
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     assert sum(run_block(code, above, page.name, namespace) for above, code in blocks(page, "python")) > 0

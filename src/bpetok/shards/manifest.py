@@ -129,8 +129,7 @@ def describe(path: Path) -> ShardFile:
 
 
 def tokenizer_entry(tokenizer: "Tokenizer") -> dict[str, Any]:
-    """A tokenizer as the manifest names it. The hash is of all that ids depend on, as `states.identity` writes
-    it."""
+    """A tokenizer as the manifest names it. The hash is of all that ids depend on (`states.identity`)."""
     return {
         "name": tokenizer.name,
         "n_vocab": tokenizer.n_vocab,
