@@ -379,3 +379,22 @@ def test_any_bytes_are_replaced_as_python_does(rows):
     wanted = [tokenizer.encode_ordinary(row.decode(errors="replace")) for row in rows]
     column = pa.array(rows, pa.binary())
     assert ids_of(column, disallowed_special=(), errors="replace") == wanted
+
+
+@given(
+    st.text(st.sampled_from("aß漢😀\n"), min_size=1, max_size=40),
+    st.integers(1, 60),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=2),
+)
+def test_long_texts_are_utf8_where_python_says_so(text, times, changes):
+    data = bytearray((text * times).encode())
+    for at, byte in changes:
+        data[at % len(data)] = byte
+    column = pa.array([bytes(data)], pa.binary())
+    try:
+        wanted = tokenizer.encode_ordinary(data.decode())
+    except UnicodeDecodeError:
+        with pytest.raises(ArrowError, match="row 0 of the column is not UTF-8"):
+            tokenizer.encode_arrow(column)
+    else:
+        assert ids_of(column, disallowed_special=()) == [wanted]

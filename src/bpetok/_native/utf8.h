@@ -572,22 +572,46 @@ static void utf8_prepare_steps(void)
             utf8_steps[byte] |= (uint64_t)utf8_next(state, byte) << state;
 }
 
+/* From here to the start of a character, if it is no more than three bytes on. */
+static inline const uint8_t *utf8_start(const uint8_t *in)
+{
+    for (int i = 0; i < 3 && (*in & 0xC0) == 0x80; i++)
+        in++;
+    return in;
+}
+
+/* A step waits for the one before it, so four parts of a longer text take turns. */
 static int utf8_valid(const uint8_t *in, size_t n)
 {
-    uint64_t state = UTF8_START, words[2];
-    size_t i = 0;
-    while (i < n) {
-        size_t stop = n - i > 16 ? i + 16 : n;
-        if (stop - i == 16 && state == UTF8_START
-            && (memcpy(words, in + i, 16), !((words[0] | words[1]) & UINT64_C(0x8080808080808080)))) {
-            i = stop;
+    const uint8_t *end = in + n, *ends[4];
+    while (end - in >= 16) {
+        uint64_t words[2], states[4] = {UTF8_START, UTF8_START, UTF8_START, UTF8_START};
+        memcpy(words, in, 16);
+        if (!((words[0] | words[1]) & UINT64_C(0x8080808080808080))) {
+            in += 16;
             continue;
         }
-        for (; i < stop; i++)
-            state = utf8_steps[in[i]] >> (state & 63);
-        state &= 63;
+        if (end - in < 256 + 3)
+            break;
+        for (int part = 0; part < 4; part++)
+            ends[part] = utf8_start(in + 64 * (part + 1));
+        for (int i = 0; i < 64 - 3; i++) {
+            states[0] = utf8_steps[in[i]] >> (states[0] & 63);
+            for (int part = 1; part < 4; part++)
+                states[part] = utf8_steps[ends[part - 1][i]] >> (states[part] & 63);
+        }
+        for (int part = 0; part < 4; part++) {
+            for (const uint8_t *p = (part ? ends[part - 1] : in) + 64 - 3; p < ends[part]; p++)
+                states[part] = utf8_steps[*p] >> (states[part] & 63);
+            if ((states[part] & 63) != UTF8_START)
+                return 0;
+        }
+        in = ends[3];
     }
-    return state == UTF8_START;
+    uint64_t state = UTF8_START;
+    for (; in < end; in++)
+        state = utf8_steps[*in] >> (state & 63);
+    return (state & 63) == UTF8_START;
 }
 
 #endif
