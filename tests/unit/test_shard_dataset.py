@@ -1,5 +1,6 @@
 """Shards as a data set: windows of every format against a plain specification, and workers of PyTorch."""
 
+import json
 import multiprocessing
 import pickle
 
@@ -155,6 +156,16 @@ class TestErrors:
         path.write_bytes(b"x" * path.stat().st_size)
         with pytest.raises(FormatError, match=f"train-00000.{kind} is damaged"):
             TokenDataset(tmp_path, context=1)[0]
+
+    @pytest.mark.parametrize("change", [{"format": "zip"}, {"sequence_length": "x"}, None])
+    def test_a_damaged_manifest(self, tmp_path, change):
+        GPT2.encode_to(["a b c"], tmp_path)
+        path = tmp_path / "manifest.json"
+        document = json.loads(path.read_text())
+        document["settings"] = {} if change is None else document["settings"] | change
+        path.write_text(json.dumps(document))
+        with pytest.raises(FormatError, match=r"manifest\.json lacks a part, or has another"):
+            TokenDataset(tmp_path, context=1)
 
     def test_unfinished(self, tmp_path):
         with pytest.raises(FormatError, match="holds no finished shards"):

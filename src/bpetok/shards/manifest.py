@@ -6,13 +6,14 @@ It depends on tokenizer, texts and settings alone, not on when, where, or with h
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok import states
-from bpetok.errors import FormatError
+from bpetok.errors import FormatError, ShardError
 from bpetok.formats.checks import parse_json
+from bpetok.shards.settings import Settings
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -101,8 +102,10 @@ class Manifest:
             raise FormatError(f"{path} is not version {VERSION} of {FORMAT}: write the shards anew")
         try:
             shards = tuple(map(Shard.of, document.pop("shards")))
-            return cls(**document, shards=shards)
-        except (KeyError, TypeError, AttributeError) as error:
+            manifest = cls(**document, shards=shards)
+            Settings(**{each.name: manifest.settings[each.name] for each in fields(Settings)})
+            return manifest
+        except (KeyError, TypeError, AttributeError, ShardError) as error:
             raise FormatError(
                 f"{path} lacks a part, or has another ({error}): write the shards anew"
             ) from error
