@@ -30,8 +30,8 @@ LAYERS = (
     {"_engine", "decoding", "normalization_spm", "preparation"},
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "alphabet", "count_table"},
-    {"counting", "explain", "streaming"},
-    {"completions"},
+    {"_arrow", "counting", "explain", "streaming"},
+    {"completions", "mapper", "states"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
     {"characters", "editing", "parity", "scaffolds", "shards", "superwords"},
@@ -41,7 +41,7 @@ LAYERS = (
 )
 NATIVE = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_count", "_learn", "_charsmap",
+    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_learn", "_charsmap",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -71,6 +71,7 @@ NATIVE_KNOWS = {
         "_decode",
     },
     "_batch": {"_text", "_vocab", "_workspace", "_ids", "_encode"},
+    "_arrow": {"_text", "_spare", "_ids", "_encode", "_batch"},
     "_count": {"_cpu", "_text", "_scan", "_vocab"},
     "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
 }

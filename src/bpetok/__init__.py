@@ -64,6 +64,7 @@ _MODULES = {
     "formats",
     "normalization",
     "patterns",
+    "shards",
     "splits",
 }
 
