@@ -33,7 +33,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"characters", "editing", "parity", "scaffolds", "superwords"},
+    {"characters", "coverage", "editing", "parity", "scaffolds", "superwords"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},

@@ -223,7 +223,7 @@ def test_a_file_of_another_version(saved):
 def test_texts_that_were_normalised(saved, monkeypatch):
     kind = {"pattern": NAMED["gpt2"], "normalizer": "nfc"}
     rewritten(saved, monkeypatch, hash=counts_format._hash(kind), **kind)
-    with pytest.raises(FormatError, match="went through .*'nfc'.*, which this bpetok does not know"):
+    with pytest.raises(FormatError, match=r"went through .*'nfc'.*, which this bpetok does not know"):
         CountTable.load(saved)
 
 
