@@ -261,7 +261,7 @@ def _check_bytes(tokenizer: Tokenizer) -> None:
     """
     if tokenizer.vocabulary.alphabet != "bytes":
         raise VocabularyError(
-            f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and pruned: "
+            f"{tokenizer.name!r} merges characters; only byte-level vocabularies can be extended or pruned: "
             "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; train "
             "again with another vocab_size"
         )
