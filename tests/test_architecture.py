@@ -34,7 +34,7 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"characters", "editing", "parity", "scaffolds", "shards", "superwords"},
+    {"characters", "coverage", "editing", "parity", "scaffolds", "shards", "superwords"},
     {"distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},
