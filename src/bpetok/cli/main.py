@@ -17,6 +17,7 @@ COMMANDS = (
     "tally",
     "extend",
     "prune",
+    "coverage",
     "encode",
     "decode",
     "count",
