@@ -34,8 +34,8 @@ LAYERS = (
     {"completions"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"characters", "coverage", "editing", "parity", "scaffolds", "shards", "superwords"},
-    {"distributed", "diagnostics", "lm"},
+    {"characters", "coverage", "editing", "parity", "scaffolds", "shards", "superwords", "verification"},
+    {"conversion", "distributed", "diagnostics", "lm"},
     {"report", "serve"},
     {"cli"},
 )
@@ -77,7 +77,7 @@ NATIVE_KNOWS = {
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
 OPTIONAL = {
     "pyarrow", "zstandard", "fsspec", "tokenizers", "tiktoken", "torch", "dask", "distributed", "starlette",
-    "uvicorn", "bpetok_bench", "vl_convert",
+    "uvicorn", "bpetok_bench", "vl_convert", "sentencepiece", "mistral_common",
 }  # fmt: skip
 
 

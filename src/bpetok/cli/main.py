@@ -18,6 +18,8 @@ COMMANDS = (
     "extend",
     "prune",
     "coverage",
+    "convert",
+    "verify",
     "encode",
     "decode",
     "count",
