@@ -110,7 +110,7 @@ def _problem(before: Tokenizer, after: Tokenizer, verdict: Verdict) -> str | Non
     """What is wrong with the ids; None where nothing is."""
     if verdict.difference is not None:
         one, other = verdict.difference.one, verdict.difference.other
-        ids = [None if tokens is None else [token for token, _ in tokens] for tokens in (one, other)]
+        ids = [tokens and [token for token, _ in tokens] for tokens in (one, other)]
         return f"{verdict.difference.text!a} is {ids[0]}, and then {ids[1]}"
     old, new = before.vocabulary, after.vocabulary
     for token in range(max(old.n_vocab, new.n_vocab)):
