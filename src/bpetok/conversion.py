@@ -109,9 +109,11 @@ def convert(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | No
 def _problem(before: Tokenizer, after: Tokenizer, verdict: Verdict) -> str | None:
     """What is wrong with the ids; None where nothing is."""
     if verdict.difference is not None:
-        one, other = verdict.difference.one, verdict.difference.other
-        ids = [tokens and [token for token, _ in tokens] for tokens in (one, other)]
-        return f"{verdict.difference.text!a} is {ids[0]}, and then {ids[1]}"
+        one, other = (
+            "refused" if tokens is None else [token for token, _ in tokens]
+            for tokens in (verdict.difference.one, verdict.difference.other)
+        )
+        return f"{verdict.difference.text!a} is {one}, and then {other}"
     old, new = before.vocabulary, after.vocabulary
     for token in range(max(old.n_vocab, new.n_vocab)):
         one_token, other_token = _token(old, token), _token(new, token)
