@@ -173,6 +173,6 @@ def _described(tokenizer: Tokenizer) -> Mapping[str, tuple[bool, Any, str]]:
         "chat template": (False, tokenizer.chat_template, ""),
         "dropout": (False, tokenizer.dropout, str(tokenizer.dropout)),
         "name": (False, tokenizer.name, tokenizer.name),
-        "provenance": (False, dict(tokenizer.provenance) or None, ", ".join(tokenizer.provenance)),
+        "provenance": (False, dict(tokenizer.provenance) or None, f"{len(tokenizer.provenance)} entries"),
         "merge counts": (False, None if counts is None else counts.tolist(), ""),
     }
