@@ -59,6 +59,7 @@ _HOME = {
 _MODULES = {
     "corpus",
     "decoding",
+    "diagnostics",
     "distributed",
     "encodings",
     "errors",
