@@ -34,8 +34,8 @@ LAYERS = (
     {"completions", "mapper", "states"},
     {"tokenizer"},
     {"encodings", "formats", "training"},
-    {"characters", "editing", "parity", "scaffolds", "shards", "superwords"},
-    {"distributed", "diagnostics", "lm"},
+    {"characters", "coverage", "editing", "parity", "scaffolds", "shards", "superwords", "verification"},
+    {"conversion", "distributed", "diagnostics", "lm"},
     {"page"},
     {"cli"},
 )
@@ -78,7 +78,8 @@ NATIVE_KNOWS = {
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
 OPTIONAL = {
     "pyarrow", "zstandard", "fsspec", "tokenizers", "tiktoken", "torch", "dask", "distributed", "starlette",
-    "uvicorn", "bpetok_bench", "vl_convert", "icu4py", "pandas", "altair", "jinja2", "markupsafe",
+    "uvicorn", "bpetok_bench", "vl_convert", "sentencepiece", "mistral_common", "icu4py", "pandas", "altair",
+    "jinja2", "markupsafe",
 }  # fmt: skip
 
 
