@@ -203,7 +203,10 @@ def _vocabulary_of(vocabulary: Vocabulary, where: str) -> dict[str, Any]:
             "unused": sorted(vocabulary.unused),
         }
     if scores is not None:
-        return made | {"tokens": [[token, spell(data), scores[token]] for token, data in tokens.items()]}
+        # Zero is written without a sign: it is equal with one.
+        return made | {
+            "tokens": [[token, spell(data), scores[token] + 0.0] for token, data in tokens.items()]
+        }
     counts = vocabulary.merge_counts
     return made | {
         "tokens": [[token, spell(tokens[token])] for token in _unmade(tokens, merges)],
