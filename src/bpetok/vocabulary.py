@@ -369,7 +369,7 @@ class _Characters(NamedTuple):
 def _by_score(tokens: Mapping[int, bytes], scores: Mapping[int, float]) -> list[list[int]]:
     """The tokens of several characters from the best score to the worst, those of equal scores together."""
     order: dict[float, list[int]] = {}
-    for token, data in tokens.items():
+    for token, data in sorted(tokens.items()):
         score = scores.get(token)
         if score is None or not math.isfinite(score):
             raise VocabularyError(
