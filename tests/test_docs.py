@@ -1,6 +1,6 @@
 """The documentation: its Python blocks run and show what they give, and its links lead somewhere.
 
-In ``README.md`` and ``docs/tutorial.md`` each block marked ``python`` is run, all blocks of a page one
+In the pages of ``RUNNABLE`` each block marked ``python`` is run, all blocks of a page one
 after another in one namespace and in an empty folder. What an expression gives (its repr, or what it prints)
 must be what stands behind it after ``# ->``, on its last line or on the next.
 """
@@ -21,8 +21,9 @@ from bpetok.formats import native
 from bpetok.templates import Template
 
 ROOT = Path(__file__).parent.parent
-NATIVE_FILE = ROOT / "docs" / "native-file.md"
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", NATIVE_FILE]
+DOCS = ROOT / "docs"
+NATIVE_FILE = DOCS / "native-file.md"
+RUNNABLE = [ROOT / "README.md", DOCS / "tutorial.md", DOCS / "pipeline.md", NATIVE_FILE]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARROW = re.compile(r"# -> (.*)$", re.MULTILINE)
 
