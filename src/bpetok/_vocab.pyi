@@ -79,5 +79,8 @@ class VocabTables:
     def tokens(self) -> dict[int, bytes]:
         """All tokens but special ones and byte tokens, as a dict of id to bytes in the order of ids."""
 
+    def merge_rows(self) -> bytes:
+        """The same as `merges` as bytes: four uint32 for each merge."""
+
     def merges(self) -> list[tuple[int, int, int, int]]:
         """All merges, as (rank, left id, right id, merged id) in the order of ranks."""

@@ -6,14 +6,15 @@ addressing hash tables at most half full, and an arena with the bytes of all tok
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
+import struct
 import zlib
 
 from bpetok._pairs cimport (
-    NO_RANK, PairBuilder, Pairs, all_pairs, find_rank, odd_at, pair_key, pair_slot, pairs_free, pairs_new,
+    NO_RANK, Merge, PairBuilder, Pairs, all_pairs, find_rank, odd_at, pair_key, pair_slot, pairs_free, pairs_new,
     place_of_odd, token_of_rank)
 
 from bpetok._text import as_utf8
@@ -183,16 +184,37 @@ cdef class VocabTables:
         return 0
 
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
-        cdef Pairs* pairs = &self.t.pairs
-        cdef uint32_t known = find_rank(pairs, left, right)
-        if known != NO_RANK:
-            raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} "
-                                  f"is merged twice, at ranks {known - self.t.n_inner} and "
-                                  f"{rank - self.t.n_inner}")
+        # One that is found at once.
         if rank >= NO_RANK:
             raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
         self.builder.add(left, right, rank)
         return self.link_pair(left, right, rank, token)
+
+    cdef int join(self, int64_t left, int64_t right, uint32_t at, uint8_t* joined) except -1:
+        """Enter merge `at` of a list, which is found once all are there. `joined` has room for a token."""
+        cdef Tables* t = &self.t
+        cdef uint32_t token, rank = t.n_inner + at
+        cdef size_t left_size, size
+        if not (0 <= left < t.n_ids and 0 <= right < t.n_ids and t.size[left] and t.size[right]):
+            raise VocabularyError(f"merge {at} joins ({left}, {right}), and not both are ids of the vocabulary")
+        if (t.flags[left] | t.flags[right]) & BYTE:
+            raise VocabularyError(f"merge {at} joins ({left}, {right}), of which one is a byte token: only "
+                                  "characters merge")
+        if at >= NO_RANK - t.n_inner:
+            raise VocabularyError(f"rank {at} is too large: a vocabulary may have {NO_RANK} merges at most")
+        left_size = t.size[left]
+        size = left_size + t.size[right]
+        token = NO_TOKEN
+        if size <= t.longest:
+            memcpy(joined, t.arena + t.start[left], left_size)
+            memcpy(joined + left_size, t.arena + t.start[right], size - left_size)
+            token = find_token(t, joined, size, hash_bytes(joined, size))
+        if token == NO_TOKEN:
+            left_bytes, right_bytes = self.token_bytes(left), self.token_bytes(right)
+            raise VocabularyError(f"merge {at} joins {left_bytes!r} and {right_bytes!r}, and "
+                                  f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
+        self.builder.collect(<uint32_t>left, <uint32_t>right, rank)
+        return self.link_pair(<uint32_t>left, <uint32_t>right, rank, token)
 
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
         # What follows from a pair of this token's bytes, besides its place in the table of pairs.
@@ -233,8 +255,7 @@ cdef class VocabTables:
 
     cdef int begin_pairs(self, size_t n_pairs, bint ranks_are_ids) except -1:
         self.builder = PairBuilder.__new__(PairBuilder)
-        self.builder.t = &self.t.pairs
-        self.builder.finish()
+        self.builder.begin(&self.t.pairs, n_pairs)
         if not ranks_are_ids:
             self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
             if self.t.pairs.rank_token == NULL:
@@ -254,10 +275,23 @@ cdef class VocabTables:
         return missing
 
     def finish(self):
-        """Say that all merges are there."""
-        if self.builder is not None:
-            self.builder.finish()
-            self.builder = None
+        """Say that all merges are there.
+
+        Raises:
+            VocabularyError: a pair occurs twice.
+        """
+        cdef PairBuilder builder = self.builder
+        cdef uint64_t pair
+        if builder is None:
+            return
+        builder.finish()
+        if builder.twice[1]:
+            pair = builder.pairs[builder.twice[0]]
+            ranks = [builder.ranks[place] - self.t.n_inner for place in builder.twice]
+            raise VocabularyError(f"the pair of {self.token_bytes(pair >> 24)!r} and "
+                                  f"{self.token_bytes(pair & 0xFFFFFF)!r} is merged twice, at ranks {ranks[0]} "
+                                  f"and {ranks[1]}")
+        self.builder = None
 
     @staticmethod
     def from_tokens(tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
@@ -624,5 +658,24 @@ cdef class VocabTables:
 
     def merges(self):
         """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
-        return [(rank - self.t.n_inner, left, right, token_of_rank(&self.t.pairs, rank))
-                for rank, left, right in all_pairs(&self.t.pairs) if rank >= self.t.n_inner]
+        return list(struct.iter_unpack("4I", self.merge_rows()))
+
+    def merge_rows(self):
+        """The same as bytes: four uint32 for each merge."""
+        cdef size_t n, i, at = 0
+        cdef Merge* found = all_pairs(&self.t.pairs, &n)
+        cdef uint32_t* rows
+        try:
+            while at < n and found[at].rank < self.t.n_inner:
+                at += 1
+            made = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>(16 * (n - at)))
+            rows = <uint32_t*>PyBytes_AS_STRING(made)
+            for i in range(at, n):
+                rows[0] = found[i].rank - self.t.n_inner
+                rows[1] = found[i].left
+                rows[2] = found[i].right
+                rows[3] = token_of_rank(&self.t.pairs, found[i].rank)
+                rows += 4
+            return made
+        finally:
+            free(found)
