@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 from bpetok._cpu cimport tier
 from bpetok._pairs cimport NO_RANK, PairBuilder, find_rank, token_of_rank
-from bpetok._vocab cimport BYTE, FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables
+from bpetok._vocab cimport FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables
 from bpetok._workspace cimport (
     MISSING_BYTE, NO_MEMORY, SLACK, TOO_LONG, Job, Workspace, workspace_free, workspace_new)
 
@@ -638,13 +638,12 @@ cdef class Alone:
         return found
 
 
-# How the merges of a list make a token.
+# How merging the bytes of a token alone gives it, where that is known: the last merge.
 cdef struct Made:
-    uint32_t n                      # by so many
-    uint32_t rank                   # the last of them
+    bint reached
+    uint32_t rank
     uint32_t left
     uint32_t right
-    bint reached                    # merging the token's bytes is known to give it
 
 
 cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t right, uint32_t rank) noexcept:
@@ -665,25 +664,20 @@ cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t rig
             found = find_rank(&t.pairs, x, y)
             if found < x_until and found <= y_until:
                 return False
-        if made[x].n == 0 and made[y].n == 0:
+        if not made[x].reached and not made[y].reached:
             return True
         # Back in time: undo the later of the two.
-        if made[y].n == 0 or (made[x].n and made[x].rank > made[y].rank):
+        if not made[y].reached or (made[x].reached and made[x].rank > made[y].rank):
             x_until = made[x].rank
             x = made[x].right
-        elif made[x].n == 0 or made[x].rank < made[y].rank:
-            y_until = made[y].rank
-            y = made[y].left
         else:
-            # The same token on both sides; that of the left is made first.
+            # If it is the same token on both sides, that of the left is made first.
             y_until = made[y].rank
             y = made[y].left
 
 
-cdef bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank) noexcept:
-    if made[token].n == 0:
-        return t.size[token] == 1
-    return made[token].n == 1 and made[token].reached and made[token].rank < rank
+cdef inline bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank) noexcept:
+    return made[token].rank < rank if made[token].reached else t.size[token] == 1
 
 
 def link_merges(VocabTables tables not None, const int64_t[::1] merges, bint ignore_merges):
@@ -699,6 +693,7 @@ def link_merges(VocabTables tables not None, const int64_t[::1] merges, bint ign
     cdef Tables* t = &tables.t
     cdef PairBuilder builder = tables.builder
     cdef uint32_t token, left, right, rank
+    cdef uint64_t pair
     cdef size_t i
     cdef Alone alone
     cdef uint8_t* joined = <uint8_t*>malloc(t.longest + 1)
@@ -709,15 +704,13 @@ def link_merges(VocabTables tables not None, const int64_t[::1] merges, bint ign
         for i in range(<size_t>merges.shape[0] // 2):
             tables.join(merges[2 * i], merges[2 * i + 1], <uint32_t>i, joined)
         tables.finish()
+        for i in range(builder.n):
+            rank, pair = builder.ranks[i], builder.pairs[i]
+            left, right = <uint32_t>(pair >> 24), pair & 0xFFFFFF
+            token = token_of_rank(&t.pairs, rank)
+            if not made[token].reached and reached(t, made, left, right, rank):
+                made[token] = Made(True, rank, left, right)
         alone = Alone(tables)
-        for i in range(builder.n):
-            rank, left, right = builder.ranks[i], <uint32_t>(builder.pairs[i] >> 24), builder.pairs[i] & 0xFFFFFF
-            token = token_of_rank(&t.pairs, rank)
-            made[token] = Made(made[token].n + 1, rank, left, right, False)
-        for i in range(builder.n):
-            rank, left, right = builder.ranks[i], <uint32_t>(builder.pairs[i] >> 24), builder.pairs[i] & 0xFFFFFF
-            token = token_of_rank(&t.pairs, rank)
-            made[token].reached = made[token].n == 1 and reached(t, made, left, right, rank)
         for token in range(t.n_ids):
             if t.flags[token] & WHOLE and not made[token].reached:
                 if alone.merge(token) != 1 or alone.ids[0] != token:

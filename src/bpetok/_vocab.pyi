@@ -1,6 +1,6 @@
 """Immutable vocabulary tables: bytes to id, id to bytes, and the merge of a pair of ids."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 class VocabTables:
     """The tables of one vocabulary. Made by the static methods; immutable once merges are linked."""
@@ -9,7 +9,7 @@ class VocabTables:
     unused: dict[int, int]  # id to the symbol that merging knows an unused token by
     @staticmethod
     def from_tokens(
-        tokens: Mapping[int, bytes], special_tokens: dict[str, int], n_pairs: int, ranks_are_ids: bool
+        tokens: dict[int, bytes], special_tokens: dict[str, int], n_pairs: int, ranks_are_ids: bool
     ) -> VocabTables:
         """Tables with these tokens and special tokens, with room for `n_pairs` merges, and none yet.
         With `ranks_are_ids` a merge of rank r must give token r.
@@ -20,7 +20,7 @@ class VocabTables:
 
     @staticmethod
     def from_characters(
-        tokens: Mapping[int, bytes],
+        tokens: dict[int, bytes],
         special_tokens: dict[str, int],
         n_pairs: int,
         byte_tokens: Sequence[int] | None,

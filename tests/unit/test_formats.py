@@ -790,7 +790,7 @@ def template(single=("A",), pair=("A", "B"), type_id=0) -> dict:
         ("model/merges/3", ["a", ""], ["merge 3 of 'merges'"]),
         ("model/merges/3", ["a", 5], ["merge 3 of 'merges'"]),
         ("model/merges/3", ["a", "東"], ["merge 3", "'東', which is not in 'vocab'"]),
-        ("model/merges/3", ["z", "z"], ["needs 'zz', which is not in 'vocab'"]),
+        ("model/merges/3", ["z", "z"], ["merge 3 joins b'z' and b'z'", "not a token"]),
         ("added_tokens", None, ["'added_tokens'"]),
         ("added_tokens/0", 5, ["entry 0 of 'added_tokens' is 5"]),
         ("added_tokens/0/content", "", ["entry 0 of 'added_tokens'"]),
