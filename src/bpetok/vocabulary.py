@@ -86,7 +86,7 @@ class Vocabulary:
             VocabularyError: an id is out of range or given twice, or a token is empty. A byte that is
                 missing is no error until a text holds it.
         """
-        tokens = {rank: data for data, rank in ranks.items()}
+        tokens = dict(zip(ranks.values(), ranks, strict=True))
         if len(tokens) != len(ranks):
             seen: dict[int, bytes] = {}
             for data, rank in ranks.items():

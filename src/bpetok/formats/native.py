@@ -426,31 +426,33 @@ def _by_id(columns: list[list[Any]], where: str) -> dict[int, bytes]:
     return tokens
 
 
-def _join(tokens: dict[int, bytes], columns: list[list[int]], where: str) -> list[tuple[int, int]]:
+def _join(tokens: dict[int, bytes], columns: list[list[int]], where: str) -> npt.NDArray[np.int64]:
     """The pairs of the rows of merges; what they make is added to the tokens."""
-    joined = 0
-    pairs = list(zip(columns[0], columns[1], strict=True))
-    for at, ((left, right), token) in enumerate(zip(pairs, columns[2], strict=True)):
-        if left not in tokens or right not in tokens:
-            missing = right if left in tokens else left
-            raise FormatError(
-                f"{where}: row {at} of 'merges' uses id {missing}, which is neither spelled in 'tokens' nor "
-                "made by an earlier row"
-            )
-        size = len(tokens[left]) + len(tokens[right])
-        joined += size
-        if size > MAX_TOKEN or joined > MAX_JOINED:
-            raise FormatError(
-                f"{where}: row {at} of 'merges' asks for a token of {size} bytes, {joined} with those "
-                f"before; at most {MAX_TOKEN} and {MAX_JOINED} are allowed"
-            )
-        data = tokens[left] + tokens[right]
-        if tokens.setdefault(token, data) != data:
-            raise FormatError(
-                f"{where}: row {at} of 'merges' joins {shorten(tokens[left])} and {shorten(tokens[right])} "
-                f"to token {token}, which is {shorten(tokens[token])}"
-            )
-    return pairs
+    import numpy as np
+
+    joined = at = 0
+    try:
+        for at, (left, right, token) in enumerate(zip(*columns, strict=True)):  # noqa: B007 - used below
+            data = tokens[left] + tokens[right]
+            joined += len(data)
+            if len(data) > MAX_TOKEN or joined > MAX_JOINED or tokens.setdefault(token, data) != data:
+                break
+        else:
+            return np.array(columns[:2], np.int64).T
+    except KeyError as error:
+        raise FormatError(
+            f"{where}: row {at} of 'merges' uses id {error}, which is neither spelled in 'tokens' nor "
+            "made by an earlier row"
+        ) from None
+    if len(data) > MAX_TOKEN or joined > MAX_JOINED:
+        raise FormatError(
+            f"{where}: row {at} of 'merges' asks for a token of {len(data)} bytes, {joined} with those "
+            f"before; at most {MAX_TOKEN} and {MAX_JOINED} are allowed"
+        )
+    raise FormatError(
+        f"{where}: row {at} of 'merges' joins {shorten(tokens[left])} and {shorten(tokens[right])} to token "
+        f"{token}, which is {shorten(tokens[token])}"
+    )
 
 
 def _counts(document: dict[str, Any], where: str) -> npt.NDArray[np.int64] | None:
@@ -465,12 +467,14 @@ def _counts(document: dict[str, Any], where: str) -> npt.NDArray[np.int64] | Non
 
 
 def _from_ranks(
-    tokens: dict[int, bytes], pairs: list[tuple[int, int]], special_tokens: dict[str, int]
+    tokens: dict[int, bytes], pairs: npt.NDArray[np.int64], special_tokens: dict[str, int]
 ) -> Vocabulary:
-    ranks = {data: token for token, data in tokens.items()}
+    import numpy as np
+
+    ranks = dict(zip(tokens.values(), tokens, strict=True))
     if len(ranks) != len(tokens):
         raise VocabularyError("two ids have the same bytes; a token's bytes must be unique")
     vocabulary = Vocabulary.from_ranks(ranks, special_tokens)
-    if vocabulary.merges().tolist() != list(map(list, pairs)):
+    if not np.array_equal(vocabulary.merges(), pairs):
         raise VocabularyError("its merges are not those that its ranks give")
     return vocabulary
