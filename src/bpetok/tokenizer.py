@@ -910,7 +910,7 @@ class Tokenizer(Encoder):
 
         >>> from bpetok import get_encoding
         >>> print(get_encoding("gpt2").view("naïve words"))
-        na│ï│ve│·words
+        na│ïve│·words
         """
         from bpetok.page.notebook import View
 
