@@ -882,6 +882,53 @@ class Tokenizer(Encoder):
             add_eos=add_eos,
         )
 
+    # ---- objects of other libraries ---------------------------------------------------------------
+
+    @classmethod
+    def from_tiktoken(cls, encoding: Any) -> Tokenizer:
+        """The tokenizer of a `tiktoken.Encoding`: its name, pattern, ranks and special tokens.
+
+        A pattern that is not natively served is run by the `regex` package, with its character classes.
+
+        Raises:
+            FormatError: the pattern does not compile, or the ranks are none that bpetok can hold.
+            TypeError: it is no such object.
+        """
+        from bpetok.formats.tiktoken import from_encoding
+
+        return from_encoding(encoding)
+
+    def to_tiktoken(self) -> Any:
+        """A `tiktoken.Encoding` that gives the same ids. A template and a chat template are left out.
+
+        Raises:
+            FormatError: tiktoken cannot give the same ids on every text: there are a normalizer or several
+                steps, merges without equivalent ranks, or a pattern that its engine may read differently.
+            MissingExtraError: tiktoken is not installed.
+        """
+        from bpetok.formats.tiktoken import to_encoding
+
+        return to_encoding(self)
+
+    @classmethod
+    def from_rustbpe(
+        cls, trained: Any, *, special_tokens: Mapping[str, int] | None = None, name: str = "rustbpe"
+    ) -> Tokenizer:
+        """The tokenizer of a `rustbpe.Tokenizer`, which nanochat trains: its pattern and ranks.
+
+        Args:
+            trained: the object.
+            special_tokens: text to id; rustbpe has none, and nanochat puts its own behind the ranks.
+            name: how to call the tokenizer.
+
+        Raises:
+            FormatError: two ids have the same bytes, or a special token has the id of another token.
+            TypeError: it is no such object.
+        """
+        from bpetok.formats.tiktoken import from_rustbpe
+
+        return from_rustbpe(trained, special_tokens, name)
+
     # ---- a tokenizer from this one ----------------------------------------------------------------
 
     def extend(

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.errors import FormatError, PatternError, VocabularyError
+from bpetok.errors import FormatError, MissingExtraError, PatternError, VocabularyError
 from bpetok.formats.checks import (
     MAX_ID,
     MAX_TOKEN,
@@ -38,7 +38,7 @@ from bpetok.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump", "looks_like", "paths", "read"]
+__all__ = ["dump", "from_encoding", "from_rustbpe", "looks_like", "parts", "paths", "read", "to_encoding"]
 
 SIDECAR = "bpetok-tiktoken"
 VERSION = 1
@@ -67,17 +67,7 @@ def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
             does not know, or another file is in the way.
     """
     where = f"cannot write {path}"
-    if more := tokenizer.extras().keys() & {"normalizer", "added_tokens", "decoder"}:
-        raise FormatError(f"{where}: the tokenizer has a part {min(more)!r}, which tiktoken does not know")
-    if tokenizer.splits is not None:
-        raise FormatError(f"{where}: several steps cut its texts, and tiktoken knows one pattern only")
-    try:
-        ranks = tokenizer.vocabulary.ranks()
-    except VocabularyError as error:
-        raise FormatError(f"{where}: {error}") from error
-    check_texts(tokenizer, where)
-    if not ranks:
-        raise FormatError(f"{where}: the vocabulary has no tokens")
+    ranks = _ranks(tokenizer, where)
     for data in ranks:
         if len(data) > MAX_TOKEN:
             raise FormatError(f"{where}: a token has {len(data)} bytes; at most {MAX_TOKEN} can be stored")
@@ -92,6 +82,26 @@ def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
     }
     _keep_other_files(path + ".json")
     return {path + ".json": (json.dumps(beside, indent=1) + "\n").encode("ascii"), path: lines}
+
+
+def _ranks(tokenizer: Tokenizer, where: str) -> dict[bytes, int]:
+    """The ranks with which tiktoken gives the same ids.
+
+    Raises:
+        FormatError: there are none, or texts are prepared or cut in ways that tiktoken does not know.
+    """
+    if more := tokenizer.extras().keys() & {"normalizer", "added_tokens", "decoder"}:
+        raise FormatError(f"{where}: the tokenizer has a part {min(more)!r}, which tiktoken does not know")
+    if tokenizer.splits is not None:
+        raise FormatError(f"{where}: several steps cut its texts, and tiktoken knows one pattern only")
+    try:
+        ranks = tokenizer.vocabulary.ranks()
+    except VocabularyError as error:
+        raise FormatError(f"{where}: {error}") from error
+    check_texts(tokenizer, where)
+    if not ranks:
+        raise FormatError(f"{where}: the vocabulary has no tokens")
+    return ranks
 
 
 def read(
@@ -242,3 +252,64 @@ def _keep_other_files(path: str) -> None:
             f"{path} is in the way: pattern and special tokens go there, and it is another file; choose "
             "another name"
         )
+
+
+# ---- objects of other libraries ------------------------------------------------------------------------
+
+
+def from_encoding(encoding: Any) -> Tokenizer:
+    """The tokenizer of a `tiktoken.Encoding`: see `Tokenizer.from_tiktoken`."""
+    try:
+        name, pattern = encoding.name, encoding._pat_str
+        ranks, specials = dict(encoding._mergeable_ranks), dict(encoding._special_tokens)
+    except AttributeError:
+        raise TypeError(f"expected a tiktoken.Encoding, got {type(encoding).__name__}") from None
+    make = functools.partial(Vocabulary.from_ranks, ranks, specials)
+    return build(f"the encoding {shorten(name)}", name, pattern, make)
+
+
+def from_rustbpe(trained: Any, special_tokens: Mapping[str, int] | None, name: str) -> Tokenizer:
+    """The tokenizer of a `rustbpe.Tokenizer`: see `Tokenizer.from_rustbpe`."""
+    try:
+        pattern, rows = trained.get_pattern(), trained.get_mergeable_ranks()
+    except AttributeError:
+        raise TypeError(f"expected a rustbpe.Tokenizer, got {type(trained).__name__}") from None
+    ranks = {bytes(data): rank for data, rank in rows}
+    if len(ranks) < len(rows):
+        raise FormatError(
+            "the tokenizer of rustbpe merges two pairs to the same bytes, and these would have two ids"
+        )
+    make = functools.partial(Vocabulary.from_ranks, ranks, special_tokens or {})
+    return build("the tokenizer of rustbpe", name, pattern, make)
+
+
+def parts(tokenizer: Tokenizer, where: str) -> dict[str, Any]:
+    """The arguments of a `tiktoken.Encoding` that gives the same ids.
+
+    Raises:
+        FormatError: tiktoken cannot give the same ids on every text, or its engine of regular expressions
+            may not find the same pieces.
+    """
+    ranks = _ranks(tokenizer, where)
+    if tokenizer.pattern.scanner is None:
+        raise FormatError(
+            f"{where}: the split pattern {shorten(tokenizer.pattern.source)} is run by the `regex` package "
+            "here, and tiktoken's engine may read it differently: use a named pattern"
+        )
+    return {
+        "name": tokenizer.name,
+        "pat_str": tokenizer.pattern.source,
+        "mergeable_ranks": ranks,
+        "special_tokens": dict(tokenizer.vocabulary.special_tokens),
+    }
+
+
+def to_encoding(tokenizer: Tokenizer) -> Any:
+    """A `tiktoken.Encoding`: see `Tokenizer.to_tiktoken`."""
+    try:
+        import tiktoken
+    except ImportError as error:
+        raise MissingExtraError(
+            "an encoding of tiktoken needs that package: pip install 'bpetok[tiktoken]'"
+        ) from error
+    return tiktoken.Encoding(**parts(tokenizer, "cannot make an encoding of tiktoken"))
