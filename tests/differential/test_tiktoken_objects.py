@@ -78,7 +78,7 @@ def made(pattern="gpt2", **more) -> Tokenizer:
         (made(added_tokens=[AddedToken("<s>", 256, lstrip=True)]), "a part 'added_tokens'"),
         (made(Splits((Digits(),))), "several steps"),
         (made(r"\w+|\W+"), "may read it differently"),
-        (train(TEXTS, vocab_size=330, byte_fallback=True), "a part"),
+        (train(TEXTS, vocab_size=330, byte_fallback=True), "starts from characters"),
     ],
     ids=["normalizer", "added", "steps", "pattern", "characters"],
 )

@@ -56,10 +56,16 @@ class Format(NamedTuple):
 # A file is of the first format that it looks like; in a folder, the first whose file is there is read.
 FORMATS: dict[str, Format] = {
     "native": Format("native", "a native file"),
-    "tekken": Format("tekken", "a tekken.json", ("tekken.json",), writes=False),
+    "tekken": Format("tekken", "a tekken.json", ("tekken.json",)),
     "transformers": Format("huggingface.folder", "part of a folder of transformers", ("tokenizer.json",)),
     "huggingface": Format("huggingface", "a tokenizer.json"),
-    "minbpe": Format("minbpe", "a minbpe model", writes=False),
+    "gpt2": Format(
+        "gpt2",
+        "a vocab.json or merges.txt",
+        ("vocab.json", "merges.txt"),
+        ("pattern", "special_tokens", "name"),
+    ),
+    "minbpe": Format("minbpe", "a minbpe model"),
     "tiktoken": Format(
         "tiktoken", "a .tiktoken file", ("tokenizer.model",), ("pattern", "special_tokens", "name")
     ),
@@ -68,6 +74,10 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
+_PICKLE = (
+    "which is a program and is never run here: where you trust it, load it yourself, and if that gives a "
+    "tiktoken.Encoding, as nanochat's tokenizer.pkl does, hand it to Tokenizer.from_tiktoken"
+)
 _FOREIGN = {
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstandard: unpack it first",
@@ -75,7 +85,7 @@ _FOREIGN = {
     b"\xef\xbb\xbf": "it starts with a byte-order mark: save it as UTF-8 without one",
     b"\xff\xfe": "it is UTF-16: save it as UTF-8",
     b"\xfe\xff": "it is UTF-16: save it as UTF-8",
-    b"#version": "it is a merges.txt: use the tokenizer.json that belongs to it",
+    **{bytes([0x80, protocol]): f"it is a pickle, {_PICKLE}" for protocol in range(2, 6)},
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the file itself with `git lfs pull`",
     b"GGUF": "it is a GGUF model, which cannot be read",
 }
@@ -89,7 +99,8 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         path: where to. An existing file is replaced once the new one is complete, and keeps its permissions.
         format: one of `FORMATS`. "native" (the default) keeps everything; the others what their own
             libraries know. "tiktoken" is two files, the ranks, and beside them PATH.json with the rest;
-            "transformers" makes a folder that `AutoTokenizer` loads; "sentencepiece" is for vocabularies that
+            "transformers" makes a folder that `AutoTokenizer` loads, and "gpt2" one of vocab.json and
+            merges.txt; "sentencepiece" is for vocabularies that
             merge characters.
 
     Raises:
