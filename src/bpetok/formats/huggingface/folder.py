@@ -49,7 +49,7 @@ _OWN = {"added_tokens_decoder", "chat_template", "tokenizer_class"}
 
 def looks_like(file: File) -> bool:
     """Whether a file is a JSON object that has a model, and its folder was named instead of it."""
-    return file.folder is not None and "model" in file.document
+    return file.folder is not None and not isinstance(file.document.get("model", 0), int)
 
 
 def read(file: File) -> Tokenizer:
@@ -130,7 +130,7 @@ def _add_named(document: dict[str, Any], config: Mapping[str, Any], where: str) 
         token = AddedToken(
             text, 0, **{flag: bool(flags.get(flag, False)) for flag in FLAGS if flag != "special"}
         )
-        *_, ids = ids_given([*tokens, token], vocab)
+        *_, ids = ids_given([*tokens, token], vocab, len(vocab))
         tokens.append(dataclasses.replace(token, id=max(ids)))
         known.add(text)
     document["added_tokens"] = dump_added_tokens(tokens)
