@@ -48,7 +48,7 @@ pattern_option = click.option(
 format_option = click.option(
     "--format",
     "file_format",
-    type=click.Choice([name for name, each in formats.FORMATS.items() if each.writes]),
+    type=click.Choice(list(formats.FORMATS)),
     default="native",
     show_default=True,
     help="Format of OUT.",

@@ -3,12 +3,12 @@
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
 
-Each format is a module, or a package, with up to three functions:
+Each format is a module, or a package, with three functions:
 
 - `looks_like(file: File) -> bool`: whether a file is of this format, or was meant to be;
 - `read(file: File) -> Tokenizer`, with those arguments of `load` that the format `takes`;
-- `dump(tokenizer, path) -> bytes | dict[str, bytes]`, if it `writes`: what to write, if it is several files
-  by path, in the order in which they are put into place.
+- `dump(tokenizer, path) -> bytes | dict[str, bytes]`: what to write, if it is several files by path, in the
+  order in which they are put into place.
 
 A format of several files, or one that is written to other paths than the given one, also has
 `paths(path) -> list[str]`: the files that `dump` writes. None of them is `path` when that is a folder.
@@ -39,14 +39,12 @@ class Format(NamedTuple):
         what: what its files are called, for messages.
         names: what a file of this format is called in a folder.
         takes: the arguments of `load` that say what a file does not hold.
-        writes: whether it can be written, too.
     """
 
     module: str
     what: str
     names: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
-    writes: bool = True
 
     def load(self) -> Any:
         """The module."""
@@ -66,6 +64,7 @@ FORMATS: dict[str, Format] = {
         ("pattern", "special_tokens", "name"),
     ),
     "minbpe": Format("minbpe", "a minbpe model"),
+    "gguf": Format("gguf", "a GGUF file", takes=("name",)),
     "tiktoken": Format(
         "tiktoken", "a .tiktoken file", ("tokenizer.model",), ("pattern", "special_tokens", "name")
     ),
@@ -87,7 +86,6 @@ _FOREIGN = {
     b"\xfe\xff": "it is UTF-16: save it as UTF-8",
     **{bytes([0x80, protocol]): f"it is a pickle, {_PICKLE}" for protocol in range(2, 6)},
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the file itself with `git lfs pull`",
-    b"GGUF": "it is a GGUF model, which cannot be read",
 }
 
 
@@ -101,7 +99,7 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
             libraries know. "tiktoken" is two files, the ranks, and beside them PATH.json with the rest;
             "transformers" makes a folder that `AutoTokenizer` loads, and "gpt2" one of vocab.json and
             merges.txt; "sentencepiece" is for vocabularies that
-            merge characters.
+            merge characters. "gguf" has a vocabulary and no weights.
 
     Raises:
         FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -194,9 +192,8 @@ def paths(path: str, format: str | None = None) -> list[str]:
 
 def _format(name: str | None) -> Format:
     format = FORMATS.get("native" if name is None else name)
-    if format is None or not format.writes:
-        known = ", ".join(name for name, each in FORMATS.items() if each.writes)
-        raise FormatError(f"unknown format {name!r} to write: use one of {known}")
+    if format is None:
+        raise FormatError(f"unknown format {name!r} to write: use one of {', '.join(FORMATS)}")
     return format
 
 
