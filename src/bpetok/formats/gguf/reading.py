@@ -247,6 +247,9 @@ def _merging_characters(
                 )
             tokens[token] = text.replace(SPACE, " ").encode()
 
+    if SPACE not in ids or ids[SPACE] not in tokens:
+        raise FormatError(f"{path} has no token {SPACE!r}: a space would be spelled by the bytes of U+2581")
+
     def make() -> Vocabulary:
         return Vocabulary.from_characters(
             tokens,

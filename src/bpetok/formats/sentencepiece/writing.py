@@ -193,6 +193,8 @@ def _pieces(tokenizer: Tokenizer, escape: bool, where: str) -> list[Piece]:
         _refuse(
             where, f"the id of a piece is its place, and {len(missing)} ids such as {min(missing)} have none"
         )
+    if escape and vocabulary.byte_tokens is not None and b" " not in vocabulary.tokens().values():
+        _refuse(where, "no token is a space, and SentencePiece would spell it by the bytes of U+2581")
     texts: dict[str, int] = {}
     for token in range(vocabulary.n_vocab):
         text = made[token][0]
