@@ -3,10 +3,11 @@
 import contextlib
 import io
 import struct
+import tempfile
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import strategies
@@ -174,6 +175,40 @@ def test_every_type_of_token_is_found_as_llama_cpp_finds_it(tmp_path, metadata):
         assert ours.encode(text, allowed_special="all") == theirs.encode(text, parse_special=True), text
         around = ours.encode_with_template(text, allowed_special="all")
         assert around == theirs.encode(text, add_special=True, parse_special=True), text
+
+
+@settings(max_examples=150)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text("ab<>\u2581é", min_size=1, max_size=4),
+            st.sampled_from([-2.0, -1.0, -0.5, 0.0]),
+            st.sampled_from([1, 1, 1, 3, 4, 5]),
+        ),
+        max_size=14,
+        unique_by=lambda row: row[0],
+    ),
+    texts=st.lists(st.text("ab<> \u2581é", max_size=12), min_size=3, max_size=3),
+    prefix=st.booleans(),
+)
+def test_any_vocabulary_gives_the_ids_of_llama_cpp(rows, texts, prefix):
+    metadata = more(*(row for row in rows if row[0] != "\u2581"), add_space_prefix=prefix)
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/x.gguf"
+        save_bytes(path, write_metadata(metadata))
+        try:
+            ours = load(path)
+        except FormatError:  # special tokens that can overlap
+            reject()
+        theirs = Llama(path)
+    for text in texts:
+        assert ours.encode_ordinary(text) == theirs.encode(text)
+        assert ours.encode(text, allowed_special="all") == theirs.encode(text, parse_special=True)
+
+
+def save_bytes(path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
 
 
 @pytest.mark.parametrize(
