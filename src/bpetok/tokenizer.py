@@ -835,8 +835,8 @@ class Tokenizer(Encoder):
 
         Args:
             path: where to; an existing file is replaced once the new one is complete.
-            format: "native" (the default), "tiktoken", "huggingface", "transformers" (a folder) or
-                "sentencepiece".
+            format: "native" (the default), "tiktoken", "huggingface", "transformers" (a folder),
+                "sentencepiece", "tekken", "gguf", "gpt2" (a folder of vocab.json and merges.txt) or "minbpe".
 
         Raises:
             FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -860,9 +860,9 @@ class Tokenizer(Encoder):
 
         Args:
             path: the file.
-            pattern: the split pattern, for a file of ranks alone, which does not hold one.
+            pattern: the split pattern, for a file that does not hold one: of ranks alone, or GPT-2's vocab.json.
             special_tokens: text to id, for the same reason.
-            name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+            name: how to call the tokenizer, for the same reason, or for a SentencePiece model or GGUF file.
             add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the
                 token for the beginning before a text, and that for the end behind it.
 

@@ -184,7 +184,7 @@ def test_ranks_hold_no_preparation(tmp_path, more, word):
         (b"#version: 0.2\na b\n", "vocab.json beside it"),
         (b"\x80\x04\x95", "Tokenizer.from_tiktoken"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        (b"GGUF\3\0\0\0", "GGUF"),
+        (b"GGUF\3\0\0\0", "truncated"),
         (b"\x0a\x0e\x0a\x05<unk>", "native file"),
         (b"hello world\n", "native file"),
         (b" " * 5000, "empty"),

@@ -140,7 +140,7 @@ def load(
         pattern: the split pattern, a name or a regular expression: for a file of a format that does not
             hold one, such as tiktoken's.
         special_tokens: text to id, for the same reason.
-        name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+        name: how to call the tokenizer, for the same reason, or for a SentencePiece model or GGUF file.
         add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the token
             for the beginning before a text, and that for the end behind it.
 
