@@ -860,7 +860,7 @@ class Tokenizer(Encoder):
 
         Args:
             path: the file.
-            pattern: the split pattern, for a file that does not hold one: of ranks alone, or GPT-2's vocab.json.
+            pattern: the split pattern, for a file that holds none: of ranks alone, or GPT-2's vocab.json.
             special_tokens: text to id, for the same reason.
             name: how to call the tokenizer, for the same reason, or for a SentencePiece model or GGUF file.
             add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the
