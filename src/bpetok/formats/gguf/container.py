@@ -62,7 +62,7 @@ class _Reader:
         found: dict[str, Any] = {}
         seen: set[str] = set()
         for _ in range(n_keys):
-            key = self.text("a key")
+            key = self.text("keys")
             if key in seen:
                 raise self.refuse(f"the key {shorten(key)} is given twice")
             seen.add(key)
@@ -91,17 +91,17 @@ class _Reader:
         value: int = struct.unpack(f"<{kind}", self.take(struct.calcsize(f"<{kind}")))[0]
         return value
 
-    def text(self, what: str) -> str:
+    def text(self, key: str) -> str:
         data = self.take(self.number("Q"))
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            raise self.refuse(f"{what} is no UTF-8 at byte {error.start}") from None
+            raise self.refuse(f"a text of {shorten(key)} is no UTF-8 at byte {error.start}") from None
 
     def value(self, key: str, keep: bool) -> Any:
         kind = self.number("I")
         if kind == STRING:
-            return self.text(shorten(key)) if keep else self.skip(self.number("Q"))
+            return self.text(key) if keep else self.skip(self.number("Q"))
         if kind != ARRAY:
             return self.numbers(key, kind, 1, keep=True)[0]
         inner, count = self.number("I"), self.number("Q")
@@ -110,7 +110,7 @@ class _Reader:
         if 8 * count > self.left:
             raise self.refuse(f"{shorten(key)} has {count} texts, and {self.left} bytes are left")
         if keep:
-            return [self.text(f"a text of {shorten(key)}") for _ in range(count)]
+            return [self.text(key) for _ in range(count)]
         for _ in range(count):
             self.skip(self.number("Q"))
         return None
