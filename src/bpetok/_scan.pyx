@@ -94,8 +94,9 @@ cdef inline size_t skip_class(const uint8_t* text, size_t pos, size_t end, int m
 # ---- parts of a pattern --------------------------------------------------------------------------
 
 cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, int kind) noexcept nogil:
-    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`; of either case but for CONTRACTION_EXACT, and with
-    U+017F (long s, the one character outside ASCII that folds into these letters) but for CONTRACTION_ASCII."""
+    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. But for CONTRACTION_EXACT they are of either case,
+    and but for CONTRACTION_ASCII also with U+017F (long s, the one character outside ASCII that folds into
+    these letters)."""
     cdef int bit = 0 if kind == CONTRACTION_EXACT else 0x20
     cdef int a, b
     if end - pos < 2 or text[pos] != c"'":
