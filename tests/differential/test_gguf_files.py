@@ -125,7 +125,20 @@ def test_what_goes_around_a_text_and_is_always_found(tmp_path):
     assert (tmp_path / "y.gguf").read_bytes() == path.read_bytes()
 
 
-CONTROL = 3
+def test_roles_are_written_and_kept(tmp_path):
+    ours = train(LINES, vocab_size=420, byte_fallback=True)
+    save(ours, tmp_path / "x.gguf", "gguf")
+    kept = load(tmp_path / "x.gguf").provenance["gguf"]
+    specials = ours.vocabulary.special_tokens
+    assert kept["tokenizer.ggml.unknown_token_id"] == specials["<unk>"]
+    assert kept["tokenizer.ggml.bos_token_id"] == specials["<s>"]
+    assert kept["tokenizer.ggml.eos_token_id"] == specials["</s>"]
+    changed(ours, provenance={"gguf": kept | {"tokenizer.ggml.eos_token_id": specials["<s>"]}}).save(
+        tmp_path / "y.gguf", "gguf"
+    )
+    assert load(tmp_path / "y.gguf").provenance["gguf"]["tokenizer.ggml.eos_token_id"] == specials["<s>"]
+
+
 BASE = {
     "general.architecture": "llama",
     "tokenizer.ggml.model": "llama",

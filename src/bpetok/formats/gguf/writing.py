@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["dump"]
 
 PREFIX = "tokenizer.ggml."
+# Texts that are for a role wherever they occur. What no file says, llama.cpp takes for granted.
+_ROLES = {
+    "bos": ("<s>", "<|begin_of_text|>", "<bos>"),
+    "eos": ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>"),
+    "unknown": ("<unk>",),
+}
 
 
 def dump(tokenizer: Tokenizer, path: str) -> bytes:
@@ -48,6 +54,10 @@ def dump(tokenizer: Tokenizer, path: str) -> bytes:
     for key, value in _stored(tokenizer).items():
         if key.startswith(PREFIX) and key.endswith("_token_id") and value in texts:
             values.setdefault(key, value)
+    for role, names in _ROLES.items():
+        for name in names:
+            if name in tokenizer.vocabulary.special_tokens:
+                values.setdefault(f"{PREFIX}{role}_token_id", tokenizer.vocabulary.special_tokens[name])
     data = write_metadata(
         {
             "general.architecture": "llama" if values[PREFIX + "model"] == "llama" else "gpt2",
@@ -69,6 +79,8 @@ def _special_texts(tokenizer: Tokenizer, where: str) -> dict[int, tuple[str, Tok
     made: dict[int, tuple[str, TokenType]] = {}
     for text, token in tokenizer.vocabulary.special_tokens.items():
         kind = TokenType.USER_DEFINED if always.get(token) else TokenType.CONTROL
+        if token == tokenizer.vocabulary.unknown or text in _ROLES["unknown"]:
+            kind = TokenType.UNKNOWN
         if made.setdefault(token, (text, kind))[0] != text:
             refuse(where, f"id {token} has two special tokens")
     return made
