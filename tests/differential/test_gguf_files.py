@@ -139,6 +139,13 @@ def test_roles_are_written_and_kept(tmp_path):
     assert load(tmp_path / "y.gguf").provenance["gguf"]["tokenizer.ggml.eos_token_id"] == specials["<s>"]
 
 
+@pytest.mark.parametrize("stored", [None, [], {"tokenizer.ggml.eos_token_id": []}, {"x_token_id": True}])
+def test_a_provenance_of_anything_is_no_hindrance(tmp_path, stored):
+    ours = merging_bytes("gpt-2")
+    save(changed(ours, provenance={"gguf": stored}), tmp_path / "x.gguf", "gguf")
+    assert load(tmp_path / "x.gguf").vocabulary.tokens() == ours.vocabulary.tokens()
+
+
 BASE = {
     "general.architecture": "llama",
     "tokenizer.ggml.model": "llama",

@@ -1,9 +1,14 @@
 """GPT-2's vocab.json and merges.txt against `tokenizers` and `transformers`."""
 
+import contextlib
+import functools
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import strategies
 from bpetok import Tokenizer, get_encoding, train
@@ -145,6 +150,27 @@ def test_a_missing_byte_and_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "vocab.json").write_text("[]")
     with pytest.raises(FormatError, match="must be an object"):
         load(tmp_path / "merges.txt")
+
+
+@functools.cache
+def own_files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        own().save(folder, "gpt2")
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@given(data=st.data())
+def test_files_that_are_damaged_at_random_are_refused_or_another_tokenizer(data):
+    name = data.draw(st.sampled_from(["vocab.json", "merges.txt"]))
+    content = bytearray(own_files()[name])
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    with tempfile.TemporaryDirectory() as folder:
+        for each, whole in own_files().items():
+            (Path(folder) / each).write_bytes(content[:cut] if each == name else whole)
+        with contextlib.suppress(FormatError):
+            assert load(folder).encode_ordinary("the cat") is not None
 
 
 def ranked(more, pattern="gpt2", specials=None) -> Tokenizer:

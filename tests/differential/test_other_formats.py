@@ -93,6 +93,16 @@ def test_a_written_tekken_says_what_the_tokenizer_is(tekken):
     assert theirs.version.value == ("v13" if ours.name == "own" else "v3")
 
 
+@pytest.mark.parametrize("stored", [None, [], {"config": [], "vocab": 1}, {"config": {"version": ["v3"]}}])
+def test_a_provenance_of_anything_is_no_hindrance(tmp_path, stored):
+    ours = changed(front(RANKS, ["<unk>"]), provenance={"tekken": stored})
+    save(ours, tmp_path / "tekken.json", "tekken")
+    document = json.loads((tmp_path / "tekken.json").read_text())
+    assert document.keys() == {"config", "vocab", "special_tokens"}
+    assert document["config"]["version"] == "v13"
+    assert load(tmp_path).vocabulary.tokens() == ours.vocabulary.tokens()
+
+
 RANKS = {bytes([byte]): byte for byte in range(256)}
 TWO_NAMES = Tokenizer("x", pat_str="gpt2", mergeable_ranks=RANKS, special_tokens={"<a>": 256, "<b>": 256})
 

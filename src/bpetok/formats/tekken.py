@@ -138,9 +138,12 @@ def dump(tokenizer: Tokenizer, path: str) -> bytes:
             refuse(where, f"the ids of {what} must be {start} to {start + len(ids) - 1} in this format")
     if any(tokens.get(first + byte) != bytes([byte]) for byte in range(256)):
         refuse(where, f"ids {first} to {first + 255} must be the single bytes in their order in this format")
-    kept = tokenizer.provenance.get("tekken")
-    kept = dict(kept) if isinstance(kept, dict) else {}
-    config = kept.pop("config", {"version": NEW}) | {
+    stored = tokenizer.provenance.get("tekken")
+    stored = stored if isinstance(stored, dict) else {}
+    kept = {key: stored[key] for key in _KEPT if key in stored}
+    config = stored.get("config")
+    config = config if isinstance(config, dict) and config.get("version") in VERSIONS else {"version": NEW}
+    config = config | {
         "pattern": made["pat_str"],
         "num_vocab_tokens": len(tokens),
         "default_vocab_size": first + len(tokens),

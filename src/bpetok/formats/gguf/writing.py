@@ -52,7 +52,7 @@ def dump(tokenizer: Tokenizer, path: str) -> bytes:
     if tokenizer.chat_template is not None:
         values["tokenizer.chat_template"] = tokenizer.chat_template
     for key, value in _stored(tokenizer).items():
-        if key.startswith(PREFIX) and key.endswith("_token_id") and value in texts:
+        if key.startswith(PREFIX) and key.endswith("_token_id") and type(value) is int and value in texts:
             values.setdefault(key, value)
     for role, names in _ROLES.items():
         for name in names:
