@@ -86,7 +86,13 @@ PREFIX, ATTACHED = r"[^\r\n\p{L}\p{N}]?", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 
 # Each slot of a pattern with the spellings it may have.
 SLOTS = (
-    ("", "'(?:[sdmt]|ll|ve|re)|", "'(?i:[sdmt]|ll|ve|re)|", "'s|'t|'re|'ve|'m|'ll|'d|"),
+    (
+        "",
+        "'(?:[sdmt]|ll|ve|re)|",
+        "'(?i:[sdmt]|ll|ve|re)|",
+        "'s|'t|'re|'ve|'m|'ll|'d|",
+        "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|",
+    ),
     (
         r" ?\p{L}+|",
         r" ?\p{L}++|",
