@@ -125,6 +125,12 @@ def test_what_goes_around_a_text_and_is_always_found(tmp_path):
     assert (tmp_path / "y.gguf").read_bytes() == path.read_bytes()
 
 
+def test_any_spelling_of_a_pattern_will_do(tmp_path):
+    source = r"""'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}]+| ?[\p{N}]+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
+    save(changed(merging_bytes("gpt-2"), pattern=source), tmp_path / "x.gguf", "gguf")
+    assert load(tmp_path / "x.gguf").pattern.name == "gpt2"
+
+
 def test_roles_are_written_and_kept(tmp_path):
     ours = train(LINES, vocab_size=420, byte_fallback=True)
     save(ours, tmp_path / "x.gguf", "gguf")
@@ -290,6 +296,7 @@ def test_damaged_merges_are_refused(tmp_path, rows):
         (changed(merging_bytes("gpt-2"), normalizer=NFC()), "'normalizer'"),
         (changed(merging_bytes("gpt-2"), template=Template((0, 1, "A"))), "more than one token before"),
         (changed(merging_bytes("gpt-2"), pattern="metaspace"), "split pattern"),
+        (changed(merging_bytes("gpt-2"), chat_template="\ud800"), "lone surrogate"),
         (
             Tokenizer("x", pat_str="gpt2", mergeable_ranks={b"a": 0}, special_tokens={}),
             "no token for byte 0x00",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.bytelevel import spell
 from bpetok.errors import FormatError
-from bpetok.formats.checks import check_texts, shorten
+from bpetok.formats.checks import check_texts, is_text, shorten
 from bpetok.formats.gguf import reading
 from bpetok.formats.gguf.container import write_metadata
 from bpetok.formats.gguf.kinds import PRE_TOKENIZERS, TokenType
@@ -16,7 +16,7 @@ from bpetok.formats.huggingface.vocabulary import BYTE_TOKENS, missing_bytes
 from bpetok.formats.merging import check_plain, merge_list, refuse
 from bpetok.formats.sentencepiece.writing import check_decoder, check_pattern, normalizer_of, scores_of
 from bpetok.normalization_spm import SPACE, SentencePiece
-from bpetok.patterns import GPT2, recognise
+from bpetok.patterns import recognise
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -50,6 +50,8 @@ def dump(tokenizer: Tokenizer, path: str) -> bytes:
         values = _merging_characters(tokenizer, texts, where)
     values |= _around(tokenizer, where)
     if tokenizer.chat_template is not None:
+        if not is_text(tokenizer.chat_template):
+            refuse(where, "its chat template holds a lone surrogate")
         values["tokenizer.chat_template"] = tokenizer.chat_template
     for key, value in _stored(tokenizer).items():
         if key.startswith(PREFIX) and key.endswith("_token_id") and type(value) is int and value in texts:
@@ -127,7 +129,11 @@ def _pre(tokenizer: Tokenizer, where: str) -> str:
 def _parameters(pattern: str) -> object:
     """What a pattern does, however it is spelled; None if it is not natively served."""
     scanner = recognise(pattern)
-    return scanner and scanner.parameters | {"end_space": scanner.parameters["end_space"] and pattern != GPT2}
+    if scanner is None:
+        return None
+    # Where newlines are white space like any other, that at the end of a text is one piece in any case.
+    end_space = scanner.parameters["end_space"] and scanner.parameters["newlines"]
+    return scanner.parameters | {"end_space": end_space}
 
 
 def _stored(tokenizer: Tokenizer) -> dict[str, Any]:
