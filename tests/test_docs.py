@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", ROOT / "docs" / "pipeline.md"]
+RUNNABLE = [
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorial.md",
+    ROOT / "docs" / "pipeline.md",
+    ROOT / "docs" / "explore.md",
+]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARROW = re.compile(r"# -> (.*)$", re.MULTILINE)
 

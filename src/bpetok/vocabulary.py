@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -300,12 +301,15 @@ class Vocabulary:
         """
         import numpy as np
 
-        pairs = [(left, right) for _, left, right, _ in self.tables.merges()]
+        merges = self.tables.merges()
+        flat = np.fromiter(chain.from_iterable(merges), np.int64, 4 * len(merges))
+        pairs = flat.reshape(-1, 4)[:, 1:3].astype(np.uint32)
         if self.semantics == "scores":
             ids = {symbol: token for token, symbol in self.tables.unused.items()}
-            pairs = [(ids.get(left, left), ids.get(right, right)) for left, right in pairs]
-            pairs = [pair for pair in pairs if max(pair) < self.n_vocab]
-        return np.array(pairs, dtype=np.uint32).reshape(-1, 2)
+            found = [(ids.get(left, left), ids.get(right, right)) for left, right in pairs.tolist()]
+            found = [pair for pair in found if max(pair) < self.n_vocab]
+            pairs = np.array(found, dtype=np.uint32).reshape(-1, 2)
+        return pairs
 
     def scores(self) -> dict[int, float]:
         """Id to score of every token.
