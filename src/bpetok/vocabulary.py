@@ -250,30 +250,9 @@ class Vocabulary:
         return self.tables.n_tokens
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.semantics == "ranks":
-            return (Vocabulary.from_ranks, (self.ranks(), dict(self.special_tokens)))
-        if self.alphabet == "characters":
-            settings = {
-                "merges": self.merges() if self._scores is None else None,
-                "scores": self._scores and dict(self._scores),
-                "special_tokens": dict(self.special_tokens),
-                "byte_tokens": self.byte_tokens,
-                "unknown": self.unknown,
-                "fuse_unknown": self.fuse_unknown or False,
-                "unused": self.unused,
-                "ignore_merges": self.ignore_merges,
-            }
-            return (_rebuild_characters, (self.tokens(), settings))
-        return (
-            _rebuild_merges,
-            (
-                self.tokens(),
-                self.merges(),
-                dict(self.special_tokens),
-                self.ignore_merges,
-                self._merge_counts,
-            ),
-        )
+        from bpetok import states
+
+        return states.load_vocabulary, (states.dump_vocabulary(self),)
 
     @property
     def n_vocab(self) -> int:
@@ -382,19 +361,3 @@ def _by_score(tokens: Mapping[int, bytes], scores: Mapping[int, float]) -> list[
         if len(data) > 1 and len(data.decode()) > 1:
             order.setdefault(float(score), []).append(token)
     return [order[score] for score in sorted(order, reverse=True)]
-
-
-def _rebuild_characters(tokens: dict[int, bytes], settings: dict[str, Any]) -> Vocabulary:
-    return Vocabulary.from_characters(tokens, **settings)
-
-
-def _rebuild_merges(
-    tokens: dict[int, bytes],
-    merges: npt.NDArray[np.uint32],
-    special_tokens: dict[str, int],
-    ignore_merges: bool,
-    merge_counts: npt.NDArray[np.int64] | None,
-) -> Vocabulary:
-    return Vocabulary.from_merges(
-        tokens, merges, special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts
-    )

@@ -1,7 +1,8 @@
 """`bpetok diagnose`: which languages pay most for a tokenizer, and why."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bpetok.diagnostics.figures import Figure
-    from bpetok.diagnostics.report import LanguageText, Report, TokenizerReport
+    from bpetok.diagnostics.report import Report, TokenizerReport
     from bpetok.tokenizer import Tokenizer
 
 FAILED = 1  # a condition of --fail-on holds
@@ -206,8 +207,7 @@ def _show(report: "Report", top: int) -> None:
     from bpetok.diagnostics.tables import by_premium
 
     console = Console(highlight=False)
-    corpus, settings = report.corpus, report.settings
-    reference = report.language(settings.reference)
+    corpus, reference = report.corpus, report.language(report.settings.reference)
     console.print(
         f"{corpus.name}: {len(corpus.segments)} segments in {len(corpus.languages)} languages, "
         f"sha256 {corpus.sha256[:12]}. {corpus.note}".rstrip(),
@@ -218,19 +218,30 @@ def _show(report: "Report", top: int) -> None:
         console.print(_summary(tokenizer, reference.name), markup=False)
     console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("language", overflow="fold")
-    table.add_column("script", overflow="fold")
+    table.add_column(Text("\nlanguage"), overflow="ellipsis", no_wrap=True, max_width=24)
+    table.add_column(Text("\nscript"), overflow="ellipsis", no_wrap=True, max_width=14)
+    table.add_column(Text("\nUTF-8"), justify="right")
+    n = len(report.tokenizers)
+    room = console.width - 34 - 22 * n  # beside the columns that are always there
+    split, intervals = room >= 8 * n, room >= 23 * n
     for tokenizer in report.tokenizers:
-        table.add_column(Text(f"{tokenizer.name}\npremium"), justify="right")
-        table.add_column("= UTF-8\nx vocabulary", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
+        table.add_column(Text("\nx vocab"), justify="right")
+        name = Path(tokenizer.name).name
+        table.add_column(Text(f"{name}\n= premium"), justify="right", overflow="fold")
+        if split:
+            table.add_column(Text("\nsplit"), justify="right")
     languages = by_premium(report)
     for language in languages[: top or None]:
-        cells = [language.name, language.script.replace("_", " ")]
-        for tokenizer in report.tokenizers:
-            figures = tokenizer.languages[language.code].figures
-            cells += [_interval(figures.get("premium")), _product(figures)]
-        cells.append(_why(report.tokenizers[0], language))
+        found = [tokenizer.languages[language.code].figures for tokenizer in report.tokenizers]
+        cells = [language.name, language.script.replace("_", " "), _number(found[0].get("byte_premium"))]
+        for figures in found:
+            premium = figures.get("premium")
+            cells += [
+                _number(figures.get("vocabulary_penalty")),
+                _interval(premium) if intervals else _number(premium),
+            ]
+            if split:
+                cells.append(_percent(figures.get("split_characters")))
         table.add_row(*map(Text, cells))
     console.print(table)
     hidden = len(languages) - len(languages[: top or None])
@@ -238,19 +249,19 @@ def _show(report: "Report", top: int) -> None:
     if hidden:
         console.print(f"{hidden} more languages: --top 0 shows all, --json and --csv write all.")
     console.print(
-        f"premium: tokens over {reference.name}; UTF-8: bytes over {reference.name}, which no vocabulary "
-        "changes; vocabulary: tokens per byte over the same. 95 % intervals of the bootstrap over segments. "
-        f"Words: {settings.segmenter_described}."
+        f"UTF-8 x vocabulary = premium: bytes over {reference.name}, which no vocabulary changes, times "
+        "tokens per byte over the same are tokens over the same. split: characters spread over several "
+        "tokens. In brackets: 95 % intervals of the bootstrap over segments."
     )
     for tokenizer in report.tokenizers:
         _show_vocabulary(console, tokenizer)
 
 
 def _summary(tokenizer: "TokenizerReport", reference: str) -> str:
-    figures = tokenizer.figures
+    median, worst, gini = map(tokenizer.figures.get, ("median_premium", "worst_decile", "gini"))
     return (
-        f"{tokenizer.name}: half of the languages pay more than {figures['median_premium']} times what "
-        f"{reference} pays, the worst tenth {figures['worst_decile']} times; Gini {figures['gini']}."
+        f"{tokenizer.name}: half of the languages pay more than {_interval(median)} times what {reference} "
+        f"pays, the worst tenth {_interval(worst)} times; Gini {_interval(gini)}."
     )
 
 
@@ -267,34 +278,15 @@ def _show_vocabulary(console: "Console", tokenizer: "TokenizerReport") -> None:
     console.print("; ".join(parts) + ".", markup=False)
 
 
+def _number(figure: "Figure | None") -> str:
+    return "-" if figure is None else f"{figure.value:.2f}"
+
+
+def _percent(figure: "Figure | None") -> str:
+    return "-" if figure is None else f"{100 * figure.value:.0f} %"
+
+
 def _interval(figure: "Figure | None") -> str:
-    if figure is None:
-        return "-"
-    low = "" if figure.low is None else f" [{figure.low:.2f}, {figure.high:.2f}]"
-    return f"{figure.value:.2f}{low}"
-
-
-def _product(figures: "Mapping[str, Figure]") -> str:
-    parts = [figures.get("byte_premium"), figures.get("vocabulary_penalty")]
-    return " x ".join("-" if part is None else f"{part.value:.2f}" for part in parts)
-
-
-def _why(tokenizer: "TokenizerReport", language: "LanguageText") -> str:
-    """In words, what a premium is made of."""
-    figures = tokenizer.languages[language.code].figures
-    if not {"premium", "byte_premium", "vocabulary_penalty"} <= figures.keys():
-        return ""
-    utf8, vocabulary = (math.log(figures[name].value) for name in ("byte_premium", "vocabulary_penalty"))
-    if utf8 + vocabulary <= 0.05:
-        return ""
-    if vocabulary <= 0:
-        reason = "UTF-8 alone"
-    elif utf8 <= 0:
-        reason = "the vocabulary alone"
-    else:
-        share = vocabulary / (utf8 + vocabulary)
-        reason = f"vocabulary {100 * share:.0f} %, UTF-8 {100 - 100 * share:.0f} %"
-    split = figures.get("split_characters")
-    if split is not None and split.value >= 0.05:
-        reason += f"; {100 * split.value:.0f} % of characters split"
-    return reason
+    if figure is None or figure.low is None:
+        return _number(figure)
+    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -86,15 +87,15 @@ def compare(
     """
     old, new = first.id_of, second.id_of
 
-    def moved(entries: Iterable[bytes]) -> tuple[int, tuple[Moved, ...]]:
-        found = [
-            Moved(each.hex(), each.decode(errors="replace"), old.get(each), new.get(each)) for each in entries
-        ]
-        return len(found), tuple(found[:_SHOWN])
+    def moved(entries: Collection[bytes]) -> tuple[int, tuple[Moved, ...]]:
+        return len(entries), tuple(
+            Moved(each.hex(), each.decode(errors="replace"), old.get(each), new.get(each))
+            for each in islice(entries, _SHOWN)
+        )
 
-    n_added, added = moved(data for data in new if data not in old)
-    n_removed, removed = moved(data for data in old if data not in new)
-    n_renumbered, renumbered = moved(data for data, token in old.items() if new.get(data, token) != token)
+    n_added, added = moved([data for data in new if data not in old])
+    n_removed, removed = moved([data for data in old if data not in new])
+    n_renumbered, renumbered = moved([data for data, token in old.items() if new.get(data, token) != token])
     before, after = tokens
     growth = after / np.maximum(1, before)
     order = np.argsort(-growth, kind="stable")[:_SHOWN]
@@ -108,7 +109,7 @@ def compare(
         for at in order.tolist()
         if after[at] > before[at]
     )
-    n_same = sum(new.get(data) == token for data, token in old.items())
+    n_same = len(old) - n_removed - n_renumbered
     return Comparison(
         first.name, second.name, n_same, n_added, added, n_removed, removed, n_renumbered, renumbered,
         len(before), int((after > before).sum()), int((after < before).sum()), longer,

@@ -168,8 +168,9 @@ class ParallelCorpus:
         alike = [number for number, each in enumerate(codes) if each.partition("_")[0] == code]
         if len(alike) == 1:
             return alike[0]
-        which = f"one of {', '.join(codes[number] for number in alike)}" if alike else "its languages"
-        raise CorpusError(f"{self.name} has no language {code!r}: name {which} by its code")
+        which = [codes[number] for number in alike] or codes
+        more = ", ..." if len(which) > 20 else ""
+        raise CorpusError(f"{self.name} has no language {code!r}: name one of {', '.join(which[:20])}{more}")
 
     def subset(self, codes: Iterable[str]) -> ParallelCorpus:
         """The corpus with some of its languages only.

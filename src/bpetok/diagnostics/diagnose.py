@@ -31,7 +31,7 @@ from bpetok.diagnostics.report import (
 )
 from bpetok.diagnostics.segmenters import segmenter as segmenter_of
 from bpetok.diagnostics.stability import SAMPLE, probes, sample_words, stability
-from bpetok.diagnostics.subject import SPECIAL, UNUSED, Subject
+from bpetok.diagnostics.subject import SPECIAL, UNUSED, Encoded, Subject
 from bpetok.diagnostics.vocabulary import (
     describe_vocabulary,
     entry_scripts,
@@ -42,6 +42,9 @@ from bpetok.errors import DiagnosticsError
 from bpetok.protocols import TokenizerLike
 
 __all__ = ["diagnose"]
+
+
+FEW_DRAWS = 100
 
 
 class _Run:
@@ -55,6 +58,8 @@ class _Run:
         self.complete = (corpus.present >= corpus.present[self.reference]).all(1)
         self.words = sample_words(corpus, self.layout, has_words(corpus, self.layout))
         self.word_resampling = Resampling(SAMPLE, draws, seed)
+        # What is drawn of thousands of entries at once is drawn less often.
+        self.few_draws = Resampling(len(corpus.segments), min(draws, FEW_DRAWS), seed)
         self.tokens: list[npt.NDArray[np.int64]] = []  # of each text, by each tokenizer
 
     def corpus_report(self) -> CorpusReport:
@@ -77,6 +82,14 @@ class _Run:
             for number, language in enumerate(corpus.languages)
         )
         return CorpusReport(corpus.name, corpus.note, corpus.sha256, corpus.segments, languages)
+
+    def uses_by_segment(self, encoded: Encoded, uses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How often each segment has each of the entries that are used at all, shape (n, segments)."""
+        n_segments = len(self.corpus.segments)
+        segment = np.repeat(self.corpus.segment_of, np.diff(encoded.bounds))
+        row = np.cumsum(uses > 0) - 1
+        keys = row[encoded.ids] * n_segments + segment
+        return np.bincount(keys, minlength=int((uses > 0).sum()) * n_segments).reshape(-1, n_segments)
 
     def measure(
         self,
@@ -105,7 +118,9 @@ class _Run:
         scripts = entry_scripts(subject)
         n_entries = int((subject.kinds != UNUSED).sum() - (subject.kinds == SPECIAL).sum())
         fairness["utilisation"] = [Figure(utilisation(uses, subject.kinds))]
-        fairness["renyi_efficiency"] = [Figure(renyi_efficiency(uses, n_entries))]
+        by_segment = self.uses_by_segment(encoded, uses)
+        efficiency = renyi_efficiency(self.few_draws.sums(by_segment), n_entries)[np.newaxis]
+        fairness |= read({"renyi_efficiency": efficiency}, self.few_draws)
         codes = [language.code for language in corpus.languages]
         n_tokens = dict(zip(codes, tokens[:, 0].astype(int).tolist(), strict=True))
         by_script = {}

@@ -95,13 +95,13 @@ def _bounds() -> str:
 def _search(subject: Subject, token: int, texts: Iterable[str]) -> str | None:
     """The first of some texts that becomes a token, or None."""
     texts = iter(texts)
-    size = 64
+    size = 8  # most are found soon
     while batch := [*islice(texts, size)]:
         ids, bounds = subject.encode(batch)
         at = np.flatnonzero(ids == token)
         if len(at):
             return batch[int(np.searchsorted(bounds, at[0], "right")) - 1]
-        size = _BATCH
+        size = min(_BATCH, 8 * size)
     return None
 
 
@@ -114,8 +114,7 @@ def _around(data: bytes) -> Iterator[str]:
         text = data.decode()
         yield from (before + text + behind for behind, before in product(_BEHIND, _BEFORE))
         return
-    # First what begins like the character behind it, which is likely of the same script.
-    begins = sorted(_beginnings(head), key=lambda begin: begin[:1] != whole[:1])
+    begins = _beginnings(head, whole[:1])
     ends = _endings(whole[len(whole) - tail :])
     for before, behind in (("", ""), (" ", ""), ("a", ""), ("", "a"), (" ", "a")):
         # Along the diagonal first, so that neither side is tried only with the other's first.
@@ -142,9 +141,12 @@ def _unfinished(data: bytes) -> int:
     return 0
 
 
-@functools.cache
-def _beginnings(n: int) -> tuple[bytes, ...]:
-    """Bytes that `n` continuation bytes may end a character of, the shortest first."""
+@functools.lru_cache(maxsize=1024)
+def _beginnings(n: int, lead: bytes) -> tuple[bytes, ...]:
+    """Bytes that `n` continuation bytes may end a character of, the shortest first.
+
+    Before these stand the ones that begin as the next character does, which is likely of the same script.
+    """
     leads = {
         0: [b""],
         1: [
@@ -158,7 +160,7 @@ def _beginnings(n: int) -> tuple[bytes, ...]:
         ],
         3: [bytes([byte]) for byte in range(0xF0, 0xF5)],
     }
-    return tuple(leads[n])
+    return tuple(sorted(leads[n], key=lambda begin: begin[:1] != lead))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -176,8 +176,8 @@ def _agreement(subject: Subject, words: Sequence[str]) -> npt.NDArray[np.bool_]:
         ends = np.concatenate(([0], np.cumsum(subject.lengths[encoded.ids])))
         text = np.repeat(np.arange(len(words)), np.diff(encoded.bounds))
         from_end = ends[encoded.bounds[1:]][text] - ends[1:]  # whatever stands before the word
-        inside = (from_end > 0) & (from_end < sizes[text])
-        found.append(np.unique(text[inside] * (1 << 32) + from_end[inside]))
+        inside = (from_end > 0) & (from_end < sizes[text]) & (subject.lengths[encoded.ids] > 0)
+        found.append(text[inside] * (1 << 32) + from_end[inside])
     agree = np.ones(len(words), np.bool_)
     for other in found[1:]:
         agree[np.setxor1d(found[0], other, assume_unique=True) >> 32] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ __all__ = [
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 RENYI_ORDER = 2.5
 RARE = 5
@@ -101,24 +103,30 @@ def utilisation(uses: Counts, kinds: npt.NDArray[np.uint8]) -> float:
     return float((uses[ordinary] > 0).mean()) if ordinary.any() else float("nan")
 
 
-def renyi_efficiency(uses: Counts, n_entries: int, order: float = RENYI_ORDER) -> float:
+def renyi_efficiency(uses: npt.NDArray[Any], n_entries: int, order: float = RENYI_ORDER) -> Floats:
     """The Renyi entropy of the tokens of a corpus, divided by the greatest that the vocabulary allows.
 
     Zouhar et al. 2023, arXiv:2306.16842: H(p) = log(sum p**order) / (1 - order), divided by log(n_entries).
 
     Args:
-        uses: how often the corpus has each entry.
+        uses: how often the corpus has each entry, shape (n,), or for several of them (n, corpora).
         n_entries: of the vocabulary.
         order: of the entropy; 1 for Shannon's.
 
+    Returns:
+        For each corpus; NaN where there is no token, or no choice.
+
     >>> renyi_efficiency(np.array([5, 5, 5, 5]), 4)
-    1.0
+    array([1.])
     """
-    p = uses[uses > 0] / max(1, uses.sum())
-    if not len(p) or n_entries < 2:
-        return float("nan")
-    entropy = -(p * np.log(p)).sum() if order == 1 else np.log((p**order).sum()) / (1 - order)
-    return float(entropy / np.log(n_entries))
+    uses = uses.reshape(len(uses), -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = uses / uses.sum(0)
+        if order == 1:
+            entropy = -np.where(p > 0, p * np.log(p), 0).sum(0)
+        else:
+            entropy = np.log((p**order).sum(0)) / (1 - order)
+        return np.asarray(np.where(uses.sum(0) > 0, entropy / np.log(n_entries), np.nan))
 
 
 def entry_scripts(subject: Subject) -> npt.NDArray[np.int64]:
@@ -203,17 +211,19 @@ def _scaffolds(uses: Counts, merges: Counts) -> Mask:
 
 
 def _duplicates(subject: Subject, uses: Counts, key: Callable[[str], str]) -> Duplicates:
-    first: dict[str, int] = {}
-    groups: dict[int, list[int]] = {}  # by their first member
+    groups: dict[str, list[int]] = {}
     for token, text in subject.texts.items():
-        other = first.setdefault(key(text), token)
-        if other != token:
-            groups.setdefault(other, [other]).append(token)
+        if (to := key(text)) != text:
+            groups.setdefault(to, []).append(token)
+    for text, ids in groups.items():  # and what they become, where that is an entry
+        if (own := subject.id_of.get(text.encode())) is not None:
+            ids.insert(0, own)
     often = uses.tolist()
     # What the corpus uses most of all comes first: that is where doubles cost.
-    several = sorted(groups.values(), key=lambda ids: -sum(map(often.__getitem__, ids)))
+    several = [ids for ids in groups.values() if len(ids) > 1]
+    several.sort(key=lambda ids: -sum(map(often.__getitem__, ids)))
     shown = tuple(tuple(_entry(subject, uses, token) for token in ids) for ids in several[:_SHOWN])
-    return Duplicates(sum(map(len, several)), shown)
+    return Duplicates(len({token for ids in several for token in ids}), shown)
 
 
 def _without_space(text: str) -> str:

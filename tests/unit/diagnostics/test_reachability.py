@@ -41,7 +41,15 @@ def test_bytes_that_no_text_has_are_not_found():
 
 
 def test_parts_of_characters_are_completed():
-    parts = [b"\xe4\xb8", b"\xad\xe6", b"\xb8\xad", "中".encode() + b"\xe6", b"\x99\x82", b"\x9f\x99\x82", b"a\xf0"]
+    parts = [
+        b"\xe4\xb8",
+        b"\xad\xe6",
+        b"\xb8\xad",
+        "中".encode() + b"\xe6",
+        b"\x99\x82",
+        b"\x9f\x99\x82",
+        b"a\xf0",
+    ]
     found = search(toy(*parts, pattern=r"(?s).+"))
     assert {int(each.data, 16) for each in found.none_found} == IMPOSSIBLE
 

@@ -93,7 +93,7 @@ def test_duplicates():
     assert groups["case"][0] == ["word", "Word"]
     assert found.duplicates["case"].n == 2 + 52 + 2
     assert groups["space"] == [["word", " word"]]
-    assert groups["normalisation"] == [["ﬁ", "fi"]]
+    assert groups["normalisation"] == [["fi", "ﬁ"]]
 
 
 def test_utilisation():
@@ -110,6 +110,8 @@ def test_renyi_efficiency():
     assert renyi_efficiency(np.array([2, 1, 1]), 3) == pytest.approx(by_hand)
     assert renyi_efficiency(np.array([2, 1, 1]), 3, order=1) == pytest.approx(1.5 * np.log(2) / np.log(3))
     assert np.isnan(renyi_efficiency(np.array([0, 0]), 2))
+    both = renyi_efficiency(np.array([[2, 4], [1, 0], [1, 4]]), 3)
+    assert both == pytest.approx([by_hand, np.log(2) / np.log(3)])
 
 
 def test_a_published_vocabulary():
