@@ -238,6 +238,11 @@ def test_measuring_and_modelling_see_tokenizers_through_the_protocol():
     assert refused(allowed) == []
 
 
+def test_the_plugins_of_tiktoken_share_a_namespace():
+    """An `__init__.py` would hide tiktoken's own encodings."""
+    assert [path.name for path in (ROOT / "src" / "tiktoken_ext").glob("*.py")] == ["bpetok.py"]
+
+
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
 

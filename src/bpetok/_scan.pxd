@@ -15,6 +15,7 @@ cdef extern from "scan_spec.h" nogil:
         CONTRACTION_EXACT
         CONTRACTION_ANY_CASE
         CONTRACTION_ATTACHED
+        CONTRACTION_ASCII
 
     ctypedef struct ScanSpec:
         int word

@@ -93,10 +93,11 @@ cdef inline size_t skip_class(const uint8_t* text, size_t pos, size_t end, int m
 
 # ---- parts of a pattern --------------------------------------------------------------------------
 
-cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, bint fold) noexcept nogil:
-    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. With `fold`, of either case, and U+017F
-    (long s, the one character outside ASCII that folds into these letters)."""
-    cdef int bit = 0x20 if fold else 0
+cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, int kind) noexcept nogil:
+    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. But for CONTRACTION_EXACT they are of either case,
+    and but for CONTRACTION_ASCII also with U+017F (long s, the one character outside ASCII that folds into
+    these letters)."""
+    cdef int bit = 0 if kind == CONTRACTION_EXACT else 0x20
     cdef int a, b
     if end - pos < 2 or text[pos] != c"'":
         return pos
@@ -105,12 +106,17 @@ cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, bint
         return pos + 2
     if end - pos < 3:
         return pos
-    if fold and text[pos + 1] == 0xC5 and text[pos + 2] == 0xBF:
+    if bit and kind != CONTRACTION_ASCII and text[pos + 1] == 0xC5 and text[pos + 2] == 0xBF:
         return pos + 3
     b = text[pos + 2] | bit
     if (a == c"l" and b == c"l") or (a == c"v" and b == c"e") or (a == c"r" and b == c"e"):
         return pos + 3
     return pos
+
+
+cdef inline bint is_apart(const ScanSpec* spec) noexcept nogil:
+    """Whether contractions are pieces of their own."""
+    return spec.contractions != CONTRACTION_NONE and spec.contractions != CONTRACTION_ATTACHED
 
 
 cdef inline size_t cased_core(const uint8_t* text, size_t pos, size_t end, bint lower) noexcept nogil:
@@ -185,9 +191,8 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
     cdef size_t after, stop, at, beyond, count
     cdef int bits = classify(text, pos, end, &after), following = 0
     cdef int first = text[pos]
-    if first == c"'" and (spec.contractions == CONTRACTION_EXACT
-                          or spec.contractions == CONTRACTION_ANY_CASE):
-        stop = contraction(text, pos, end, spec.contractions == CONTRACTION_ANY_CASE)
+    if first == c"'" and is_apart(spec):
+        stop = contraction(text, pos, end, spec.contractions)
         if stop > pos:
             return stop
 
@@ -196,7 +201,7 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
         stop = cased_word(text, pos, end, bits, after)
         if stop > pos:
             if spec.contractions == CONTRACTION_ATTACHED:
-                return contraction(text, stop, end, True)
+                return contraction(text, stop, end, CONTRACTION_ATTACHED)
             return stop
     else:
         if bits & spec.word_mask:
@@ -257,12 +262,12 @@ cdef bint goes_on(const ScanSpec* spec, const uint8_t* text, size_t at, size_t* 
     """Where pieces hold several words: whether a piece of `words` words so far, to which text[at:stop] is
     added, goes on behind that. A word takes with it, up to the most, those that follow behind a space each,
     and contractions behind a word; `stop` moves behind these, and `words` counts."""
-    cdef bint apart = spec.contractions == CONTRACTION_EXACT or spec.contractions == CONTRACTION_ANY_CASE
-    cdef bint fold = spec.contractions == CONTRACTION_ANY_CASE
-    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, fold) > at)):
+    cdef bint apart = is_apart(spec)
+    cdef int kind = spec.contractions
+    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, kind) > at)):
         words[0] += 1
         if apart:
-            stop[0] = contraction(text, stop[0], end, fold)
+            stop[0] = contraction(text, stop[0], end, kind)
         if (words[0] < spec.words and stop[0] < end and text[stop[0]] == c" "
                 and is_word(spec, text, stop[0], end)):
             return True
@@ -332,7 +337,8 @@ cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t
 cdef dict WORDS = {"plain": WORD_PLAIN, "prefixed": WORD_PREFIXED, "cased": WORD_CASED,
                    "spaced": WORD_SPACED, "whole": WORD_WHOLE}
 cdef dict CONTRACTIONS = {"none": CONTRACTION_NONE, "exact": CONTRACTION_EXACT,
-                          "any-case": CONTRACTION_ANY_CASE, "attached": CONTRACTION_ATTACHED}
+                          "any-case": CONTRACTION_ANY_CASE, "ascii-case": CONTRACTION_ASCII,
+                          "attached": CONTRACTION_ATTACHED}
 cdef dict TAILS = {"none": (False, False), "newlines": (True, False), "newlines-slashes": (True, True)}
 
 
@@ -345,7 +351,8 @@ cdef class Scanner:
         word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
             letter or a number, then letters) or "cased" (the same, split where lower case ends). With
             "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters.
-        contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
+        contractions: "none", "exact", "any-case", "ascii-case" (pieces of their own; the last without
+            U+017F for an s) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
         tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".

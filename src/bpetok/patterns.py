@@ -73,6 +73,7 @@ _CONTRACTIONS = {
     r"(?:'s|'t|'re|'ve|'m|'ll|'d)": "exact",
     r"'(?i:[sdmt]|ll|ve|re)": "any-case",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)": "any-case",
+    r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])": "ascii-case",
 }
 _BARE_CONTRACTIONS = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}
 _WORDS: dict[str, dict[str, Any]] = {

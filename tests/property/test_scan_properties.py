@@ -20,6 +20,9 @@ SOURCES = {
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
         r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
+    "ascii-case": NAMED["llama3"].replace(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+    ),
     "nanochat": NAMED["llama3"].replace("{1,3}", "{1,2}"),
     **{f"superwords of {name}": superwords(name, 3) for name in ("gpt2", "cl100k", "o200k")},
 }
@@ -83,7 +86,13 @@ PREFIX, ATTACHED = r"[^\r\n\p{L}\p{N}]?", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 
 # Each slot of a pattern with the spellings it may have.
 SLOTS = (
-    ("", "'(?:[sdmt]|ll|ve|re)|", "'(?i:[sdmt]|ll|ve|re)|", "'s|'t|'re|'ve|'m|'ll|'d|"),
+    (
+        "",
+        "'(?:[sdmt]|ll|ve|re)|",
+        "'(?i:[sdmt]|ll|ve|re)|",
+        "'s|'t|'re|'ve|'m|'ll|'d|",
+        "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|",
+    ),
     (
         r" ?\p{L}+|",
         r" ?\p{L}++|",
@@ -190,7 +199,7 @@ def scanners():
             **others,
         ),
         word=st.sampled_from(["plain", "prefixed", "cased"]),
-        contractions=st.sampled_from(["none", "exact", "any-case", "attached"]),
+        contractions=st.sampled_from(["none", "exact", "any-case", "ascii-case", "attached"]),
         digits=st.sampled_from([0, 1, 2, 3, 4, 7, 63, 64, 65, 1000]),
         number_space=st.booleans(),
         tail=st.sampled_from(["none", "newlines", "newlines-slashes"]),

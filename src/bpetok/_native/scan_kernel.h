@@ -95,6 +95,7 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
     const int quotes = spec->contractions == CONTRACTION_ATTACHED ? kind == WORD_CASED
                                                                   : spec->contractions != CONTRACTION_NONE;
     const int fold = spec->contractions != CONTRACTION_EXACT;
+    const int long_s = fold && spec->contractions != CONTRACTION_ASCII;
     const int marks = kind == WORD_CASED ? CLASS_MARK : spec->word_mask & CLASS_MARK;
     const int shared_marks = spec->punctuation_stop & CLASS_MARK ? 0 : marks;
     size_t at = *start;
@@ -154,7 +155,7 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
             c.blank = narrow(c.blank, &whole);
             c.slash = narrow(c.slash, &whole);
             if (c.quote) {
-                if (fold) c.one |= bits(both(equal(v, 0xC5), equal(second, 0xBF))); /* long s */
+                if (long_s) c.one |= bits(both(equal(v, 0xC5), equal(second, 0xBF)));
                 c.one = narrow(c.one, &whole);
                 c.two = narrow(c.two, &whole);
                 c.quote = narrow(c.quote, &whole);

@@ -17,7 +17,8 @@ enum {
     CONTRACTION_NONE = 0,
     CONTRACTION_EXACT = 1,    /* their own piece, lower case only */
     CONTRACTION_ANY_CASE = 2, /* their own piece, either case */
-    CONTRACTION_ATTACHED = 3  /* end of a cased word, either case */
+    CONTRACTION_ATTACHED = 3, /* end of a cased word, either case */
+    CONTRACTION_ASCII = 4     /* their own piece, either case, without U+017F (long s) */
 };
 
 typedef struct {
