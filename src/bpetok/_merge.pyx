@@ -9,14 +9,16 @@ that merging the token alone ends with (what lies inside its span merges there i
 anywhere else), and `link_ranks` finds it for every token. The proofs are in `docs/architecture.md`.
 """
 
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memmove
 
 from bpetok._cpu cimport tier
-from bpetok._pairs cimport NO_RANK, all_pairs, find_rank, token_of_rank
-from bpetok._vocab cimport BYTE, FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables
+from bpetok._pairs cimport NO_RANK, PairBuilder, find_rank, token_of_rank
+from bpetok._vocab cimport (
+    BYTE, FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables, find_token, hash_bytes)
 from bpetok._workspace cimport (
     MISSING_BYTE, NO_MEMORY, SLACK, TOO_LONG, Job, Workspace, workspace_free, workspace_new)
 
@@ -619,6 +621,15 @@ cdef bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank
     return made[token].n == 1 and made[token].reached and made[token].rank < rank
 
 
+cdef uint32_t id_in_use(const Tables* t, token) except? 0:
+    """An id as it is, or NO_TOKEN where no token has it."""
+    cdef int outside = 0
+    cdef long long number = PyLong_AsLongLongAndOverflow(token, &outside)
+    if outside or not 0 <= number < t.n_ids or t.size[number] == 0:
+        return NO_TOKEN
+    return <uint32_t>number
+
+
 def link_merges(VocabTables tables not None, merges, bint ignore_merges):
     """Enter a merge list: the pair at index k has rank k and gives the token of its joined bytes.
 
@@ -629,35 +640,47 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
             occurs twice.
     """
     cdef Tables* t = &tables.t
-    cdef uint32_t token, rank
+    cdef PairBuilder builder = tables.builder       # has all pairs in the order of their ranks
+    cdef uint32_t token, rank, left, right
+    cdef uint32_t[2] pair
+    cdef uint8_t* joined = NULL
+    cdef size_t i, n
     cdef Alone alone
-    cdef Made* made
-    for rank, (left, right) in enumerate(merges):
-        left_bytes, right_bytes = tables.token_bytes(left), tables.token_bytes(right)
-        if left_bytes is None or right_bytes is None:
-            raise VocabularyError(f"merge {rank} joins ({left}, {right}), and not both are ids of the "
-                                  "vocabulary")
-        if (t.flags[<uint32_t>left] | t.flags[<uint32_t>right]) & BYTE:
-            raise VocabularyError(f"merge {rank} joins ({left}, {right}), of which one is a byte token: only "
-                                  "characters merge")
-        result = tables.token_of(left_bytes + right_bytes)
-        if result is None:
-            raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
-                                  f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
-        tables.add_pair(left, right, t.n_inner + rank, result)
-    tables.finish()
-    alone = Alone(tables)
-    made = <Made*>calloc(t.n_symbols, sizeof(Made))
-    if made == NULL:
-        raise MemoryError()
+    cdef Made* made = NULL
     try:
-        pairs = all_pairs(&t.pairs)
-        for rank, left, right in pairs:
-            token = token_of_rank(&t.pairs, rank)
-            made[token] = Made(made[token].n + 1, rank, left, right, False)
-        for rank, left, right in pairs:
-            token = token_of_rank(&t.pairs, rank)
-            made[token].reached = made[token].n == 1 and reached(t, made, left, right, rank)
+        joined = <uint8_t*>malloc(2 * t.longest + 1)
+        made = <Made*>calloc(t.n_symbols, sizeof(Made))
+        if joined == NULL or made == NULL:
+            raise MemoryError()
+        for rank, (one, other) in enumerate(merges):
+            left, right = id_in_use(t, one), id_in_use(t, other)
+            if left == NO_TOKEN or right == NO_TOKEN:
+                raise VocabularyError(f"merge {rank} joins ({one}, {other}), and not both are ids of the "
+                                      "vocabulary")
+            if (t.flags[left] | t.flags[right]) & BYTE:
+                raise VocabularyError(f"merge {rank} joins ({one}, {other}), of which one is a byte token: "
+                                      "only characters merge")
+            pair[0] = left
+            pair[1] = right
+            n = spell(t, pair, 2, joined, 2 * t.longest)
+            token = find_token(t, joined, n, hash_bytes(joined, n)) if n <= t.longest else NO_TOKEN
+            if token == NO_TOKEN:
+                left_bytes, right_bytes = tables.token_bytes(left), tables.token_bytes(right)
+                raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
+                                      f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
+            tables.add_pair(left, right, t.n_inner + rank, token)
+        tables.finish()
+        alone = Alone(tables)
+        for i in range(builder.n):
+            token = token_of_rank(&t.pairs, builder.ranks[i])
+            made[token].n += 1
+            made[token].rank = builder.ranks[i]
+            made[token].left = <uint32_t>(builder.pairs[i] >> 24)
+            made[token].right = builder.pairs[i] & 0xFFFFFF
+        for i in range(builder.n):
+            token = token_of_rank(&t.pairs, builder.ranks[i])
+            made[token].reached = made[token].n == 1 and reached(
+                t, made, made[token].left, made[token].right, made[token].rank)
         for token in range(t.n_ids):
             if t.flags[token] & WHOLE and not made[token].reached:
                 if alone.merge(token) != 1 or alone.ids[0] != token:
@@ -666,4 +689,5 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
                     else:
                         t.flags[token] ^= WHOLE
     finally:
+        free(joined)
         free(made)
