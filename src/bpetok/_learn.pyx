@@ -72,6 +72,11 @@ cdef struct Born:
     uint32_t* postings
     uint64_t n
 
+# The entries of the pairs as long as all tokens are single bytes.
+cdef struct BytePairs:
+    PairEntry* entries[65536]      # by the two bytes; NULL: not looked up yet
+    uint8_t* byte_of                # by id
+
 cdef struct Token:
     uint64_t prefix             # the first eight bytes, big end first, zeros behind
     uint64_t start              # of its bytes in `spelled`
@@ -311,40 +316,43 @@ cdef class MergeLearner:
         return OK
 
     cdef int rebuild(self) noexcept nogil:
-        """Count all pairs of the arena, and keep those at or above the threshold."""
-        cdef PairEntry** by_bytes = NULL
-        cdef int failed
+        """Count all pairs of the words, and keep those at or above the threshold."""
+        cdef BytePairs* by_bytes = NULL
+        cdef int failed, byte
         if self.n_merges == 0 and self.words.points == NULL and not self.as_encoded:
-            by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
+            by_bytes = <BytePairs*>calloc(1, sizeof(BytePairs) + self.next_id)
             if by_bytes == NULL:
                 return NO_MEMORY
+            by_bytes.byte_of = <uint8_t*>(by_bytes + 1)
+            for byte in range(256):
+                by_bytes.byte_of[self.words.byte_ids[byte]] = <uint8_t>byte
         failed = self.count_pairs(by_bytes)
         if failed == OK:
             failed = self.keep_pairs()
         if failed == OK:
             if by_bytes != NULL:
-                memset(by_bytes, 0, (1 << 16) * sizeof(PairEntry*))
+                memset(by_bytes.entries, 0, sizeof(by_bytes.entries))
             self.post_pairs(by_bytes)
         free(by_bytes)
         return failed
 
-    cdef inline PairEntry* entry_at(self, PairEntry** by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
+    cdef inline PairEntry* entry_at(self, BytePairs* by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
         """The entry of the pair at a slot, or the empty one where it would go; as long as all tokens are
         single bytes, it is looked up once and noted by its bytes."""
         cdef uint32_t left = self.words.symbols[p], right = self.words.symbols[next_p]
         cdef uint64_t at
         if by_bytes == NULL:
             return slot_of(&self.pairs, pair_key(left, right))
-        at = self.tokens[left].prefix >> 56 << 8 | self.tokens[right].prefix >> 56
-        if by_bytes[at] == NULL:
-            by_bytes[at] = slot_of(&self.pairs, pair_key(left, right))
-        return by_bytes[at]
+        at = <uint64_t>by_bytes.byte_of[left] << 8 | by_bytes.byte_of[right]
+        if by_bytes.entries[at] == NULL:
+            by_bytes.entries[at] = slot_of(&self.pairs, pair_key(left, right))
+        return by_bytes.entries[at]
 
-    cdef inline uint64_t behind(self, PairEntry** by_bytes, uint64_t p) noexcept nogil:
+    cdef inline uint64_t behind(self, BytePairs* by_bytes, uint64_t p) noexcept nogil:
         """The slot behind the token at a slot."""
         return p + (1 if by_bytes != NULL else self.tokens[self.words.symbols[p]].length)
 
-    cdef int count_pairs(self, PairEntry** by_bytes) noexcept nogil:
+    cdef int count_pairs(self, BytePairs* by_bytes) noexcept nogil:
         cdef uint64_t p = 0, next_p
         cdef uint32_t* symbols = self.words.symbols
         cdef PairEntry* entry
@@ -407,7 +415,7 @@ cdef class MergeLearner:
         pairs_free(&old)
         return failed
 
-    cdef void post_pairs(self, PairEntry** by_bytes) noexcept nogil:
+    cdef void post_pairs(self, BytePairs* by_bytes) noexcept nogil:
         cdef uint64_t p = 0, next_p
         cdef uint32_t* symbols = self.words.symbols
         cdef PairEntry* entry

@@ -93,7 +93,7 @@ def test_until_nothing_is_left(real_texts, least):
 
 def test_special_tokens_that_are_learned_tokens(real_texts):
     specials = ["<s>", "the", "!", "in", "\u4e2d", "ion", "import", "never-in-the-text", "is not"]
-    texts = [*real_texts[::4], "the nation is in the import of the thing! " * 500]
+    texts = [*real_texts[::4], "the\n\n" * 5000]
     merges = assert_same(texts, 1500, "cl100k", specials, 2)
     assert {(b"i", b"n")} < set(merges)
     assert any(a + b == b"the" for a, b in merges)
