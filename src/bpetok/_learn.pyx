@@ -701,10 +701,11 @@ cdef class MergeLearner:
         self.merge_ids[self.n_merges] = made
         self.n_merges += 1
 
+        for i in range(min(n, <uint64_t>AHEAD)):
+            prefetch(&symbols[postings[i]])
         for i in range(n):
             if i + AHEAD < n:
                 prefetch(&symbols[postings[i + AHEAD]])
-                prefetch(&weights[postings[i + AHEAD] // CLASS_SLOTS])
             p = postings[i]
             if symbols[p] != a or symbols[p + la] != b:
                 continue
@@ -718,12 +719,14 @@ cdef class MergeLearner:
             weight = weights[p // CLASS_SLOTS]
             if x != SEPARATOR:
                 if left_side[x].n == 0:
+                    prefetch(home_of(&self.pairs, pair_key(x, a)))
                     self.left_touched[n_left] = x
                     n_left += 1
                 left_side[x].n += 1
                 left_side[x].weight += weight
             if y != SEPARATOR:
                 if right_side[y].n == 0:
+                    prefetch(home_of(&self.pairs, pair_key(b, y)))
                     self.right_touched[n_right] = y
                     n_right += 1
                 right_side[y].n += 1
@@ -733,14 +736,10 @@ cdef class MergeLearner:
         # both, and was noted to the right of the first; to the left of the second stood `made` already,
         # so that (made, a) came and went within the step.
         for i in range(n_left):
-            if i + AHEAD < n_left:
-                self.fetch(pair_key(self.left_touched[i + AHEAD], a))
             x = self.left_touched[i]
             if x != made:
                 self.less(pair_key(x, a), self.left_side[x].weight)
         for i in range(n_right):
-            if i + AHEAD < n_right:
-                self.fetch(pair_key(b, self.right_touched[i + AHEAD]))
             y = self.right_touched[i]
             self.less(pair_key(b, y), self.right_side[y].weight)
         if self.left_side[made].n:
@@ -751,6 +750,7 @@ cdef class MergeLearner:
         for i in range(n_left):
             x = self.left_touched[i]
             if self.wanted(pair_key(x, made), self.left_side[x].weight):
+                prefetch(home_of(&self.pairs, pair_key(x, made)))
                 failed = self.bear(&self.left_side[x], n_born)
                 if failed:
                     return failed
@@ -758,6 +758,7 @@ cdef class MergeLearner:
         for i in range(n_right):
             y = self.right_touched[i]
             if self.wanted(pair_key(made, y), self.right_side[y].weight):
+                prefetch(home_of(&self.pairs, pair_key(made, y)))
                 failed = self.bear(&self.right_side[y], n_born)
                 if failed:
                     return failed
@@ -786,9 +787,6 @@ cdef class MergeLearner:
                 return failed
         give_back(&self.postings, postings, n)
         return OK
-
-    cdef inline void fetch(self, uint64_t key) noexcept nogil:
-        prefetch(home_of(&self.pairs, key))
 
     cdef inline void less(self, uint64_t key, uint64_t weight) noexcept nogil:
         cdef PairEntry* entry = slot_of(&self.pairs, key)
