@@ -16,8 +16,8 @@ from bpetok._paircounts cimport (
     NO_KEY, PairCounts, PairEntry, home_of, insert, left_of, pair_key, pairs_free, pairs_new, right_of, slot_of)
 from bpetok._postings cimport Postings, free_postings, give_back, room_for, whole_room
 from bpetok._words cimport (
-    CLASS_SLOTS, INSIDE, MAX_POSITIONS, SEPARATOR, TOO_MANY_POSITIONS, Words, place_in_order, place_words,
-    words_free)
+    CLASS_SLOTS, INSIDE, MAX_POSITIONS, SEPARATOR, TOO_MANY_POSITIONS, BytePair, Words, place_in_order,
+    place_words, words_free)
 
 from bpetok.errors import TrainingError
 
@@ -318,57 +318,57 @@ cdef class MergeLearner:
     cdef int rebuild(self) noexcept nogil:
         """Count all pairs of the words, and keep those at or above the threshold."""
         cdef BytePairs* by_bytes = NULL
-        cdef int failed, byte
-        if self.n_merges == 0 and self.words.points == NULL and not self.as_encoded:
-            by_bytes = <BytePairs*>calloc(1, sizeof(BytePairs) + self.next_id)
-            if by_bytes == NULL:
-                return NO_MEMORY
-            by_bytes.byte_of = <uint8_t*>(by_bytes + 1)
-            for byte in range(256):
-                by_bytes.byte_of[self.words.byte_ids[byte]] = <uint8_t>byte
-        failed = self.count_pairs(by_bytes)
-        if failed == OK:
-            failed = self.keep_pairs()
-        if failed == OK:
-            if by_bytes != NULL:
-                memset(by_bytes.entries, 0, sizeof(by_bytes.entries))
-            self.post_pairs(by_bytes)
-        free(by_bytes)
-        return failed
-
-    cdef inline PairEntry* entry_at(self, BytePairs* by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
-        """The entry of the pair at a slot, or the empty one where it would go; as long as all tokens are
-        single bytes, it is looked up once and noted by its bytes."""
-        cdef uint32_t left = self.words.symbols[p], right = self.words.symbols[next_p]
-        cdef uint64_t at
-        if by_bytes == NULL:
-            return slot_of(&self.pairs, pair_key(left, right))
-        at = <uint64_t>by_bytes.byte_of[left] << 8 | by_bytes.byte_of[right]
-        if by_bytes.entries[at] == NULL:
-            by_bytes.entries[at] = slot_of(&self.pairs, pair_key(left, right))
-        return by_bytes.entries[at]
-
-    cdef inline uint64_t behind(self, BytePairs* by_bytes, uint64_t p) noexcept nogil:
-        """The slot behind the token at a slot."""
-        return p + (1 if by_bytes != NULL else self.tokens[self.words.symbols[p]].length)
-
-    cdef int count_pairs(self, BytePairs* by_bytes) noexcept nogil:
-        cdef uint64_t p = 0, next_p
-        cdef uint32_t* symbols = self.words.symbols
-        cdef PairEntry* entry
+        cdef int failed
         free_postings(&self.postings)
         pairs_free(&self.pairs)
         self.empty_queue()
         self.passed_over = False
-        if not pairs_new(&self.pairs, 1 << 16):     # room for all pairs of bytes, so that none is moved
+        if self.words.byte_pairs != NULL and not self.as_encoded:
+            by_bytes = <BytePairs*>calloc(1, sizeof(BytePairs) + self.next_id)
+            failed = NO_MEMORY if by_bytes == NULL else self.take_pairs()
+        else:
+            failed = self.count_pairs()
+        if failed == OK:
+            failed = self.keep_pairs()
+        if failed == OK:
+            self.post_pairs(by_bytes)
+        free(by_bytes)
+        free(self.words.byte_pairs)
+        self.words.byte_pairs = NULL
+        return failed
+
+    cdef int take_pairs(self) noexcept nogil:
+        """The pairs of bytes that the words begin with: they are counted already."""
+        cdef const BytePair* pair
+        cdef PairEntry* entry
+        cdef uint64_t i, key, n = 0
+        for i in range(1 << 16):
+            n += self.words.byte_pairs[i].n > 0
+        if not pairs_new(&self.pairs, n):
+            return NO_MEMORY
+        for i in range(1 << 16):
+            pair = &self.words.byte_pairs[i]
+            if pair.n:
+                key = pair_key(self.words.byte_ids[i >> 8], self.words.byte_ids[i & 0xFF])
+                entry = insert(&self.pairs, slot_of(&self.pairs, key), key)     # there is room
+                entry.count = pair.count
+                entry.n_postings = pair.n
+                entry.first = pair.first
+        return OK
+
+    cdef int count_pairs(self) noexcept nogil:
+        cdef uint64_t p = 0, next_p
+        cdef uint32_t* symbols = self.words.symbols
+        cdef PairEntry* entry
+        if not pairs_new(&self.pairs, 1 << 16):
             return NO_MEMORY
         while p < self.words.n_positions:
             if symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            next_p = self.behind(by_bytes, p)
+            next_p = p + self.tokens[symbols[p]].length
             if symbols[next_p] != SEPARATOR:
-                entry = self.entry_at(by_bytes, p, next_p)
+                entry = slot_of(&self.pairs, pair_key(symbols[p], symbols[next_p]))
                 if entry.key == NO_KEY:
                     entry = insert(&self.pairs, entry, pair_key(symbols[p], symbols[next_p]))
                     if entry == NULL:
@@ -416,16 +416,31 @@ cdef class MergeLearner:
         return failed
 
     cdef void post_pairs(self, BytePairs* by_bytes) noexcept nogil:
-        cdef uint64_t p = 0, next_p
-        cdef uint32_t* symbols = self.words.symbols
+        """Note where the pairs are that were kept. As long as all tokens are single bytes, the entry of a
+        pair is looked up once and noted by its bytes."""
+        cdef uint64_t p = 0, next_p, i
+        cdef uint32_t left, right
+        cdef const uint32_t* symbols = self.words.symbols
         cdef PairEntry* entry
+        if by_bytes != NULL:
+            by_bytes.byte_of = <uint8_t*>(by_bytes + 1)
+            for i in range(256):
+                by_bytes.byte_of[self.words.byte_ids[i]] = <uint8_t>i
         while p < self.words.n_positions:
-            if symbols[p] == SEPARATOR:
+            left = symbols[p]
+            if left == SEPARATOR:
                 p += 1
                 continue
-            next_p = self.behind(by_bytes, p)
-            if symbols[next_p] != SEPARATOR:
-                entry = self.entry_at(by_bytes, p, next_p)
+            next_p = p + (1 if by_bytes != NULL else self.tokens[left].length)
+            right = symbols[next_p]
+            if right != SEPARATOR:
+                if by_bytes == NULL:
+                    entry = slot_of(&self.pairs, pair_key(left, right))
+                else:
+                    i = <uint64_t>by_bytes.byte_of[left] << 8 | by_bytes.byte_of[right]
+                    entry = by_bytes.entries[i]
+                    if entry == NULL:
+                        entry = by_bytes.entries[i] = slot_of(&self.pairs, pair_key(left, right))
                 if entry.key != NO_KEY:
                     entry.postings[entry.n_postings] = <uint32_t>p
                     entry.n_postings += 1

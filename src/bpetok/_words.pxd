@@ -13,6 +13,12 @@ cdef enum:
     SEPARATOR = 0xFFFFFFFF
     INSIDE = 0xFFFFFFFE
 
+# A pair of neighbouring bytes.
+cdef struct BytePair:
+    uint64_t count
+    uint32_t n                      # places
+    uint32_t first                  # of them, where words are laid out in order
+
 # All words (distinct pieces) of two bytes and more lie in one array of 32-bit symbols, a slot a byte, with
 # a separator behind each. They begin as single bytes or as characters; those that are not in the alphabet are
 # separators, too. A token's id is in the slots of its first and last byte; where a token of two
@@ -23,6 +29,7 @@ cdef enum:
 # tokens only grow. Words of equal count lie together, from a slot divisible by CLASS_SLOTS, so that a
 # slot's weight (its word's count) is weights[p / CLASS_SLOTS].
 cdef struct Words:
+    BytePair* byte_pairs            # by the two bytes, as the words begin; NULL with characters
     uint32_t* symbols
     uint64_t* weights
     uint64_t n_positions

@@ -59,13 +59,14 @@ cdef int place_sorted(Words* self, PieceCounts counts, uint64_t* at, Word** word
     for i in range(counts.n_slots):
         entry = entry_at(counts, i)
         if entry.count:
-            counts.piece(entry, &size)
+            data = counts.piece(entry, &size)
             if entry.count < USUAL_COUNTS:
                 at[entry.count] += size + 1 if size > 1 else 0
             else:
                 n_words += size > 1
-            if add_up(self, entry.count, size) != OK:
-                return COUNT_OVERFLOW
+            failed = add_up(self, data, size, entry.count, 0)
+            if failed:
+                return failed
     words[0] = <Word*>malloc((n_words + 1) * sizeof(Word))
     if words[0] == NULL:
         return NO_MEMORY
@@ -99,6 +100,7 @@ cdef int place_sorted(Words* self, PieceCounts counts, uint64_t* at, Word** word
         entry = &counts.entries[words[0][i].slot]
         data = counts.piece(entry, &size)
         place_word(self, words[0][i].count, data, size, entry.count)
+        close_class(self, words[0][i].count + size)
     for i in range(counts.n_slots):
         entry = entry_at(counts, i)
         if 0 < entry.count < USUAL_COUNTS:
@@ -106,6 +108,8 @@ cdef int place_sorted(Words* self, PieceCounts counts, uint64_t* at, Word** word
             if size > 1:
                 place_word(self, at[entry.count], data, size, entry.count)
                 at[entry.count] += size + 1
+    for count in range(USUAL_COUNTS):
+        close_class(self, at[count])
     return OK
 
 
@@ -116,8 +120,10 @@ cdef int place_in_order(Words* self, PieceCounts counts, list order):
     cdef int failed
     for piece in order:
         size = <uint64_t>len(piece)
-        if add_up(self, counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), size) != OK:
-            return COUNT_OVERFLOW
+        data = <const uint8_t*>PyBytes_AS_STRING(piece)
+        failed = add_up(self, data, size, counts.find(data, size), slots)
+        if failed:
+            return failed
         slots += next_class(size + 1)
     failed = allocate(self, slots)
     if failed:
@@ -127,17 +133,34 @@ cdef int place_in_order(Words* self, PieceCounts counts, list order):
         size = <uint64_t>len(piece)
         data = <const uint8_t*>PyBytes_AS_STRING(piece)
         place_word(self, slots, data, size, counts.find(data, size))
+        close_class(self, slots + size)
         slots += next_class(size + 1)
     return OK
 
 
-cdef inline int add_up(Words* self, uint64_t count, uint64_t size) noexcept nogil:
-    """Note a word that is to be placed: how many pairs it has, and how often they occur in all."""
-    if size > 1:
-        if count > (MAX_COUNT - self.pairs_in_all) // (size - 1):
-            return COUNT_OVERFLOW
-        self.pairs_in_all += count * (size - 1)
-        self.n_pairs += size - 1
+cdef inline int add_up(Words* self, const uint8_t* data, uint64_t size, uint64_t count,
+                       uint64_t at) noexcept nogil:
+    """Note a word that is to be placed, perhaps at a known slot: which pairs it has, and how often in all."""
+    cdef uint64_t i
+    cdef BytePair* pair
+    if size < 2:
+        return OK
+    if count > (MAX_COUNT - self.pairs_in_all) // (size - 1):
+        return COUNT_OVERFLOW
+    self.pairs_in_all += count * (size - 1)
+    self.n_pairs += size - 1
+    if self.points != NULL:
+        return OK
+    if self.byte_pairs == NULL:
+        self.byte_pairs = <BytePair*>calloc(1 << 16, sizeof(BytePair))
+        if self.byte_pairs == NULL:
+            return NO_MEMORY
+    for i in range(size - 1):
+        pair = &self.byte_pairs[<uint64_t>data[i] << 8 | data[i + 1]]
+        if pair.n == 0:
+            pair.first = <uint32_t>(at + i)
+        pair.n += 1
+        pair.count += count
     return OK
 
 
@@ -150,8 +173,15 @@ cdef int allocate(Words* self, uint64_t slots) noexcept nogil:
     self.weights = <uint64_t*>pages_new(slots // CLASS_SLOTS * 8 + 8)
     if self.symbols == NULL or self.weights == NULL:
         return NO_MEMORY
-    memset(self.symbols, 0xFF, slots * 4)
+    # No word is in the first class, and none may be in the last.
+    memset(self.symbols, 0xFF, CLASS_SLOTS * 4)
+    memset(self.symbols + slots - CLASS_SLOTS, 0xFF, CLASS_SLOTS * 4)
     return OK
+
+
+cdef inline void close_class(Words* self, uint64_t end) noexcept nogil:
+    """Separators from the end of a word to where the next class begins."""
+    memset(self.symbols + end, 0xFF, (next_class(end) - end) * 4)
 
 
 cdef inline void place_word(Words* self, uint64_t at, const uint8_t* data, uint64_t size,
@@ -164,11 +194,12 @@ cdef inline void place_word(Words* self, uint64_t at, const uint8_t* data, uint6
     else:
         while i < size:
             n = char_at(data + i, size - i, &point)
+            for k in range(n):
+                symbols[i + k] = INSIDE if self.points[point] else SEPARATOR
             if self.points[point]:
-                for k in range(1, n):
-                    symbols[i + k] = INSIDE
                 symbols[i] = symbols[i + n - 1] = self.points[point] - 1
             i += n
+    symbols[size] = SEPARATOR
     for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
         self.weights[i] = weight
 
@@ -177,3 +208,4 @@ cdef void words_free(Words* self) noexcept nogil:
     pages_free(self.symbols, self.n_positions * 4)
     pages_free(self.weights, self.n_positions // CLASS_SLOTS * 8 + 8)
     free(self.points)
+    free(self.byte_pairs)
