@@ -13,7 +13,8 @@ from libc.string cimport memcmp, memcpy, memset
 
 from bpetok._count cimport CODE_POINTS, COUNT_OVERFLOW, NO_MEMORY, OK, PieceCounts
 from bpetok._paircounts cimport (
-    NO_KEY, PairCounts, PairEntry, home_of, insert, left_of, pair_key, pairs_free, pairs_new, right_of, slot_of)
+    NO_KEY, PairCounts, PairEntry, home_of, insert, left_of, pair_key, pairs_free, pairs_new, right_of,
+    slot_of)
 from bpetok._postings cimport Postings, free_postings, give_back, room_for, whole_room
 from bpetok._words cimport (
     CLASS_SLOTS, INSIDE, MAX_POSITIONS, SEPARATOR, TOO_MANY_POSITIONS, BytePair, Words, place_in_order,
@@ -530,8 +531,8 @@ cdef class MergeLearner:
         return OK
 
     cdef int find_top(self) noexcept nogil:
-        """Bring the best pair to the top of the heap, whose count is that of its entry; the heap is empty when
-        none is at or above the threshold."""
+        """Bring the best pair to the top of the heap, with the count of its entry; the heap is empty when none
+        is at or above the threshold."""
         cdef Candidate top
         cdef PairEntry* entry
         cdef Waiting* each

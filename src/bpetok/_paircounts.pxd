@@ -47,6 +47,6 @@ cdef inline PairEntry* slot_of(const PairCounts* self, uint64_t key) noexcept no
 # An empty table with room for n pairs; false when memory is short. The entries of another are not freed.
 cdef bint pairs_new(PairCounts* self, uint64_t n) noexcept nogil
 cdef void pairs_free(PairCounts* self) noexcept nogil
-# Take an empty entry for a pair, with count 0 and no postings; NULL when memory is short. Others may move, and
-# those go that have neither count nor postings: they were merged, or are too rare to be.
+# Take an empty entry for a pair, with count 0 and no postings; NULL when memory is short. Others may move,
+# and those go that have neither count nor postings: they were merged, or are too rare to be.
 cdef PairEntry* insert(PairCounts* self, PairEntry* entry, uint64_t key) noexcept nogil

@@ -1,7 +1,7 @@
 """The pairs that may be merged, with their counts: a hash table with linear probing.
 
-Pairs that are out of the race go when room is needed: in the end there would be more of them than of those that
-wait.
+Pairs that are out of the race go when room is needed: in the end there would be more of them than of those
+that wait.
 """
 
 from libc.stddef cimport size_t
