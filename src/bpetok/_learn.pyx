@@ -531,8 +531,8 @@ cdef class MergeLearner:
         return OK
 
     cdef int find_top(self) noexcept nogil:
-        """Bring the best pair to the top of the heap, with the count of its entry; the heap is empty when none
-        is at or above the threshold."""
+        """Bring the best pair to the top of the heap, with the count of its entry; the heap is empty when
+        none is at or above the threshold."""
         cdef Candidate top
         cdef PairEntry* entry
         cdef Waiting* each
