@@ -82,7 +82,7 @@ cdef inline void sift_up(uint64_t* heap, size_t at) noexcept nogil:
 
 
 cdef int make_nodes(Workspace* ws, size_t n, size_t each) noexcept nogil:
-    """See that there is room for so many numbers a byte, and for one byte more. Negative where there is not."""
+    """See that there is room for so many numbers a byte, and for a byte more. Negative where there is not."""
     cdef size_t capacity = each * (n + 1)
     if n >= <size_t>0xFFFFFFFF:
         return -TOO_LONG
