@@ -100,7 +100,7 @@ cdef int place_sorted(Words* self, PieceCounts counts, uint64_t* at, Word** word
         entry = &counts.entries[words[0][i].slot]
         data = counts.piece(entry, &size)
         place_word(self, words[0][i].count, data, size, entry.count)
-        close_class(self, words[0][i].count + size)
+        close_class(self, words[0][i].count + size + 1)
     for i in range(counts.n_slots):
         entry = entry_at(counts, i)
         if 0 < entry.count < USUAL_COUNTS:
@@ -133,7 +133,7 @@ cdef int place_in_order(Words* self, PieceCounts counts, list order):
         size = <uint64_t>len(piece)
         data = <const uint8_t*>PyBytes_AS_STRING(piece)
         place_word(self, slots, data, size, counts.find(data, size))
-        close_class(self, slots + size)
+        close_class(self, slots + size + 1)
         slots += next_class(size + 1)
     return OK
 
@@ -180,7 +180,7 @@ cdef int allocate(Words* self, uint64_t slots) noexcept nogil:
 
 
 cdef inline void close_class(Words* self, uint64_t end) noexcept nogil:
-    """Separators from the end of a word to where the next class begins."""
+    """Separators from behind that of the last word to where the next class begins."""
     memset(self.symbols + end, 0xFF, (next_class(end) - end) * 4)
 
 
