@@ -23,10 +23,10 @@ LAYERS = (
     {"_cpu", "corpus", "treatment"},
     {"_text"},
     {"_scan"},
-    {"_pairs", "_spare", "patterns"},
+    {"_pairs", "_paircounts", "_postings", "_spare", "patterns"},
     {"_vocab"},
     {"_workspace", "_count", "_decode", "_ids", "_specials", "pretokenize"},
-    {"_merge", "_charsmap", "added_tokens", "splits"},
+    {"_merge", "_charsmap", "_words", "added_tokens", "splits"},
     {"_engine", "decoding", "normalization_spm", "preparation"},
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "alphabet", "count_table"},
@@ -41,7 +41,8 @@ LAYERS = (
 )
 NATIVE = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_learn", "_charsmap",
+    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_words", "_paircounts", "_postings", "_learn",
+    "_charsmap",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -73,7 +74,10 @@ NATIVE_KNOWS = {
     "_batch": {"_text", "_vocab", "_workspace", "_ids", "_encode"},
     "_arrow": {"_text", "_spare", "_ids", "_encode", "_batch"},
     "_count": {"_cpu", "_text", "_scan", "_vocab"},
-    "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
+    "_words": {"_cpu", "_text", "_scan", "_vocab", "_count"},
+    "_paircounts": set(),
+    "_postings": set(),
+    "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count", "_words", "_paircounts", "_postings"},
 }
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
 OPTIONAL = {
