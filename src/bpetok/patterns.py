@@ -49,8 +49,8 @@ LLAMA3 = (
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 TEKKEN = O200K.replace(_ATTACHED, "").replace(r"\p{N}{1,3}", r"\p{N}")
 # DeepSeek's three steps as one expression: numbers are cut out, then Chinese and kana, then each part is cut
-# as if it were a text. So a match holds only what is Chinese or only what is not, and white space before a cut
-# ends as at the end of a text. `docs/architecture.md` has the proof.
+# as if it were a text. So a match holds only what is Chinese or only what is not, and white space before a
+# cut ends as at the end of a text. `docs/architecture.md` has the proof.
 _CHINESE = "\u4e00-\u9fa5\u3040-\u30ff"
 _IN, _OUT = f"(?=[{_CHINESE}])", f"(?![{_CHINESE}])"
 _LETTERS, _SIGNS, _LEADS = r"[\p{L}\p{M}]", r"[\p{P}\p{S}]", r"[^\r\n\p{L}\p{N}\p{P}\p{S}]"
