@@ -108,17 +108,26 @@ cdef class FormCheck:
         """The first character from `at` on, where one begins anew, that may change anything, or `n`; and the
         last one before it that begins anew."""
         cdef int what, rank = 0
+        cdef Py_ssize_t checked = at        # up to there it is not worth asking for late ones
         cdef bint joinable = False
         cdef Unit limit = <Unit>self.limit
         start[0] = at
         while at < n:
-            if at + 16 <= n and not has_late(text + at, limit):
-                at += 16
-                start[0] = at - 1
-                rank = 0
-                joinable = self.find(text[at - 1]) & STARTS
-                continue
+            if at >= checked and at + 16 <= n:
+                if not has_late(text + at, limit):
+                    at += 16
+                    start[0] = at - 1
+                    rank = 0
+                    joinable = self.find(text[at - 1]) & STARTS
+                    continue
+                checked = at + 16
             what = self.find(text[at])
+            if not what:
+                rank = 0
+                joinable = False
+                start[0] = at
+                at += 1
+                continue
             if what == CHANGES or (what & JOINS and joinable) or (what & RANK and what & RANK < rank):
                 return at
             rank = what & RANK

@@ -189,7 +189,8 @@ cdef inline bint is_chinese(const uint8_t* text, size_t pos, size_t after) noexc
     return 0x4E00 <= code <= 0x9FA5 or 0x3040 <= code <= 0x30FF
 
 
-cdef inline int beside(const uint8_t* text, size_t at, size_t end, bint chinese, size_t* after) noexcept nogil:
+cdef inline int beside(const uint8_t* text, size_t at, size_t end, bint chinese,
+                       size_t* after) noexcept nogil:
     """Class bits of the character at `at`, as seen by one before it that is Chinese or not: those of a
     number, where the text ends or is cut."""
     cdef int bits
@@ -203,7 +204,8 @@ cdef inline bint is_letter(int byte) noexcept nogil:
     return c"a" <= byte | 0x20 <= c"z"
 
 
-cdef inline size_t apart_piece(const ScanSpec* spec, const uint8_t* text, size_t pos, size_t end) noexcept nogil:
+cdef inline size_t apart_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
+                               size_t end) noexcept nogil:
     """`next_piece` where numbers and Chinese are cut apart first, and then each part by an expression."""
     cdef int letters = CLASS_LETTER | CLASS_MARK
     cdef int no_sign = letters | CLASS_NUMBER | CLASS_SPACE | CLASS_OTHER

@@ -29,7 +29,8 @@ cdef inline size_t find_two(const uint8_t* text, size_t pos, size_t stop, uint8_
     return pos
 
 
-cdef inline bint has_few(const uint8_t* text, int n, const uint8_t* first, const uint8_t* second) noexcept nogil:
+cdef inline bint has_few(const uint8_t* text, int n, const uint8_t* first,
+                         const uint8_t* second) noexcept nogil:
     cdef uint8_t hit = 0, a, b
     cdef int i
     for i in range(n):

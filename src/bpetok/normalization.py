@@ -115,12 +115,14 @@ def _check(form: str) -> FormCheck:
     ranks = sorted({unicodedata.combining(chr(cp)) for cp in marks})
     for cp in marks:
         classes[cp] = classes[cp] & 0x40 | (ranks.index(unicodedata.combining(chr(cp))) + 1)
-    for first, last in named(form):
+    for first, last in (*named(form), (0xD800, 0xDFFF)):
         classes[first : last + 1] = b"\xff" * (last + 1 - first)
     return FormCheck(classes)
 
 
 class _Form(Normalizer):
+    """Surrogates are repaired on the way."""
+
     form: ClassVar[Literal["NFC", "NFD", "NFKC", "NFKD"]]
 
     @property
@@ -134,7 +136,8 @@ class _Form(Normalizer):
         if 4 * sum(end - start for start, end in spans) > len(text):
             changed = self._exactly(text)
         else:
-            parts, at = [], 0
+            parts: list[str] = []
+            at = 0
             for start, end in spans:
                 parts += text[at:start], self._exactly(text[start:end])
                 at = end
@@ -142,7 +145,7 @@ class _Form(Normalizer):
         return text if changed == text else changed
 
     def _exactly(self, text: str) -> str:
-        parts = _apart()(text)
+        parts = _apart()(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
         parts[::2] = [unicodedata.normalize(self.form, part) for part in parts[::2]]
         return "".join(parts)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bpetok._text import as_utf8
+from bpetok._text import as_utf8, repaired
 from bpetok.added_tokens import AddedToken, Finder
 from bpetok.errors import PreparationError, VocabularyError
 from bpetok.normalization import Normalizer
@@ -96,27 +96,27 @@ class Preparation:
             text: any text; surrogates are repaired.
             mask: a byte for each special token, nonzero where it is looked for; None for none of them.
         """
-        if self._is_ready(text, mask or self._none):
-            return None
-        return self.parts(text, mask, self._plain)
+        normal = None
+        if self._direct:
+            normal = text if self._normalizer is None else self._normalizer(text)
+            if normal is text and not (len(self._odd) and self._odd.any(as_utf8(text), mask or self._none)):
+                return None
+        return self.parts(text, mask, later=self._plain, normal=normal)
 
-    def _is_ready(self, text: str, mask: bytes) -> bool:
-        if not self._direct or (self._normalizer is not None and self._normalizer(text) is not text):
-            return False
-        return not len(self._odd) or not self._odd.any(as_utf8(text), mask)
-
-    def parts(self, text: str, mask: bytes | None, later: bool = False) -> list[Part]:
+    def parts(
+        self, text: str, mask: bytes | None, *, later: bool = False, normal: str | None = None
+    ) -> list[Part]:
         """The parts of a text, in order.
 
         Args:
             text: any text; surrogates are repaired.
             mask: a byte for each special token, nonzero where it is looked for; None for none of them.
             later: whether tokens that are looked for in normalized text are left for later.
+            normal: the whole text as the normalizer makes it, where that is known.
         """
         mask = mask or self._none
+        text = repaired(text)
         data = as_utf8(text)
-        if not text.isascii():
-            text = data.decode()
         parts: list[Part] = []
         for token, start, end in self._raw.parts(data, mask):
             whole = end - start == len(data)
@@ -124,6 +124,8 @@ class Preparation:
             if token >= 0:
                 parts.append((token, part))
             else:
+                if self._normalizer is not None:
+                    part = normal if whole and normal is not None else self._normalizer(part)
                 self._between(part, mask, start == 0, later, parts)
         return parts
 
@@ -133,9 +135,7 @@ class Preparation:
         return both.to_bytes(len(self._none), "little")
 
     def _between(self, text: str, mask: bytes, first: bool, later: bool, parts: list[Part]) -> None:
-        """Append the parts of a text between tokens that are found in it as it is."""
-        if self._normalizer is not None:
-            text = self._normalizer(text)
+        """Append the parts of a text between tokens that are found in it as it is, after normalization."""
         if not len(self._normalized):
             self._put(text, first, parts)
             return

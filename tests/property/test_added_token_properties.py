@@ -1,4 +1,4 @@
-"""Searching for tokens: the native search, and all kinds of tokens at once, against searching step by step."""
+"""Searching for tokens: natively and naively; all kinds of tokens at once and step by step."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -173,8 +173,8 @@ Each class is the lengths of the runs of code points that are outside and inside
 general categories, the scripts, `word`, `space` and `digit` are those of expressions (Oniguruma). `mark`:
 what `StripAccents` removes. `no_form`: what the normal forms do not know, which stays as it is and apart
 from its neighbours; what no Python knew by Unicode {unicodedata.unidata_version} included. `NFC` and its kin:
-what the form changes alone; `combining`: what has a combining class; `joining` and `joined`: what may be composed
-with a character before it, or behind it.
+what the form changes alone; `combining`: what has a combining class; `joining` and `joined`: what may be
+composed with a character before it, or behind it.
 """
 
 RUNS = {{
