@@ -883,6 +883,20 @@ class Tokenizer(Encoder):
             add_eos=add_eos,
         )
 
+    def to_transformers(self, **config: Any) -> Any:
+        """A fast tokenizer of `transformers` with the same ids.
+
+        Args:
+            config: more for its constructor, such as `pad_token` or `model_max_length`.
+
+        Raises:
+            FormatError: `tokenizer.json` cannot hold the tokenizer exactly.
+            MissingExtraError: `transformers` is not installed.
+        """
+        from bpetok.formats.huggingface import to_transformers
+
+        return to_transformers(self, config)
+
     # ---- a tokenizer from this one ----------------------------------------------------------------
 
     def extend(
