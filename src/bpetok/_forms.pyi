@@ -4,9 +4,9 @@ class FormCheck:
     """The check of one normal form.
 
     Args:
-        classes: for each of the 0x110000 code points 0 for one that begins anew, 0x80 for one that a later
-            one may join, 0x40 (or 0xC0) for one that may join, 0xFF for one that the form changes, or the rank of
-            its combining class, 1 to 62, with 0x40 if it may join.
+        classes: a byte for each of the 0x110000 code points: 0 for one that begins anew, 0x80 for one that a
+            later one may join, 0x40 (or 0xC0) for one that may join, 0xFF for one that the form changes, or
+            the rank of its combining class, 1 to 62, with 0x40 if it may join.
 
     Raises:
         ValueError: there are not so many.
