@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "bpetok"
 LAYERS = (
     {"bytelevel", "errors", "protocols", "unicode_data"},
     {"charsets", "templates"},
-    {"oniguruma"},
+    {"_forms", "oniguruma"},
     {"specs"},
     {"normalization"},
     {"_cpu", "corpus", "treatment"},
@@ -41,8 +41,8 @@ LAYERS = (
 )
 NATIVE = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_words", "_paircounts", "_postings", "_learn",
-    "_charsmap",
+    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_words", "_paircounts", "_postings",
+    "_learn", "_charsmap", "_forms",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -50,12 +50,13 @@ NATIVE_KNOWS = {
     "_text": {"_cpu"},
     "_scan": {"_cpu", "_text"},
     "_spare": set(),
+    "_forms": set(),
     "_pairs": set(),
     "_vocab": {"_cpu", "_text", "_scan", "_pairs"},
     "_workspace": {"_spare", "_pairs", "_vocab"},
     "_merge": {"_cpu", "_pairs", "_vocab", "_workspace"},
     "_engine": {"_cpu", "_text", "_scan", "_pairs", "_vocab", "_workspace", "_merge"},
-    "_specials": {"_text", "_vocab"},
+    "_specials": {"_text"},
     "_charsmap": {"_specials", "_text"},
     "_ids": {"_spare"},
     "_decode": {"_text", "_vocab"},

@@ -10,6 +10,7 @@ cdef extern from "scan_spec.h" nogil:
         WORD_CASED
         WORD_SPACED
         WORD_WHOLE
+        WORD_APART
     enum:
         CONTRACTION_NONE
         CONTRACTION_EXACT

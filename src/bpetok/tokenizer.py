@@ -393,8 +393,9 @@ class Tokenizer(Encoder):
 
     def _prepared(self, text: str, mask: bytes | None) -> list[Part]:
         """The parts of a text, as the preparation gives them; all of it where nothing is prepared."""
-        parts = None if self._preparation is None else self._preparation(text, mask)
-        return [(-1, as_utf8(text).decode())] if parts is None else parts
+        if self._preparation is None:
+            return [(-1, as_utf8(text).decode())]
+        return self._preparation.parts(text, mask)
 
     def encode_with_template(
         self,

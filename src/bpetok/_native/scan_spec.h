@@ -9,7 +9,8 @@ enum {
     WORD_PREFIXED = 1, /* [^\r\n\p{L}\p{N}]?\p{L}+             (cl100k) */
     WORD_CASED = 2,    /* prefix, upper-like run, lower-like run (o200k) */
     WORD_SPACED = 3,   /* no words: a piece from each space on  (metaspace) */
-    WORD_WHOLE = 4     /* no words: the text is one piece       (whole) */
+    WORD_WHOLE = 4,    /* no words: the text is one piece       (whole) */
+    WORD_APART = 5     /* numbers and Chinese apart from the rest (deepseek) */
 };
 
 /* How contractions are matched. */

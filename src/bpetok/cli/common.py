@@ -42,7 +42,7 @@ output_option = click.option("-o", "--output", required=True, metavar="OUT", hel
 pattern_option = click.option(
     "--pattern",
     metavar="NAME|REGEX",
-    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, or a regex  "
+    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, deepseek, or a regex  "
     "[default: cl100k]",
 )
 format_option = click.option(
