@@ -299,17 +299,21 @@ class Vocabulary:
         With *ranks* and *scores* these are the only pairs that any text ever merges, but for those in which
         a character takes part that is no token.
         """
+        return self.merge_table()[:, :2]
+
+    def merge_table(self) -> npt.NDArray[np.uint32]:
+        """The merges with what they make, as `merges` has them: uint32, shape (n, 3): left, right, result."""
         import numpy as np
 
         merges = self.tables.merges()
-        flat = np.fromiter(chain.from_iterable(merges), np.int64, 4 * len(merges))
-        pairs = flat.reshape(-1, 4)[:, 1:3].astype(np.uint32)
+        flat = np.fromiter(chain.from_iterable(merges), np.uint32, 4 * len(merges))
+        table = flat.reshape(-1, 4)[:, 1:]
         if self.semantics == "scores":
             ids = {symbol: token for token, symbol in self.tables.unused.items()}
-            found = [(ids.get(left, left), ids.get(right, right)) for left, right in pairs.tolist()]
-            found = [pair for pair in found if max(pair) < self.n_vocab]
-            pairs = np.array(found, dtype=np.uint32).reshape(-1, 2)
-        return pairs
+            rows = [[ids.get(symbol, symbol) for symbol in row] for row in table.tolist()]
+            rows = [row for row in rows if max(row) < self.n_vocab]
+            table = np.array(rows, np.uint32).reshape(-1, 3)
+        return table
 
     def scores(self) -> dict[int, float]:
         """Id to score of every token.

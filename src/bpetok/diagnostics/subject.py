@@ -146,9 +146,10 @@ class Subject:
 
     @functools.cached_property
     def merges(self) -> npt.NDArray[np.int64] | None:
-        """The pairs of ids that merge, shape (n, 2); None where the tokenizer does not tell."""
-        merges = getattr(self.vocabulary, "merges", None)
-        return None if merges is None else np.asarray(merges(), np.int64).reshape(-1, 2)
+        """The ids of left, right and result of each merge, shape (n, 3); None where the tokenizer does not
+        tell."""
+        merges = getattr(self.vocabulary, "merge_table", None)
+        return None if merges is None else merges().astype(np.int64)
 
     @functools.cached_property
     def id_of(self) -> dict[bytes, int]:
