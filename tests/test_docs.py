@@ -1,6 +1,6 @@
 """The documentation: its Python blocks run and show what they give, and its links lead somewhere.
 
-In ``README.md`` and ``docs/tutorial.md`` each block marked ``python`` is run, all blocks of a page one
+In the pages of ``RUNNABLE`` each block marked ``python`` is run, all blocks of a page one
 after another in one namespace and in an empty folder. What an expression gives (its repr, or what it prints)
 must be what stands behind it after ``# ->``, on its last line or on the next.
 """
@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+RUNNABLE = [
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorial.md",
+    ROOT / "docs" / "pipeline.md",
+    ROOT / "docs" / "explore.md",
+]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARROW = re.compile(r"# -> (.*)$", re.MULTILINE)
 

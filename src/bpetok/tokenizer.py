@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bpetok.editing import Edited
     from bpetok.explain import Explanation
     from bpetok.normalization import Normalizer
+    from bpetok.page.notebook import View
     from bpetok.preparation import Part
     from bpetok.shards import Manifest
     from bpetok.splits import Splits
@@ -830,6 +831,24 @@ class Tokenizer(Encoder):
         self._need_plain("explain")
         return explain(self, text)
 
+    def view(self, text: str) -> View:
+        """A text as its tokens, for notebooks, which show it in color, and for `print`.
+
+        Special tokens in the text are special.
+
+        >>> from bpetok import get_encoding
+        >>> print(get_encoding("gpt2").view("naïve words"))
+        na│ï│ve│·words
+        """
+        from bpetok.page.notebook import View
+
+        return View(self, text, tuple(self.encode(text, allowed_special="all")))
+
+    def _repr_html_(self) -> str:
+        from bpetok.page.notebook import tokenizer_html
+
+        return tokenizer_html(self)
+
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the tokenizer to a file, whole or not at all.
 
@@ -881,6 +900,20 @@ class Tokenizer(Encoder):
             add_bos=add_bos,
             add_eos=add_eos,
         )
+
+    def to_transformers(self, **config: Any) -> Any:
+        """A fast tokenizer of `transformers` with the same ids.
+
+        Args:
+            config: more for its constructor, such as `pad_token` or `model_max_length`.
+
+        Raises:
+            FormatError: `tokenizer.json` cannot hold the tokenizer exactly.
+            MissingExtraError: `transformers` is not installed.
+        """
+        from bpetok.formats.huggingface import to_transformers
+
+        return to_transformers(self, config)
 
     # ---- a tokenizer from this one ----------------------------------------------------------------
 

@@ -735,6 +735,21 @@ def put(document: dict, where: str, value: object) -> None:
 
 SPLIT = "pre_tokenizer/pretokenizers/0"
 LEVEL = "pre_tokenizer/pretokenizers/1"
+LEVELS = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+
+
+def template(single=("A",), pair=("A", "B"), type_id=0) -> dict:
+    """A post-processor; what is no letter is a token."""
+
+    def part(name):
+        return {"Sequence" if name in "AB" else "SpecialToken": {"id": name, "type_id": type_id}}
+
+    return {
+        "type": "TemplateProcessing",
+        "single": list(map(part, single)),
+        "pair": list(map(part, pair)),
+        "special_tokens": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -742,6 +757,32 @@ LEVEL = "pre_tokenizer/pretokenizers/1"
     [
         ("truncation", {"max_length": 5}, ["'truncation'"]),
         ("padding", {"strategy": "BatchLongest"}, ["'padding'"]),
+        ("version", "2.0", ["version '2.0'"]),
+        ("more", 1, ["'more', which is no part"]),
+        ("normalizer", {"type": "NFX"}, ["'normalizer'", "'NFX' is not known"]),
+        ("normalizer", {"type": "Strip", "strip_left": True}, ["'strip_right'"]),
+        ("normalizer", {"type": "Prepend", "prepend": 5}, ["'prepend'"]),
+        ("normalizer", {"type": "Sequence", "normalizers": 5}, ["'normalizers'"]),
+        ("normalizer", 5, ["'normalizer' is 5"]),
+        ("post_processor", {"type": "Other"}, ["'Other', which is not known"]),
+        ("post_processor", template(single=["A", "A"]), ["'single' must have A once"]),
+        ("post_processor", template(pair=["A"]), ["'pair' must have A and B once"]),
+        ("post_processor", template(single=["<x>", "A"]), ["no token of 'special_tokens'"]),
+        ("post_processor", template(type_id=-1), ["no 'type_id'"]),
+        ("post_processor", {"type": "Sequence", "processors": [template(), template()]}, ["2 templates"]),
+        ("pre_tokenizer", {"type": "BertPreTokenizer"}, ["'BertPreTokenizer' is not known"]),
+        ("pre_tokenizer/pretokenizers", [LEVELS, LEVELS], ["the last step"]),
+        (LEVEL + "/trim_offsets", None, ["'trim_offsets'"]),
+        (SPLIT + "/behavior", "Joined", ["'Joined'"]),
+        (SPLIT + "/pattern", {"Other": " "}, ["pattern of Split"]),
+        ("model/dropout", 1.5, ["'dropout' is 1.5"]),
+        ("model/dropout", "0.1", ["'dropout' is '0.1'"]),
+        ("model/unk_token", 5, ["'unk_token' is 5"]),
+        ("model/byte_fallback", 1, ["'byte_fallback'"]),
+        ("model/ignore_merges", "no", ["'ignore_merges'"]),
+        ("model/merges/1", "a t", ["spelled like the others"]),
+        ("added_tokens/0/special", None, ["'special'"]),
+        ("added_tokens/0/lstrip", 1, ["'lstrip'"]),
         ("post_processor", {"type": "TemplateProcessing"}, ["TemplateProcessing has no 'special_tokens'"]),
         (
             "post_processor",

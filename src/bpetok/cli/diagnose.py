@@ -99,6 +99,15 @@ def _prices(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) 
 @click.option("--json", "json_path", metavar="F", help="Write all figures to a file; - is standard output.")
 @click.option("--csv", "csv_path", metavar="F", help="Write the figures of languages as CSV.")
 @click.option("--latex", "latex_path", metavar="F", help="Write the table as LaTeX.")
+@click.option(
+    "--html", "html_path", metavar="F", help="Write the report as a page: one file that works offline."
+)
+@click.option(
+    "--charts",
+    "charts_path",
+    metavar="FOLDER",
+    help="Write each chart as SVG, PNG and PDF, and as Vega-Lite.",
+)
 @click.option("--baseline", metavar="JSON", help="An earlier --json, for --fail-on.")
 @click.option(
     "--fail-on",
@@ -121,6 +130,8 @@ def command(
     json_path: str | None,
     csv_path: str | None,
     latex_path: str | None,
+    html_path: str | None,
+    charts_path: str | None,
     baseline: str | None,
     fail_on: tuple[str, ...],
     force: bool,
@@ -133,23 +144,31 @@ def command(
     from bpetok.diagnostics import Condition, Report, diagnose, gate, load_corpus, load_morphology
     from bpetok.diagnostics.tables import to_csv, to_latex
 
+    if html_path is not None:
+        from bpetok.page.render import page
+    if charts_path is not None:
+        from bpetok.page.charts import write_charts
+
     writers: list[tuple[str | None, Callable[[Report], str]]] = [
         (json_path, Report.to_json),
         (csv_path, to_csv),
         (latex_path, lambda report: to_latex(report, top)),
     ]
+    if html_path is not None:
+        writers.append((html_path, lambda report: page(report, corpus, named)))
     outputs = [(path, write) for path, write in writers if path is not None]
     if [path for path, _ in outputs].count("-") > 1:
-        raise click.UsageError("standard output takes one of --json, --csv and --latex")
+        raise click.UsageError("standard output takes one of --json, --csv, --latex and --html")
     for path, _ in outputs:
         common.check_output(path, force=force)
     conditions = [Condition.parse(each) for each in fail_on]
     if baseline is not None and not conditions:
         raise click.UsageError('--baseline is compared with by --fail-on: add one, such as "premium.* > +5%"')
     before = None if baseline is None else Report.load(baseline)
+    named, corpus = _named(tokenizers), load_corpus(corpus_name)
     report = diagnose(
-        _named(tokenizers),
-        load_corpus(corpus_name),
+        named,
+        corpus,
         reference=reference,
         segmenter=segmenter,
         context=context,
@@ -162,6 +181,8 @@ def command(
     for path, write in outputs:
         with common.open_output(path) as file:
             file.write(write(report).encode())
+    if charts_path is not None:
+        write_charts(report, charts_path)
     if all(path != "-" for path, _ in outputs):
         _show(report, top)
     for verdict in verdicts:

@@ -23,6 +23,7 @@ COMMANDS = (
     "count",
     "inspect",
     "explain",
+    "serve",
     "demo",
     "diagnose",
     "data",

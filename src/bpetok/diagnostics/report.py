@@ -22,7 +22,7 @@ from bpetok.diagnostics.morphology import MorphologyReport
 from bpetok.diagnostics.reachability import ReachabilityReport
 from bpetok.diagnostics.stability import ProbeReport
 from bpetok.diagnostics.vocabulary import VocabularyReport
-from bpetok.errors import DiagnosticsError, FormatError
+from bpetok.errors import DiagnosticsError, FormatError, MissingExtraError
 from bpetok.formats.atomic import write_files
 
 __all__ = [
@@ -273,6 +273,37 @@ class Report:
             self.settings.reference,
             segmenter,
         )
+
+    def _repr_html_(self) -> str:
+        from bpetok.page.notebook import report_html
+
+        return report_html(self)
+
+    def to_pandas(self) -> Any:
+        """`rows` as a `pandas.DataFrame`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("a data frame needs pandas: pip install pandas") from error
+        return pandas.DataFrame.from_records([*self.rows()])
+
+    def to_altair(self) -> dict[str, Any]:
+        """The charts of the report by name, as charts of Altair.
+
+        Raises:
+            MissingExtraError: altair is not installed.
+        """
+        try:
+            import altair
+        except ImportError as error:
+            raise MissingExtraError("charts in a notebook need altair: pip install altair") from error
+        from bpetok.page.charts import diagnostics_charts
+
+        return {name: altair.Chart.from_dict(spec) for name, spec in diagnostics_charts(self).items()}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A flat row for each tokenizer and language: names of measures, with `_low` and `_high` beside."""
