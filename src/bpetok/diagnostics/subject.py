@@ -194,13 +194,18 @@ class Subject:
         Raises:
             DiagnosticsError: the tokens of a text do not join to UTF-8.
         """
-        entries = [data or b"" for data in self.entries]
-        data = b"".join(map(entries.__getitem__, encoded.ids.tolist()))
-        bounds = np.concatenate(([0], np.cumsum(self.lengths[encoded.ids])))[encoded.bounds]
-        if np.array_equal(bounds, original.bounds) and data == original.data.tobytes():
+        lengths = self.lengths[encoded.ids]
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        # Of each byte the place in all entries, one behind the other.
+        first = np.cumsum(self.lengths) - self.lengths
+        places = np.repeat(first[encoded.ids] - ends[:-1], lengths) + np.arange(ends[-1])
+        data = np.frombuffer(b"".join(each or b"" for each in self.entries), np.uint8)[places]
+        bounds = ends[encoded.bounds]
+        if np.array_equal(bounds, original.bounds) and np.array_equal(data, original.data):
             return original
+        whole = data.tobytes()
         try:
-            texts = [data[start:stop].decode() for start, stop in pairwise(bounds.tolist())]
+            texts = [whole[start:stop].decode() for start, stop in pairwise(bounds.tolist())]
         except UnicodeDecodeError as error:
             raise DiagnosticsError(
                 f"{self.name}: the tokens of a text join to {error.object[:40]!r}..., which is not UTF-8: "
