@@ -136,8 +136,13 @@ class Subject:
         """The ids of special tokens, as far as the tokenizer tells."""
         names = getattr(self.tokenizer, "special_tokens_set", ())
         special = {self.tokenizer.encode_single_token(name) for name in names}
-        unknown = getattr(self.vocabulary, "unknown", None)
-        return frozenset(special if unknown is None else special | {unknown})
+        return frozenset(special if self.unknown is None else special | {self.unknown})
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of what the vocabulary has no token for, or None."""
+        unknown: int | None = getattr(self.vocabulary, "unknown", None)
+        return unknown
 
     @property
     def vocabulary(self) -> Any:
