@@ -1,4 +1,4 @@
-"""Takes the pictures of pages in `docs/images`. Needs Chromium, Playwright and the extras `serve` and `report`.
+"""Takes the pictures of pages in `docs/images`: Chromium, Playwright and the extras `serve` and `report`.
 
 Run it with the repository as the current folder: python docs/screenshots.py
 """
@@ -15,10 +15,12 @@ from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+TEXT = "How many r are in strawberry? नमस्ते, 東京 👩\u200d👩\u200d👧"
 BPETOK = [sys.executable, "-m", "bpetok.cli.main"]
 
 
 def ready(page: Page) -> None:
+    """Waits until all parts of a page are there."""
     page.wait_for_selector("html[data-ready]")
     page.wait_for_selector(".results[data-run]")
     page.wait_for_selector("[data-part=vocabulary] tbody tr")
@@ -32,6 +34,7 @@ def part(page: Page, name: str, to: str) -> None:
 
 
 def main() -> None:
+    """Takes all pictures."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "report.html"
         subprocess.run(
@@ -54,9 +57,7 @@ def main() -> None:
             address = server.stdout.readline().strip()
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": 1280, "height": 780}, color_scheme=scheme)
-                page.goto(
-                    f"{address}#one=cl100k_base&other=o200k_base&text=How many r are in strawberry? नमस्ते, 東京 👩‍👩‍👧"
-                )
+                page.goto(f"{address}#one=cl100k_base&other=o200k_base&text={TEXT}")
                 ready(page)
                 page.get_by_role("listitem", name="berry").first.click()
                 page.wait_for_selector(".merges")
