@@ -233,7 +233,11 @@ def test_optional_packages_are_imported_where_they_are_used():
 def test_measuring_and_modelling_see_tokenizers_through_the_protocol():
     """`diagnostics` and `lm` work with any library's tokenizer, and without each other."""
     apart = {"diagnostics", "lm"}
-    files = {"bpetok.formats.atomic", "bpetok.corpus.compression"}  # which know of no tokenizer
+    files = {
+        "bpetok.bytelevel",
+        "bpetok.formats.atomic",
+        "bpetok.corpus.compression",
+    }  # which know of no tokenizer
 
     def allowed(each: Import) -> bool:
         own = module_of(each.where)

@@ -284,14 +284,18 @@ class Vocabulary:
         With *ranks* and *scores* these are the only pairs that any text ever merges, but for those in which
         a character takes part that is no token.
         """
+        return self.merge_table()[:, :2]
+
+    def merge_table(self) -> npt.NDArray[np.uint32]:
+        """The merges with what they make, as `merges` has them: uint32, shape (n, 3): left, right, result."""
         import numpy as np
 
-        pairs = np.frombuffer(self.tables.merge_rows(), np.uint32).reshape(-1, 4)[:, 1:3].copy()
+        table = np.frombuffer(self.tables.merge_rows(), np.uint32).reshape(-1, 4)[:, 1:].copy()
         if self.semantics == "scores":
             for token, symbol in self.tables.unused.items():
-                pairs[pairs == symbol] = token
-            pairs = pairs[(pairs < self.n_vocab).all(axis=1)]
-        return pairs
+                table[table == symbol] = token
+            table = table[(table[:, :2] < self.n_vocab).all(axis=1)]
+        return table
 
     def scores(self) -> dict[int, float]:
         """Id to score of every token.

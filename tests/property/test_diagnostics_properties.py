@@ -51,6 +51,7 @@ def plain_counts(text):
         "tokens": len(tokens),
         "byte_tokens": sum(KINDS[kind_of(token)] == "byte" for token in tokens),
         "partial_tokens": sum(token.decode(errors="ignore").encode() != token for token in tokens),
+        "unknown_tokens": 0,
         "borders": len(borders),
         "borders_in_characters": within(characters),
         "borders_in_graphemes": within(graphemes),

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bpetok.cli import common
+from bpetok.errors import FormatError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bpetok.diagnostics.figures import Figure
     from bpetok.diagnostics.report import Report, TokenizerReport
-    from bpetok.tokenizer import Tokenizer
+    from bpetok.protocols import TokenizerLike
 
 FAILED = 1  # a condition of --fail-on holds
 
@@ -192,11 +193,24 @@ def command(
         click.get_current_context().exit(FAILED)
 
 
-def _named(names: tuple[str, ...]) -> dict[str, "Tokenizer"]:
+def _named(names: tuple[str, ...]) -> dict[str, "TokenizerLike"]:
     """Tokenizers by what they were called on the command line."""
     if len({*names}) < len(names):
         raise click.UsageError("each tokenizer is measured once: name no two alike")
-    return {name: common.load_tokenizer(name) for name in names}
+    return {name: _load(name) for name in names}
+
+
+def _load(name: str) -> "TokenizerLike":
+    """A tokenizer as all commands know it, or one of another kind that its own library runs."""
+    try:
+        return common.load_tokenizer(name)
+    except FormatError as ours:
+        from bpetok.diagnostics.adapters import open_other
+
+        try:
+            return open_other(name)
+        except FormatError:
+            raise ours from None
 
 
 def _show(report: "Report", top: int) -> None:
@@ -258,10 +272,17 @@ def _show(report: "Report", top: int) -> None:
 
 
 def _summary(tokenizer: "TokenizerReport", reference: str) -> str:
+    from bpetok.diagnostics.fairness import MOST_UNKNOWN
+
+    unknown = [found.figures.get("unknown_tokens") for found in tokenizer.languages.values()]
+    n_left_out = sum(share is not None and share.value > MOST_UNKNOWN for share in unknown)
+    left_out = f" {n_left_out} with over a tenth unknown tokens are left out of these." if n_left_out else ""
+    if "median_premium" not in tokenizer.figures:
+        return f"{tokenizer.name}: no language can be compared.{left_out}"
     median, worst, gini = map(tokenizer.figures.get, ("median_premium", "worst_decile", "gini"))
     return (
         f"{tokenizer.name}: half of the languages pay more than {_interval(median)} times what {reference} "
-        f"pays, the worst tenth {_interval(worst)} times; Gini {_interval(gini)}."
+        f"pays, the worst tenth {_interval(worst)} times; Gini {_interval(gini)}.{left_out}"
     )
 
 

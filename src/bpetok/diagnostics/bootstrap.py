@@ -34,10 +34,11 @@ class Resampling:
 
     @functools.cached_property
     def weights(self) -> Floats:
-        """How often each segment is drawn, shape (n_segments, draws)."""
+        """How often each segment is there, shape (n_segments, 1 + draws): once, then in each draw."""
         rng = np.random.default_rng(self.seed)
         share = np.full(self.n_segments, 1 / self.n_segments)
-        return rng.multinomial(self.n_segments, share, size=self.draws).T.astype(np.float64)
+        drawn = rng.multinomial(self.n_segments, share, size=self.draws)
+        return np.concatenate((np.ones((1, self.n_segments)), drawn), dtype=np.float64).T
 
     def sums(self, counts: npt.NDArray[np.number]) -> Floats:
         """Sums over segments, shape (n, 1 + draws): over all of them, then over those of each draw.
@@ -45,8 +46,7 @@ class Resampling:
         Args:
             counts: shape (n, n_segments).
         """
-        counts = counts.astype(np.float64)
-        return np.concatenate((counts.sum(1, keepdims=True), counts @ self.weights), axis=1)
+        return counts.astype(np.float64) @ self.weights
 
     def interval(self, estimates: Floats) -> tuple[Floats, Floats]:
         """The bounds that `LEVEL` of the draws lie between, for each row of shape (n, 1 + draws).

@@ -23,6 +23,7 @@ class TextCounts:
         tokens: all of them.
         byte_tokens: a single byte that is no character.
         partial_tokens: these, and others whose bytes are not whole characters.
+        unknown_tokens: the token for what has none.
         borders: between two tokens of the text.
         borders_in_characters, borders_in_graphemes: of these.
         encoded_characters, encoded_graphemes: of the text as it was encoded.
@@ -36,6 +37,7 @@ class TextCounts:
     tokens: Indices
     byte_tokens: Indices
     partial_tokens: Indices
+    unknown_tokens: Indices
     borders: Indices
     borders_in_characters: Indices
     borders_in_graphemes: Indices
@@ -87,6 +89,7 @@ def count_texts(subject: Subject, encoded: Encoded, layout: Layout) -> TextCount
         tokens=np.diff(bounds),
         byte_tokens=per_text(kinds == BYTE, bounds),
         partial_tokens=per_text((kinds == BYTE) | (kinds == PARTIAL) | (kinds == ILL_FORMED), bounds),
+        unknown_tokens=per_text(ids == (-1 if subject.unknown is None else subject.unknown), bounds),
         borders=count(np.ones(len(borders), np.bool_)),
         borders_in_characters=count(in_character),
         borders_in_graphemes=count(in_grapheme),

@@ -12,7 +12,7 @@ from bpetok.diagnostics.bootstrap import Resampling
 from bpetok.diagnostics.compare import compare
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
 from bpetok.diagnostics.counts import count_texts
-from bpetok.diagnostics.fairness import premiums, spread
+from bpetok.diagnostics.fairness import MOST_UNKNOWN, premiums, spread
 from bpetok.diagnostics.figures import Figure
 from bpetok.diagnostics.languages import figures, has_words, means_by_script, ratios, read
 from bpetok.diagnostics.layout import Layout
@@ -104,7 +104,6 @@ class _Run:
         counts = count_texts(subject, encoded, subject.layout(encoded, layout))
         self.tokens.append(counts.tokens)
         estimates = premiums(corpus, counts.tokens, layout.n_bytes, self.reference, resampling)
-        fairness = read(spread(estimates, self.complete), resampling)
         estimates["context_window"] = context / estimates["premium"]
         if price is not None:
             estimates["cost"] = price * estimates["premium"]
@@ -112,6 +111,8 @@ class _Run:
         with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no segment of a language
             estimates["relative_length"] = tokens / resampling.sums(corpus.table(self.tokens[0]))
         estimates |= ratios(corpus, layout, counts, resampling)
+        known = estimates["unknown_tokens"][:, 0] <= MOST_UNKNOWN
+        fairness = read(spread(estimates, self.complete & known), resampling)
         changes = stability(subject, self.words, self.word_resampling)
         by_language = read(estimates, resampling) | read(changes, self.word_resampling)
         uses = np.bincount(encoded.ids, minlength=subject.n_vocab)

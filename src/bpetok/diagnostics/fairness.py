@@ -8,9 +8,11 @@ import numpy.typing as npt
 from bpetok.diagnostics.bootstrap import Resampling
 from bpetok.diagnostics.corpora import ParallelCorpus
 
-__all__ = ["gini", "premiums", "spread"]
+__all__ = ["MOST_UNKNOWN", "gini", "premiums", "spread"]
 
 Floats = npt.NDArray[np.float64]
+
+MOST_UNKNOWN = 0.1  # of the tokens of a language whose premium is taken into account (Petrov et al. 2023)
 
 
 def gini(values: Floats) -> Floats:
@@ -65,7 +67,14 @@ def premiums(
 
 
 def spread(found: dict[str, Floats], complete: npt.NDArray[np.bool_]) -> dict[str, Floats]:
-    """How premiums differ between the languages that have every segment, shape (1, 1 + draws) each."""
+    """How premiums differ between languages, shape (1, 1 + draws) each.
+
+    Args:
+        found: from `premiums`.
+        complete: which languages; where there is none, nothing is found.
+    """
+    if not complete.any():
+        return {}
     premium = found["premium"][complete]
     worst = np.sort(premium, axis=0)[-max(1, round(len(premium) / 10)) :]
     spreads = {

@@ -29,6 +29,7 @@ _RATIOS = {
     "single_token_words": ("single_token_words", "encoded_words"),
     "byte_tokens": ("byte_tokens", "tokens"),
     "partial_tokens": ("partial_tokens", "tokens"),
+    "unknown_tokens": ("unknown_tokens", "tokens"),
     "borders_in_characters": ("borders_in_characters", "borders"),
     "borders_in_graphemes": ("borders_in_graphemes", "borders"),
     "split_characters": ("split_characters", "encoded_characters"),

@@ -207,7 +207,8 @@ class ProbeReport:
 
     Attributes:
         digits: how numbers of thirteen digits are cut: "one token", "single digits", "left to right" (groups
-            of one size, a shorter one last), "right to left" (a shorter one first), or "irregular".
+            of one size, a shorter one last), "right to left" (a shorter one first), "irregular", or "unknown"
+            where digits are no tokens.
         digit_groups: the lengths of the parts of one.
         longest_space_run: the most spaces that are one token, of up to 128.
         probes: all texts.
@@ -271,11 +272,10 @@ def probes(subject: Subject) -> ProbeReport:
         for (group, text), tokens in zip(texts, each, strict=False)
     )
     single = [len(run) for run, tokens in zip(runs, each[len(texts) :], strict=False) if len(tokens) == 1]
-    cuts = [
-        tuple(n for piece in pieces(tokens) if (n := len(piece.strip())))
-        for tokens in each[-len(LONG_NUMBERS) :]
-    ]
-    return ProbeReport(_grouping(cuts), cuts[0], max(single, default=0), found)
+    numbers = [[piece.strip() for piece in pieces(tokens)] for tokens in each[-len(LONG_NUMBERS) :]]
+    cuts = [tuple(len(piece) for piece in number if piece) for number in numbers]
+    known = [b"".join(number).decode(errors="replace") for number in numbers] == [*LONG_NUMBERS]
+    return ProbeReport(_grouping(cuts) if known else "unknown", cuts[0], max(single, default=0), found)
 
 
 def _grouping(cuts: Collection[tuple[int, ...]]) -> str:

@@ -136,8 +136,13 @@ class Subject:
         """The ids of special tokens, as far as the tokenizer tells."""
         names = getattr(self.tokenizer, "special_tokens_set", ())
         special = {self.tokenizer.encode_single_token(name) for name in names}
-        unknown = getattr(self.vocabulary, "unknown", None)
-        return frozenset(special if unknown is None else special | {unknown})
+        return frozenset(special if self.unknown is None else special | {self.unknown})
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of what the vocabulary has no token for, or None."""
+        unknown: int | None = getattr(self.vocabulary, "unknown", None)
+        return unknown
 
     @property
     def vocabulary(self) -> Any:
@@ -146,9 +151,10 @@ class Subject:
 
     @functools.cached_property
     def merges(self) -> npt.NDArray[np.int64] | None:
-        """The pairs of ids that merge, shape (n, 2); None where the tokenizer does not tell."""
-        merges = getattr(self.vocabulary, "merges", None)
-        return None if merges is None else np.asarray(merges(), np.int64).reshape(-1, 2)
+        """The ids of left, right and result of each merge, shape (n, 3); None where the tokenizer does not
+        tell."""
+        merges = getattr(self.vocabulary, "merge_table", None)
+        return None if merges is None else merges().astype(np.int64)
 
     @functools.cached_property
     def id_of(self) -> dict[bytes, int]:
@@ -193,13 +199,18 @@ class Subject:
         Raises:
             DiagnosticsError: the tokens of a text do not join to UTF-8.
         """
-        entries = [data or b"" for data in self.entries]
-        data = b"".join(map(entries.__getitem__, encoded.ids.tolist()))
-        bounds = np.concatenate(([0], np.cumsum(self.lengths[encoded.ids])))[encoded.bounds]
-        if np.array_equal(bounds, original.bounds) and data == original.data.tobytes():
+        lengths = self.lengths[encoded.ids]
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        # Of each byte the place in all entries, one behind the other.
+        first = np.cumsum(self.lengths) - self.lengths
+        places = np.repeat(first[encoded.ids] - ends[:-1], lengths) + np.arange(ends[-1])
+        data = np.frombuffer(b"".join(each or b"" for each in self.entries), np.uint8)[places]
+        bounds = ends[encoded.bounds]
+        if np.array_equal(bounds, original.bounds) and np.array_equal(data, original.data):
             return original
+        whole = data.tobytes()
         try:
-            texts = [data[start:stop].decode() for start, stop in pairwise(bounds.tolist())]
+            texts = [whole[start:stop].decode() for start, stop in pairwise(bounds.tolist())]
         except UnicodeDecodeError as error:
             raise DiagnosticsError(
                 f"{self.name}: the tokens of a text join to {error.object[:40]!r}..., which is not UTF-8: "

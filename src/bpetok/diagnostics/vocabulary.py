@@ -146,7 +146,7 @@ def describe_vocabulary(subject: Subject, uses: Counts, scripts: npt.NDArray[np.
     ordinary = (kinds != SPECIAL) & (kinds != UNUSED) & (kinds != BYTE)
     counted = np.bincount(scripts[ordinary] + 1, minlength=len(SCRIPTS) + 1)
     by_script = {name: int(n) for name, n in zip((COMMON, *SCRIPTS), counted, strict=True) if n}
-    pairs = _merges(subject)
+    merges = subject.merges
 
     def listed(chosen: Mask) -> EntryList:
         ids = np.flatnonzero(chosen)
@@ -157,8 +157,8 @@ def describe_vocabulary(subject: Subject, uses: Counts, scripts: npt.NDArray[np.
         scripts=dict(sorted(by_script.items(), key=lambda item: -item[1])),
         absent=listed(ordinary & (uses == 0)),
         rare=listed(ordinary & (uses > 0) & (uses < RARE)),
-        unmerged=None if pairs is None else listed(_unmerged(subject, pairs) & ordinary),
-        scaffolds=None if pairs is None else listed(_scaffolds(uses, pairs) & ordinary),
+        unmerged=None if merges is None else listed(_unmerged(subject, merges) & ordinary),
+        scaffolds=None if merges is None else listed(_scaffolds(uses, merges) & ordinary),
         duplicates={
             "case": _duplicates(subject, uses, str.casefold),
             "space": _duplicates(subject, uses, _without_space),
@@ -170,19 +170,6 @@ def describe_vocabulary(subject: Subject, uses: Counts, scripts: npt.NDArray[np.
 def _entry(subject: Subject, uses: Counts, token: int) -> Entry:
     data = subject.entries[token] or b""
     return Entry(token, data.hex(), data.decode(errors="replace"), int(uses[token]))
-
-
-def _merges(subject: Subject) -> Counts | None:
-    """(left, right, result) of each merge, shape (n, 3)."""
-    if subject.merges is None:
-        return None
-    entries, id_of = subject.entries, subject.id_of
-    results = [
-        id_of.get((entries[left] or b"") + (entries[right] or b""), -1)
-        for left, right in subject.merges.tolist()
-    ]
-    found = np.column_stack((subject.merges, np.array(results, np.int64)))
-    return found[found[:, 2] >= 0]
 
 
 def _unmerged(subject: Subject, merges: Counts) -> Mask:
