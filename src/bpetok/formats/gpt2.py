@@ -84,8 +84,11 @@ def read(
     model = read_model({"model": {"vocab": vocab, "merges": rows}}, f"{where} with {beside}")
     if pattern is None:
         _check_neighbours(folder)
-    made = set(model.merges[:, 2].tolist())
-    if parts := set(model.merges[:, :2].ravel().tolist()) - made - {vocab.get(char) for char in BYTE_OF}:
+    texts = {token: text for text, token in vocab.items()}
+    pairs = model.merges.tolist()
+    # What no entry has is refused by name when the vocabulary is built.
+    made = {vocab.get(texts[left] + texts[right]) for left, right in pairs}
+    if parts := {part for pair in pairs for part in pair} - made - {vocab.get(char) for char in BYTE_OF}:
         text = next(text for text, token in vocab.items() if token in parts)
         raise FormatError(
             f"{beside} merges {shorten(text)}, which is no byte and which no merge makes: files with marks "
@@ -113,7 +116,7 @@ def read(
 
     def make() -> Vocabulary:
         wanted = specials if special_tokens is None else special_tokens
-        return Vocabulary.from_merges(tokens, model.merges[:, :2], wanted)
+        return Vocabulary.from_merges(tokens, model.merges, wanted)
 
     return build(where, Path(folder).name if name is None else name, source, make)
 
