@@ -71,6 +71,7 @@ class Normalizer(Plain, ABC):
 
 
 _KNOWN: dict[str, type[Normalizer]] = {}
+_LONGEST = 1 << 24  # characters of an added token that is normalized
 
 
 def register(cls: type[Normalizer]) -> type[Normalizer]:
@@ -290,6 +291,15 @@ class Replace(Normalizer):
             return translate(self.pattern.source).sub(lambda _: self.content, text)
         return text.replace(self.pattern, self.content)
 
+    def spelling(self, token: str) -> str:
+        # Tokens are spelled when a file is read, and a small file must not ask for an enormous text.
+        if (len(token) + 1) * len(self.content) > _LONGEST:
+            raise PreparationError(
+                f"an added token of {len(token)} characters could become one of over {_LONGEST:,} by Replace "
+                f"with {len(self.content)} characters"
+            )
+        return self(token)
+
 
 @register
 @dataclass(frozen=True)
@@ -323,3 +333,8 @@ class Sequence(Normalizer):
         for step in self.steps:
             text = step(text)
         return text
+
+    def spelling(self, token: str) -> str:
+        for step in self.steps:
+            token = step.spelling(token)
+        return token
