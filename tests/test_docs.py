@@ -1,12 +1,13 @@
 """The documentation: its Python blocks run and show what they give, and its links lead somewhere.
 
-In ``README.md`` and ``docs/tutorial.md`` each block marked ``python`` is run, all blocks of a page one
+In the pages of ``RUNNABLE`` each block marked ``python`` is run, all blocks of a page one
 after another in one namespace and in an empty folder. What an expression gives (its repr, or what it prints)
 must be what stands behind it after ``# ->``, on its last line or on the next.
 """
 
 import ast
 import contextlib
+import dataclasses
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -14,8 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from bpetok import decoding, normalization, splits
+from bpetok.added_tokens import AddedToken
+from bpetok.formats import native
+from bpetok.templates import Template
+
 ROOT = Path(__file__).parent.parent
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+DOCS = ROOT / "docs"
+NATIVE_FILE = DOCS / "native-file.md"
+RUNNABLE = [
+    ROOT / "README.md",
+    *(DOCS / f"{name}.md" for name in ("tutorial", "pipeline", "data", "explore")),
+    NATIVE_FILE,
+]
+NEEDED = {"data.md": ("pyarrow", "polars", "datasets", "torch"), "explore.md": ("altair",)}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 ARROW = re.compile(r"# -> (.*)$", re.MULTILINE)
 
@@ -65,9 +78,34 @@ def run_block(code: str, above: int, where: str, namespace: dict[str, object]) -
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
 def test_python_blocks_run_and_give_what_they_show(page, tmp_path, monkeypatch):
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     assert sum(run_block(code, above, page.name, namespace) for above, code in blocks(page, "python")) > 0
+
+
+def test_the_native_file_that_is_shown_is_the_one_that_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for above, code in blocks(NATIVE_FILE, "python"):
+        run_block(code, above, NATIVE_FILE.name, {})
+    ((_, shown),) = blocks(NATIVE_FILE, "json")
+    assert (tmp_path / "toy.bpetok.json").read_text("ascii") == shown
+
+
+def test_every_part_of_the_native_file_is_described():
+    """Each key has a row, and each type of step one with its keys."""
+    text = NATIVE_FILE.read_text("utf-8")
+    rows = [set(re.findall(r"`(\w+)`", line)) for line in text.splitlines() if line.startswith("| `")]
+    steps = [step for module in (normalization, splits, decoding) for step in module._KNOWN.values()]
+    wanted = [{key} for key in native.KEYS]
+    for step in steps:
+        keys = {step.keys.get(each.name, each.name) for each in dataclasses.fields(step)}
+        wanted.append({step.kind or step.__name__, *keys})
+    assert [each for each in wanted if not any(row >= each for row in rows)] == []
+    for part in (AddedToken, Template):
+        for each in dataclasses.fields(part):
+            assert f"`{each.name}`" in text, each.name
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer as Tokenizer
     from bpetok.training import train as train
     from bpetok.training import train_from_counts as train_from_counts
+    from bpetok.verification import verify as verify
     from bpetok.vocabulary import Vocabulary as Vocabulary
 
 __version__ = "0.1.0"
@@ -53,17 +54,21 @@ _HOME = {
     "train": "training",
     "train_from_counts": "training",
     "train_parity": "parity",
+    "verify": "verification",
 }
 _MODULES = {
     "corpus",
     "decoding",
+    "diagnostics",
     "distributed",
     "encodings",
     "errors",
     "formats",
     "normalization",
     "patterns",
+    "shards",
     "splits",
+    "verification",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

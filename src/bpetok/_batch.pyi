@@ -1,6 +1,6 @@
 """Many texts at once: handed out to threads in chunks, and the ids put together in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from bpetok._encode import Encoder
@@ -10,9 +10,15 @@ class Batch:
 
     n_chunks: int
     length: int
-    def __init__(self, encoder: Encoder, texts: list[str], mask: bytes | None, reject: bool) -> None: ...
-    def begin(self, form: Literal["lists", "flat", "counts"], n_threads: int) -> None:
-        """Say what is wanted, as the methods are named, and for how many threads."""
+    def __init__(self, encoder: Encoder, texts: list[str]) -> None: ...
+    def __iter__(self) -> Iterator[str]:
+        """The texts."""
+
+    def begin(
+        self, mask: bytes | None, reject: bool, form: Literal["lists", "flat", "counts"], n_threads: int
+    ) -> None:
+        """Say which special tokens are allowed and whether others are rejected, what is wanted, as the
+        methods are named, and for how many threads."""
 
     def run(self, which: int) -> None:
         """Encode chunks until none is left, as the thread of this number."""

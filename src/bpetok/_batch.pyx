@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 from bpetok._encode cimport REJECTED, Encoder, marks
 from bpetok._ids cimport (
     IdBuffer, fill_items, list_with_room, make_list, new_block, new_buffer, own_ints, set_length, take_buffer)
-from bpetok._text cimport TextView, view_text
+from bpetok._text cimport TextView, is_utf8, view_text
 from bpetok._vocab cimport FUSE_NEVER
 from bpetok._workspace cimport OK, Workspace
 
@@ -29,54 +29,54 @@ cdef class Batch:
     Numbers go with workspaces: so of texts that come again, each thread gets those whose words it knows.
     """
 
-    cdef Encoder encoder
-    cdef list texts
-    cdef list results               # of `lists`
-    cdef bytes mask
-    cdef bint reject
-    cdef TextView* views
-    cdef size_t* sizes              # ids of each text
-    cdef Py_ssize_t* first          # text of each chunk; one more at the end
-    cdef str form                   # what is wanted
-    cdef Py_ssize_t n_threads
-    cdef Workspace** spaces         # of each thread
-    cdef Py_ssize_t* next_of        # the next chunk of each thread's stretch
-    cdef list parts                 # the ids that each thread has made, for `flat`
-    cdef size_t* starts             # of the ids of each chunk in its part
-    cdef Py_ssize_t* part_of        # each chunk
-    cdef readonly Py_ssize_t n_chunks
-    cdef readonly size_t length     # code units of all texts
-
-    def __init__(self, Encoder encoder not None, list texts not None, mask, bint reject):
-        cdef Py_ssize_t i, n = len(texts)
-        cdef size_t size = CHUNK
-        self.encoder = encoder
+    def __init__(self, Encoder encoder not None, list texts not None):
+        cdef Py_ssize_t i
         self.texts = list(texts)    # so that no one else can take a text away
-        self.results = [None] * n
-        self.mask = encoder.always if mask is None else mask
-        self.reject = reject
+        self.hold(encoder, len(self.texts))
+        for i in range(self.n):
+            if not isinstance(self.texts[i], str):
+                raise TypeError(
+                    f"expected a list of str to encode, got {type(self.texts[i]).__name__} at index {i}")
+            view_text(self.texts[i], &self.views[i])
+        self.divide()
+
+    cdef int hold(self, Encoder encoder, Py_ssize_t n) except -1:
+        """Make room for `n` texts, whose views the caller sets."""
+        self.encoder = encoder
+        self.n = n
+        self.parts = []
         self.views = <TextView*>calloc(n + 1, sizeof(TextView))
         self.sizes = <size_t*>calloc(n + 1, sizeof(size_t))
         self.first = <Py_ssize_t*>calloc(n + 1, sizeof(Py_ssize_t))
         if self.views == NULL or self.sizes == NULL or self.first == NULL:
             raise MemoryError()
-        for i in range(n):
-            if not isinstance(self.texts[i], str):
-                raise TypeError(
-                    f"expected a list of str to encode, got {type(self.texts[i]).__name__} at index {i}")
-            view_text(self.texts[i], &self.views[i])
+        return 0
+
+    cdef int divide(self) except -1:
+        """Divide the texts into chunks."""
+        cdef Py_ssize_t i
+        cdef size_t size = CHUNK
+        for i in range(self.n):
             if size >= CHUNK:
                 self.first[self.n_chunks] = i
                 self.n_chunks += 1
                 size = 0
             size += self.views[i].length
             self.length += self.views[i].length
-        self.first[self.n_chunks] = n
-        self.parts = []
+        self.first[self.n_chunks] = self.n
         self.starts = <size_t*>calloc(self.n_chunks + 1, sizeof(size_t))
         self.part_of = <Py_ssize_t*>calloc(self.n_chunks + 1, sizeof(Py_ssize_t))
         if self.starts == NULL or self.part_of == NULL:
             raise MemoryError()
+        return 0
+
+    cdef object text(self, Py_ssize_t i):
+        """A text as a str."""
+        return self.texts[i]
+
+    def __iter__(self):
+        """The texts as str."""
+        return iter(self.texts)
 
     def __dealloc__(self):
         free(self.spaces)
@@ -87,11 +87,15 @@ cdef class Batch:
         free(self.sizes)
         free(self.first)
 
-    def begin(self, str form not None, Py_ssize_t n_threads):
-        """Say what is wanted, "lists", "flat" or "counts", as the methods are named, and for how many
-        threads."""
+    def begin(self, bytes mask, bint reject, str form not None, Py_ssize_t n_threads):
+        """Say which special tokens are allowed and whether others are rejected, what is wanted, "lists",
+        "flat" or "counts", as the methods are named, and for how many threads."""
         cdef Py_ssize_t which
+        self.mask = self.encoder.always if mask is None else mask
+        self.reject = reject
         self.form = form
+        if form == "lists":
+            self.results = [None] * self.n
         self.spaces = <Workspace**>calloc(n_threads, sizeof(void*))
         self.next_of = <Py_ssize_t*>calloc(n_threads, sizeof(Py_ssize_t))
         if self.spaces == NULL or self.next_of == NULL:
@@ -147,27 +151,37 @@ cdef class Batch:
             self.encoder.give_back(self.spaces[self.n_threads])
 
     cdef int encode_chunk(self, Py_ssize_t chunk, Workspace* ws, bint lists) except -1:
-        cdef Py_ssize_t i = 0, end = self.first[chunk + 1], which = 0
+        cdef Py_ssize_t i = self.first[chunk], end = self.first[chunk + 1], which = 0
         cdef const uint8_t* mask = marks(self.mask)
+        cdef bint in_place = self.encoder.scanner is not None and self.encoder.preparation is None
         cdef size_t before
         cdef int status = OK
-        if self.encoder.scanner is None or self.encoder.preparation is not None:
-            for i in range(self.first[chunk], end):
-                before = ws.n_ids + ws.n_total
-                self.encoder.fill(self.texts[i], mask, self.reject, ws)
-                self.sizes[i] = ws.n_ids + ws.n_total - before
-        else:
-            with nogil:
-                for i in range(self.first[chunk], end):
+        while i < end:
+            if in_place:
+                with nogil:
+                    while i < end:
+                        if self.unchecked and self.views[i].data == NULL:
+                            i += 1
+                            continue
+                        if self.unchecked and not is_utf8(<const uint8_t*>self.views[i].data,
+                                                          self.views[i].length):
+                            break
+                        before = ws.n_ids + ws.n_total
+                        status = self.encoder.encode_view(ws, &self.views[i], mask, self.reject, &which)
+                        if status != OK:
+                            break
+                        self.sizes[i] = ws.n_ids + ws.n_total - before
+                        i += 1
+            if status == REJECTED:
+                self.encoder._reject(self.encoder.specials.text(which))
+            if status != OK:
+                self.encoder.fail(status, self.text(i), self.reject, ws)
+            if i < end:
+                if self.views[i].data != NULL:
                     before = ws.n_ids + ws.n_total
-                    status = self.encoder.encode_view(ws, &self.views[i], mask, self.reject, &which)
-                    if status != OK:
-                        break
+                    self.encoder.fill(self.text(i), mask, self.reject, ws)
                     self.sizes[i] = ws.n_ids + ws.n_total - before
-        if status == REJECTED:
-            self.encoder._reject(self.encoder.specials.text(which))
-        if status != OK:
-            self.encoder.fail(status, self.texts[i], self.reject, ws)
+                i += 1
         if lists:
             self.make_lists(chunk, ws.ids)
         return 0
@@ -200,55 +214,69 @@ cdef class Batch:
         """A list of ids for each text."""
         cdef Py_ssize_t i
         if own_ints:
-            for i in range(len(self.texts)):
+            for i in range(self.n):
                 set_length(self.results[i], self.sizes[i])
         return self.results
 
     def counts(self):
         """How many ids each text has."""
         cdef Py_ssize_t i
-        return [self.sizes[i] for i in range(len(self.texts))]
+        return [self.sizes[i] for i in range(self.n)]
 
     def flat(self, narrow_ids, empty_offsets):
         """(ids, offsets): ids in a buffer of 32-bit integers, or in the array of 16-bit ones that
         `narrow_ids` makes for a length, if it is not None; int64 offsets, one more than texts, in the array
         that the other function makes. The ids of text i are ids[offsets[i]:offsets[i + 1]]."""
-        cdef Py_ssize_t chunk, i, n = len(self.texts)
-        cdef size_t at = 0, k, count
+        cdef Py_ssize_t chunk
+        cdef size_t at = 0, k, count, n
         cdef Py_buffer buffer
-        cdef int64_t* offsets
         cdef uint16_t* narrow
         cdef const uint32_t* ids
-        cdef IdBuffer wide
-        offset_array = empty_offsets(n + 1)
+        offset_array = empty_offsets(self.n + 1)
         PyObject_GetBuffer(offset_array, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
-        offsets = <int64_t*>buffer.buf
-        offsets[0] = 0
-        for i in range(n):
-            offsets[i + 1] = offsets[i] + <int64_t>self.sizes[i]
-        at = <size_t>offsets[n]
+        n = self.put_offsets(<int64_t*>buffer.buf)
         PyBuffer_Release(&buffer)
-        if narrow_ids is None and len(self.parts) == 1:
-            return self.parts[0], offset_array
         if narrow_ids is None:
-            wide = new_buffer(at)
-            result = wide
-        else:
-            result = narrow_ids(at)
-            PyObject_GetBuffer(result, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
-        at = 0
+            return self.wide(n), offset_array
+        result = narrow_ids(n)
+        PyObject_GetBuffer(result, &buffer, PyBUF_CONTIG_RO | PyBUF_WRITABLE)
         for chunk in range(self.n_chunks):
-            ids = (<IdBuffer>self.parts[self.part_of[chunk]]).ids + self.starts[chunk]
-            count = 0
-            for i in range(self.first[chunk], self.first[chunk + 1]):
-                count += self.sizes[i]
-            if narrow_ids is None:
-                memcpy(wide.ids + at, ids, count * sizeof(uint32_t))
-            else:
-                narrow = <uint16_t*>buffer.buf + at
-                for k in range(count):
-                    narrow[k] = <uint16_t>ids[k]
+            count = self.ids_of(chunk, &ids)
+            narrow = <uint16_t*>buffer.buf + at
+            for k in range(count):
+                narrow[k] = <uint16_t>ids[k]
             at += count
-        if narrow_ids is not None:
-            PyBuffer_Release(&buffer)
+        PyBuffer_Release(&buffer)
         return result, offset_array
+
+    cdef size_t put_offsets(self, int64_t* offsets) noexcept:
+        """Write where the ids of each text begin, and where those of the last end, which is returned."""
+        cdef Py_ssize_t i
+        offsets[0] = 0
+        for i in range(self.n):
+            offsets[i + 1] = offsets[i] + <int64_t>self.sizes[i]
+        return <size_t>offsets[self.n]
+
+    cdef IdBuffer wide(self, size_t n):
+        """The ids of all texts, `n` together."""
+        cdef Py_ssize_t chunk
+        cdef size_t at = 0, count
+        cdef const uint32_t* ids
+        cdef IdBuffer result
+        if len(self.parts) == 1:
+            return self.parts[0]
+        result = new_buffer(n)
+        for chunk in range(self.n_chunks):
+            count = self.ids_of(chunk, &ids)
+            memcpy(result.ids + at, ids, count * sizeof(uint32_t))
+            at += count
+        return result
+
+    cdef size_t ids_of(self, Py_ssize_t chunk, const uint32_t** ids):
+        """How many ids a chunk has, and where they are."""
+        cdef Py_ssize_t i
+        cdef size_t count = 0
+        ids[0] = (<IdBuffer>self.parts[self.part_of[chunk]]).ids + self.starts[chunk]
+        for i in range(self.first[chunk], self.first[chunk + 1]):
+            count += self.sizes[i]
+        return count

@@ -9,20 +9,16 @@ that merging the token alone ends with (what lies inside its span merges there i
 anywhere else), and `link_ranks` finds it for every token. The proofs are in `docs/architecture.md`.
 """
 
-from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memmove
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from bpetok._cpu cimport tier
 from bpetok._pairs cimport NO_RANK, PairBuilder, find_rank, token_of_rank
-from bpetok._vocab cimport (
-    BYTE, FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables, find_token, hash_bytes)
+from bpetok._vocab cimport FUSE_NEVER, NO_TOKEN, PART, WHOLE, Tables, VocabTables
 from bpetok._workspace cimport (
     MISSING_BYTE, NO_MEMORY, SLACK, TOO_LONG, Job, Workspace, workspace_free, workspace_new)
-
-from bpetok.errors import VocabularyError
 
 cdef extern from "kernels.h" nogil:
     Kernels bpetok_kernels(int tier)
@@ -475,6 +471,30 @@ cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, siz
 
 # ---- building ------------------------------------------------------------------------------------
 
+cdef uint32_t* by_size(const Tables* t, size_t* n) except NULL:
+    """The tokens that a piece can be equal to, the shorter first, then by id; the caller frees them."""
+    cdef size_t* starts = <size_t*>calloc(t.longest + 2, sizeof(size_t))   # of each size in the result
+    cdef uint32_t* ordered = <uint32_t*>malloc((<size_t>t.n_ids + 1) * sizeof(uint32_t))
+    cdef uint32_t token
+    cdef size_t size
+    if starts == NULL or ordered == NULL:
+        free(starts)
+        free(ordered)
+        raise MemoryError()
+    for token in range(t.n_ids):
+        if t.flags[token] & WHOLE:
+            starts[t.size[token] + 1] += 1
+    for size in range(t.longest + 1):
+        starts[size + 1] += starts[size]
+    n[0] = starts[t.longest + 1]
+    for token in range(t.n_ids):
+        if t.flags[token] & WHOLE:
+            ordered[starts[t.size[token]]] = token
+            starts[t.size[token]] += 1
+    free(starts)
+    return ordered
+
+
 def link_ranks(VocabTables tables not None):
     """Find, for every token of a vocabulary of ranks, the pair that it is merged from.
 
@@ -483,58 +503,103 @@ def link_ranks(VocabTables tables not None):
     what merges inside one is shorter than it. O(bytes log bytes) over all tokens.
     """
     cdef Tables* t = &tables.t
-    cdef uint32_t token
-    cdef size_t size
     cdef Alone alone = Alone(tables)
-    for size, token in sorted([(t.size[token], token) for token in range(t.n_ids) if t.flags[token] & WHOLE]):
-        if size > 1:
-            if alone.merge(token) == 2:
-                tables.add_pair(alone.ids[0], alone.ids[1], token, token)
+    cdef size_t n, i
+    cdef uint32_t* ordered = by_size(t, &n)
+    try:
+        for i in range(n):
+            if t.size[ordered[i]] == 1:
+                continue
+            if alone.merge(ordered[i]) == 2:
+                tables.add_pair(alone.ids[0], alone.ids[1], ordered[i], ordered[i])
                 alone.ws.stood[0] = NO_TOKEN      # it may be this pair
             else:
                 t.part_mark = PART
+    finally:
+        free(ordered)
     tables.finish()
 
 
-def link_scores(VocabTables tables not None, list order not None):
+cdef struct Scored:
+    double score
+    uint32_t token
+
+
+cdef int by_score(const void* one, const void* other) noexcept nogil:
+    """The best score first, then by id."""
+    cdef const Scored* a = <const Scored*>one
+    cdef const Scored* b = <const Scored*>other
+    if a.score != b.score:
+        return -1 if a.score > b.score else 1
+    return -1 if a.token < b.token else 1
+
+
+def link_scores(VocabTables tables not None, dict scores not None):
     """Find, for every token of several characters, the pair that it is merged from, in a vocabulary of
-    characters; `order` has these tokens from the best score to the worst, in lists of equal ones.
+    characters; `scores` has the score of each token, a finite number.
 
     As `link_ranks`: the score decides instead of the id, and no token is found without merging. An unused
     token becomes what its two parts become.
     """
     cdef Tables* t = &tables.t
-    cdef uint32_t token, rank = t.n_inner, first, symbol
+    cdef uint32_t token, rank, symbol
+    cdef double score
+    cdef bint ties = False
+    cdef size_t n = 0, n_ordered, i
     cdef Alone alone = Alone(tables)
     cdef dict unused = tables.unused
-    # A rank for each token, by its score.
-    ranks = {}
-    ties = any([len(equal) > 1 for equal in order])
-    if ties:
-        t.tied = <uint32_t*>malloc((<size_t>t.n_inner + sum(map(len, order)) + 1) * sizeof(uint32_t))
-        if t.tied == NULL:
+    cdef list expansions
+    cdef uint32_t* ordered = by_size(t, &n_ordered)
+    cdef uint32_t* ranks = <uint32_t*>malloc((<size_t>t.n_ids + 1) * sizeof(uint32_t))  # of each token
+    cdef Scored* scored = <Scored*>malloc((<size_t>len(scores) + 1) * sizeof(Scored))
+    try:
+        if ranks == NULL or scored == NULL:
             raise MemoryError()
-        for first in range(t.n_inner):
-            t.tied[first] = first
-    for equal in order:
-        first = rank
-        for token in equal:
-            if ties:
-                t.tied[rank] = first
-            ranks[token] = rank
-            rank += 1
-    expansions = [tables.expand(symbol) for symbol in range(t.n_ids, t.n_symbols)]
-    for _, token in sorted([(t.size[token], token) for equal in order for token in equal]):
-        symbol = unused.get(token, token)
-        if alone.merge(token) == 2:
-            tables.add_pair(alone.ids[0], alone.ids[1], ranks[token], symbol)
-            alone.ws.stood[0] = NO_TOKEN
-            if symbol == token:
+        memset(ranks, 0xFF, <size_t>t.n_ids * sizeof(uint32_t))
+        for token, score in scores.items():
+            if characters_of(t, token) > 1:
+                scored[n] = Scored(score, token)
+                n += 1
+        qsort(scored, n, sizeof(Scored), by_score)
+        for i in range(n):
+            ranks[scored[i].token] = t.n_inner + <uint32_t>i
+            ties = ties or (i > 0 and scored[i].score == scored[i - 1].score)
+        if ties:
+            t.tied = <uint32_t*>malloc((t.n_inner + n + 1) * sizeof(uint32_t))
+            if t.tied == NULL:
+                raise MemoryError()
+            for rank in range(t.n_inner):
+                t.tied[rank] = rank
+            for i in range(n):
+                rank = t.n_inner + <uint32_t>i
+                t.tied[rank] = t.tied[rank - 1] if i and scored[i].score == scored[i - 1].score else rank
+        expansions = [tables.expand(symbol) for symbol in range(t.n_ids, t.n_symbols)]
+        for i in range(n_ordered):
+            token = ordered[i]
+            if ranks[token] == NO_TOKEN:
                 continue
-            expansions[symbol - t.n_ids] = joined(t, expansions, alone.ids[0], alone.ids[1])
-        t.flags[token] &= ~WHOLE
+            symbol = unused.get(token, token) if unused else token
+            if alone.merge(token) == 2:
+                tables.add_pair(alone.ids[0], alone.ids[1], ranks[token], symbol)
+                alone.ws.stood[0] = NO_TOKEN
+                if symbol == token:
+                    continue
+                expansions[symbol - t.n_ids] = joined(t, expansions, alone.ids[0], alone.ids[1])
+            t.flags[token] &= ~WHOLE
+    finally:
+        free(ordered)
+        free(ranks)
+        free(scored)
     tables.finish()
     tables.set_expansions(expansions)
+
+
+cdef size_t characters_of(const Tables* t, uint32_t token) noexcept nogil:
+    """How many characters the UTF-8 of a token has."""
+    cdef size_t i, found = 0
+    for i in range(t.size[token]):
+        found += (t.arena[t.start[token] + i] & 0xC0) != 0x80
+    return found
 
 
 cdef list joined(const Tables* t, list expansions, uint32_t left, uint32_t right):
@@ -575,13 +640,12 @@ cdef class Alone:
         return found
 
 
-# How the merges of a list make a token.
+# How merging the bytes of a token alone gives it, where that is known: the last merge.
 cdef struct Made:
-    uint32_t n                      # by so many
-    uint32_t rank                   # the last of them
+    bint reached
+    uint32_t rank
     uint32_t left
     uint32_t right
-    bint reached                    # merging the token's bytes is known to give it
 
 
 cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t right, uint32_t rank) noexcept:
@@ -602,38 +666,25 @@ cdef bint reached(const Tables* t, const Made* made, uint32_t left, uint32_t rig
             found = find_rank(&t.pairs, x, y)
             if found < x_until and found <= y_until:
                 return False
-        if made[x].n == 0 and made[y].n == 0:
+        if not made[x].reached and not made[y].reached:
             return True
         # Back in time: undo the later of the two.
-        if made[y].n == 0 or (made[x].n and made[x].rank > made[y].rank):
+        if not made[y].reached or (made[x].reached and made[x].rank > made[y].rank):
             x_until = made[x].rank
             x = made[x].right
-        elif made[x].n == 0 or made[x].rank < made[y].rank:
-            y_until = made[y].rank
-            y = made[y].left
         else:
-            # The same token on both sides; that of the left is made first.
+            # If it is the same token on both sides, that of the left is made first.
             y_until = made[y].rank
             y = made[y].left
 
 
-cdef bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank) noexcept:
-    if made[token].n == 0:
-        return t.size[token] == 1
-    return made[token].n == 1 and made[token].reached and made[token].rank < rank
+cdef inline bint plain(const Tables* t, const Made* made, uint32_t token, uint32_t rank) noexcept:
+    return made[token].rank < rank if made[token].reached else t.size[token] == 1
 
 
-cdef uint32_t id_in_use(const Tables* t, token) except? 0:
-    """An id as it is, or NO_TOKEN where no token has it."""
-    cdef int outside = 0
-    cdef long long number = PyLong_AsLongLongAndOverflow(token, &outside)
-    if outside or not 0 <= number < t.n_ids or t.size[number] == 0:
-        return NO_TOKEN
-    return <uint32_t>number
-
-
-def link_merges(VocabTables tables not None, merges, bint ignore_merges):
-    """Enter a merge list: the pair at index k has rank k and gives the token of its joined bytes.
+def link_merges(VocabTables tables not None, const int64_t[::1] merges, bint ignore_merges):
+    """Enter a merge list, left and right ids in turns: the pair at index k has rank k and gives the token of
+    its joined bytes.
 
     Unless `ignore_merges`, a token counts as a whole piece only when merging its bytes gives it.
 
@@ -642,47 +693,26 @@ def link_merges(VocabTables tables not None, merges, bint ignore_merges):
             occurs twice.
     """
     cdef Tables* t = &tables.t
-    cdef PairBuilder builder = tables.builder       # has all pairs in the order of their ranks
-    cdef uint32_t token, rank, left, right
-    cdef uint32_t[2] pair
-    cdef uint8_t* joined = NULL
-    cdef size_t i, n
+    cdef PairBuilder builder = tables.builder
+    cdef uint32_t token, left, right, rank
+    cdef uint64_t pair
+    cdef size_t i
     cdef Alone alone
-    cdef Made* made = NULL
+    cdef uint8_t* joined = <uint8_t*>malloc(t.longest + 1)
+    cdef Made* made = <Made*>calloc(t.n_symbols, sizeof(Made))
     try:
-        joined = <uint8_t*>malloc(2 * t.longest + 1)
-        made = <Made*>calloc(t.n_symbols, sizeof(Made))
         if joined == NULL or made == NULL:
             raise MemoryError()
-        for rank, (one, other) in enumerate(merges):
-            left, right = id_in_use(t, one), id_in_use(t, other)
-            if left == NO_TOKEN or right == NO_TOKEN:
-                raise VocabularyError(f"merge {rank} joins ({one}, {other}), and not both are ids of the "
-                                      "vocabulary")
-            if (t.flags[left] | t.flags[right]) & BYTE:
-                raise VocabularyError(f"merge {rank} joins ({one}, {other}), of which one is a byte token: "
-                                      "only characters merge")
-            pair[0] = left
-            pair[1] = right
-            n = spell(t, pair, 2, joined, 2 * t.longest)
-            token = find_token(t, joined, n, hash_bytes(joined, n)) if n <= t.longest else NO_TOKEN
-            if token == NO_TOKEN:
-                left_bytes, right_bytes = tables.token_bytes(left), tables.token_bytes(right)
-                raise VocabularyError(f"merge {rank} joins {left_bytes!r} and {right_bytes!r}, and "
-                                      f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
-            tables.add_pair(left, right, t.n_inner + rank, token)
+        for i in range(<size_t>merges.shape[0] // 2):
+            tables.join(merges[2 * i], merges[2 * i + 1], <uint32_t>i, joined)
         tables.finish()
+        for i in range(builder.n):
+            rank, pair = builder.ranks[i], builder.pairs[i]
+            left, right = <uint32_t>(pair >> 24), pair & 0xFFFFFF
+            token = token_of_rank(&t.pairs, rank)
+            if not made[token].reached and reached(t, made, left, right, rank):
+                made[token] = Made(True, rank, left, right)
         alone = Alone(tables)
-        for i in range(builder.n):
-            token = token_of_rank(&t.pairs, builder.ranks[i])
-            made[token].n += 1
-            made[token].rank = builder.ranks[i]
-            made[token].left = <uint32_t>(builder.pairs[i] >> 24)
-            made[token].right = builder.pairs[i] & 0xFFFFFF
-        for i in range(builder.n):
-            token = token_of_rank(&t.pairs, builder.ranks[i])
-            made[token].reached = made[token].n == 1 and reached(
-                t, made, made[token].left, made[token].right, made[token].rank)
         for token in range(t.n_ids):
             if t.flags[token] & WHOLE and not made[token].reached:
                 if alone.merge(token) != 1 or alone.ids[0] != token:

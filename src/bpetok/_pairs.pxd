@@ -27,8 +27,13 @@ cdef void pairs_free(Pairs* t) noexcept
 # The number that stands for an `odd` in a file, and back.
 cdef int place_of_odd(uint64_t odd) except -1
 cdef uint64_t odd_at(size_t place) except 0
-# (rank, left id, right id) of all pairs, in the order of ranks.
-cdef list all_pairs(const Pairs* t)
+cdef struct Merge:
+    uint32_t rank
+    uint32_t left
+    uint32_t right
+
+# All pairs in the order of ranks, and how many they are; the caller frees them.
+cdef Merge* all_pairs(const Pairs* t, size_t* n) except NULL
 
 cdef class PairBuilder:
     cdef Pairs* t                       # the table; its owner outlives the builder
@@ -38,11 +43,14 @@ cdef class PairBuilder:
     cdef uint32_t* firsts               # of each group
     cdef size_t n
     cdef size_t room
+    cdef size_t[2] twice                # two places of one pair, which makes the table useless; else 0, 0
 
+    cdef int begin(self, Pairs* t, size_t n_pairs) except -1
+    cdef int collect(self, uint32_t left, uint32_t right, uint32_t rank) except -1
     cdef int add(self, uint32_t left, uint32_t right, uint32_t rank) except -1
     cdef int finish(self) except -1
     cdef int rebuild(self, int bits) except -1
     cdef uint64_t key(self, size_t i) noexcept
     cdef bint spread(self) noexcept
-    cdef void chain(self, size_t i) noexcept
+    cdef bint chain(self, size_t i) noexcept
     cdef bint place(self, uint64_t group) noexcept

@@ -75,21 +75,47 @@ cdef uint64_t odd_at(size_t place) except 0:
     return ODDS[place]
 
 
-cdef list all_pairs(const Pairs* t):
-    cdef uint64_t slot, low, shift, home, key
-    found = []
-    inverse = pow(t.odd, -1, 1 << 48)
+cdef Merge* all_pairs(const Pairs* t, size_t* n) except NULL:
+    cdef uint64_t slot, low, shift, home, pair, inverse = pow(t.odd, -1, 1 << 48)
+    cdef uint32_t rank, last = 0
+    cdef size_t count = 0
+    cdef uint32_t* places = NULL            # of each rank, where it is among those found, from 1 on
+    cdef Merge* found
+    cdef Merge* ordered
     for slot in range(t.last + 1):
-        if t.entries[slot] & NO_RANK != NO_RANK:
+        rank = t.entries[slot] & NO_RANK
+        if rank != NO_RANK:
+            count += 1
+            last = max(last, rank)
+    found = <Merge*>malloc((count + 1) * sizeof(Merge))
+    ordered = <Merge*>malloc((count + 1) * sizeof(Merge))
+    places = <uint32_t*>calloc(<size_t>last + 1, sizeof(uint32_t))
+    if found == NULL or ordered == NULL or places == NULL:
+        free(found)
+        free(ordered)
+        free(places)
+        raise MemoryError()
+    count = 0
+    for slot in range(t.last + 1):
+        rank = t.entries[slot] & NO_RANK
+        if rank != NO_RANK:
             # The entry has bits 16 to 55 of the key, which tell its group; and the slot tells the rest.
             low = t.entries[slot] >> 24 << 16
             shift = t.shifts[pair_group(t, low)] * SHIFT_BY
             home = (slot - shift ^ low >> 24) & t.last
-            key = low | home >> (t.bits - 8) << 56
-            pair = (key >> 16) * inverse % (1 << 48)
-            found.append((t.entries[slot] & NO_RANK, pair >> 24, pair & 0xFFFFFF))
-    found.sort()
-    return found
+            pair = (low | home >> (t.bits - 8) << 56) >> 16
+            pair = pair * inverse & 0xFFFFFFFFFFFF
+            found[count] = Merge(rank, <uint32_t>(pair >> 24), <uint32_t>(pair & 0xFFFFFF))
+            count += 1
+            places[rank] = <uint32_t>count
+    n[0] = 0
+    for slot in range(<uint64_t>last + 1):
+        if places[slot]:
+            ordered[n[0]] = found[places[slot] - 1]
+            n[0] += 1
+    free(found)
+    free(places)
+    return ordered
 
 
 cdef class PairBuilder:
@@ -101,10 +127,16 @@ cdef class PairBuilder:
         free(self.following)
         free(self.firsts)
 
-    cdef int add(self, uint32_t left, uint32_t right, uint32_t rank) except -1:
-        """Add a pair that is not there yet. Expected time O(1)."""
-        cdef uint64_t group
-        cdef uint32_t i
+    cdef int begin(self, Pairs* t, size_t n_pairs) except -1:
+        """Make the table, with room for some pairs; it may become larger."""
+        cdef int bits = LEAST_BITS
+        self.t = t
+        while n_pairs > <size_t>1 << (bits - 1):
+            bits += 1
+        return self.rebuild(bits)
+
+    cdef int collect(self, uint32_t left, uint32_t right, uint32_t rank) except -1:
+        """Add a pair that is found when the table is finished; then it must not be there twice."""
         cdef void* pairs
         cdef void* ranks
         cdef void* following
@@ -125,8 +157,15 @@ cdef class PairBuilder:
         self.pairs[self.n] = <uint64_t>left << 24 | right
         self.ranks[self.n] = rank
         self.n += 1
-        if self.firsts == NULL or self.n > <size_t>1 << (self.t.bits - 1):
-            return self.rebuild(max(<int>LEAST_BITS, self.t.bits + (self.firsts != NULL)))
+        return 0
+
+    cdef int add(self, uint32_t left, uint32_t right, uint32_t rank) except -1:
+        """Add a pair that is not there yet, and is found at once. Expected time O(1)."""
+        cdef uint64_t group
+        cdef uint32_t i
+        self.collect(left, right, rank)
+        if self.n > <size_t>1 << (self.t.bits - 1):
+            return self.rebuild(self.t.bits + 1)
         group = pair_group(self.t, pair_key(self.t, left, right))
         i = self.firsts[group]
         while i != NONE:
@@ -147,10 +186,18 @@ cdef class PairBuilder:
     cdef inline uint64_t key(self, size_t i) noexcept:
         return (self.pairs[i] << 16) * self.t.odd
 
-    cdef inline void chain(self, size_t i) noexcept:
+    cdef inline bint chain(self, size_t i) noexcept:
+        """Put a pair among those of its group. False if it is there already."""
         cdef uint64_t group = pair_group(self.t, self.key(i))
+        cdef uint32_t other = self.firsts[group]
+        while other != NONE:
+            if self.pairs[other] == self.pairs[i]:
+                self.twice[0], self.twice[1] = other, i
+                return False
+            other = self.following[other]
         self.following[i] = self.firsts[group]
         self.firsts[group] = <uint32_t>i
+        return True
 
     cdef int rebuild(self, int bits) except -1:
         """Place all pairs anew, in 2^bits slots or, where they do not fit, up to four times as many."""
@@ -162,7 +209,7 @@ cdef class PairBuilder:
                 raise MemoryError("no memory for the merges of a vocabulary")
             for attempt in range(4):
                 pairs_new(self.t, bits + more, ODDS[attempt])
-                if self.spread():
+                if self.spread() or self.twice[1]:
                     return 0
         raise VocabularyError("too many merges of this vocabulary fall into one place of the table of "
                               "pairs: no text leads to that, so the ids must have been chosen for it")
@@ -178,7 +225,9 @@ cdef class PairBuilder:
         memset(starts, 0, sizeof(starts))
         if fits:
             for i in range(self.n):
-                self.chain(i)
+                if not self.chain(i):
+                    fits = False
+                    break
                 group = pair_group(self.t, self.key(i))
                 sizes[group] += 1
                 if sizes[group] > GROUP_MOST:

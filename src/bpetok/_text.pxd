@@ -19,3 +19,4 @@ cdef size_t utf8_bound(const TextView* view, size_t units) noexcept nogil
 cdef size_t to_utf8(const TextView* view, size_t* at, size_t units, uint8_t* out) noexcept nogil
 # A str of UTF-8; what is not valid becomes U+FFFD.
 cdef str text_of(const uint8_t* data, size_t n)
+cdef bint is_utf8(const uint8_t* data, size_t n) noexcept nogil

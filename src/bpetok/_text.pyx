@@ -25,12 +25,15 @@ cdef extern from "utf8.h" nogil:
     void utf8_prepare()
     size_t utf8_from(int tier, int kind, const void* units, size_t n, uint8_t* out)
     size_t utf8_measure(const uint8_t* text, size_t n, uint8_t* largest)
+    void utf8_prepare_steps()
+    bint utf8_valid(const uint8_t* text, size_t n)
     bint utf8_to(const uint8_t* text, size_t n, int kind, void* out)
 
 cdef enum:
     MEASURED = 256          # bytes from which the width of a text is found before it is decoded
 
 utf8_prepare()
+utf8_prepare_steps()
 
 
 cdef int view_text(object text, TextView* view) except -1:
@@ -85,6 +88,10 @@ cdef str text_of(const uint8_t* data, size_t n):
             if utf8_to(data, n, PyUnicode_KIND(text), PyUnicode_DATA(text)):
                 return text
     return PyUnicode_DecodeUTF8(<const char*>data, <Py_ssize_t>n, "replace")
+
+
+cdef bint is_utf8(const uint8_t* data, size_t n) noexcept nogil:
+    return utf8_valid(data, n)
 
 
 cdef bytes transcode(const TextView* view, int with_tier):

@@ -1,7 +1,7 @@
 # The C interface of the vocabulary tables. Everything here is read-only once built.
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from bpetok._pairs cimport PairBuilder, Pairs
@@ -73,6 +73,7 @@ cdef class VocabTables:
     cdef int store(self, uint32_t token, const uint8_t* data, size_t size) except -1
     cdef int add_specials(self, dict special_tokens) except -1
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
+    cdef int join(self, int64_t left, int64_t right, uint32_t at, uint8_t* joined) except -1
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1
 
 cdef inline bint crosses(const Tables* t, uint8_t left, uint8_t right) noexcept nogil:

@@ -1,6 +1,6 @@
 """Immutable vocabulary tables: bytes to id, id to bytes, and the merge of a pair of ids."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 class VocabTables:
     """The tables of one vocabulary. Made by the static methods; immutable once merges are linked."""
@@ -9,7 +9,7 @@ class VocabTables:
     unused: dict[int, int]  # id to the symbol that merging knows an unused token by
     @staticmethod
     def from_tokens(
-        tokens: Mapping[int, bytes], special_tokens: dict[str, int], n_pairs: int, ranks_are_ids: bool
+        tokens: dict[int, bytes], special_tokens: dict[str, int], n_pairs: int, ranks_are_ids: bool
     ) -> VocabTables:
         """Tables with these tokens and special tokens, with room for `n_pairs` merges, and none yet.
         With `ranks_are_ids` a merge of rank r must give token r.
@@ -20,7 +20,7 @@ class VocabTables:
 
     @staticmethod
     def from_characters(
-        tokens: Mapping[int, bytes],
+        tokens: dict[int, bytes],
         special_tokens: dict[str, int],
         n_pairs: int,
         byte_tokens: Sequence[int] | None,
@@ -78,6 +78,9 @@ class VocabTables:
 
     def tokens(self) -> dict[int, bytes]:
         """All tokens but special ones and byte tokens, as a dict of id to bytes in the order of ids."""
+
+    def merge_rows(self) -> bytes:
+        """The same as `merges` as bytes: four uint32 for each merge."""
 
     def merges(self) -> list[tuple[int, int, int, int]]:
         """All merges, as (rank, left id, right id, merged id) in the order of ranks."""

@@ -5,16 +5,18 @@ addressing hash tables at most half full, and an arena with the bytes of all tok
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
 
+import struct
 import zlib
 
 from bpetok._pairs cimport (
-    NO_RANK, PairBuilder, Pairs, all_pairs, find_rank, odd_at, pair_key, pair_slot, pairs_free, pairs_new,
-    place_of_odd, token_of_rank)
+    NO_RANK, Merge, PairBuilder, Pairs, all_pairs, find_rank, odd_at, pair_key, pair_slot, pairs_free,
+    pairs_new, place_of_odd, token_of_rank)
 
 from bpetok._text import as_utf8
 from bpetok.errors import FormatError, VocabularyError
@@ -35,24 +37,31 @@ cdef enum:
 cdef uint64_t NO_SLOT = 0xFFFFFFFFFFFFFFFF
 
 
-cdef object check_id(object token, object what):
-    if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < MAX_TOKENS:
+cdef uint32_t id_of(object token, object what) except? NO_TOKEN:
+    """An id, checked."""
+    cdef int overflow = 0
+    cdef long long value = -1
+    if isinstance(token, int) and not isinstance(token, bool):
+        value = PyLong_AsLongLongAndOverflow(token, &overflow)
+    if overflow or not 0 <= value < MAX_TOKENS:
         raise VocabularyError(f"{what!r} has id {token!r}: ids must be integers from 0 to {MAX_TOKENS - 1}")
-    return token
+    return <uint32_t>value
 
 
-cdef uint32_t count_ids(tokens, dict special_tokens) except? NO_TOKEN:
+cdef uint32_t count_ids(dict tokens, dict special_tokens) except? NO_TOKEN:
     """The largest of all ids plus one; each is checked."""
-    largest = -1
+    cdef uint32_t largest = 0, one
     for token, value in tokens.items():
         if not isinstance(value, bytes):
             raise VocabularyError(f"token {token} is a {type(value).__name__}: tokens must be bytes")
-        largest = max(largest, check_id(token, value))
+        one = id_of(token, value)
+        largest = max(largest, one)
     for text, token in special_tokens.items():
         if not isinstance(text, str):
             raise VocabularyError(f"special token {text!r} is a {type(text).__name__}: it must be a str")
-        largest = max(largest, check_id(token, text))
-    return largest + 1
+        one = id_of(token, text)
+        largest = max(largest, one)
+    return largest + 1 if tokens or special_tokens else 0
 
 
 cdef inline void copy_short(uint8_t* to, const uint8_t* data, size_t size) noexcept nogil:
@@ -183,16 +192,38 @@ cdef class VocabTables:
         return 0
 
     cdef int add_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
-        cdef Pairs* pairs = &self.t.pairs
-        cdef uint32_t known = find_rank(pairs, left, right)
-        if known != NO_RANK:
-            raise VocabularyError(f"the pair of {self.token_bytes(left)!r} and {self.token_bytes(right)!r} "
-                                  f"is merged twice, at ranks {known - self.t.n_inner} and "
-                                  f"{rank - self.t.n_inner}")
+        # One that is found at once.
         if rank >= NO_RANK:
             raise VocabularyError(f"rank {rank} is too large: a vocabulary may have {NO_RANK} merges at most")
         self.builder.add(left, right, rank)
         return self.link_pair(left, right, rank, token)
+
+    cdef int join(self, int64_t left, int64_t right, uint32_t at, uint8_t* joined) except -1:
+        """Enter merge `at` of a list, which is found once all are there. `joined` has room for a token."""
+        cdef Tables* t = &self.t
+        cdef uint32_t token, rank = t.n_inner + at
+        cdef size_t left_size, size
+        if not (0 <= left < t.n_ids and 0 <= right < t.n_ids and t.size[left] and t.size[right]):
+            raise VocabularyError(f"merge {at} joins ({left}, {right}), and not both are ids of the "
+                                  "vocabulary")
+        if (t.flags[left] | t.flags[right]) & BYTE:
+            raise VocabularyError(f"merge {at} joins ({left}, {right}), of which one is a byte token: only "
+                                  "characters merge")
+        if at >= NO_RANK - t.n_inner:
+            raise VocabularyError(f"rank {at} is too large: a vocabulary may have {NO_RANK} merges at most")
+        left_size = t.size[left]
+        size = left_size + t.size[right]
+        token = NO_TOKEN
+        if size <= t.longest:
+            memcpy(joined, t.arena + t.start[left], left_size)
+            memcpy(joined + left_size, t.arena + t.start[right], size - left_size)
+            token = find_token(t, joined, size, hash_bytes(joined, size))
+        if token == NO_TOKEN:
+            left_bytes, right_bytes = self.token_bytes(left), self.token_bytes(right)
+            raise VocabularyError(f"merge {at} joins {left_bytes!r} and {right_bytes!r}, and "
+                                  f"{left_bytes + right_bytes!r} is not a token of the vocabulary")
+        self.builder.collect(<uint32_t>left, <uint32_t>right, rank)
+        return self.link_pair(<uint32_t>left, <uint32_t>right, rank, token)
 
     cdef int link_pair(self, uint32_t left, uint32_t right, uint32_t rank, uint32_t token) except -1:
         # What follows from a pair of this token's bytes, besides its place in the table of pairs.
@@ -233,8 +264,7 @@ cdef class VocabTables:
 
     cdef int begin_pairs(self, size_t n_pairs, bint ranks_are_ids) except -1:
         self.builder = PairBuilder.__new__(PairBuilder)
-        self.builder.t = &self.t.pairs
-        self.builder.finish()
+        self.builder.begin(&self.t.pairs, n_pairs)
         if not ranks_are_ids:
             self.t.pairs.rank_token = <uint32_t*>malloc((n_pairs + 1) * sizeof(uint32_t))
             if self.t.pairs.rank_token == NULL:
@@ -254,13 +284,26 @@ cdef class VocabTables:
         return missing
 
     def finish(self):
-        """Say that all merges are there."""
-        if self.builder is not None:
-            self.builder.finish()
-            self.builder = None
+        """Say that all merges are there.
+
+        Raises:
+            VocabularyError: a pair occurs twice.
+        """
+        cdef PairBuilder builder = self.builder
+        cdef uint64_t pair
+        if builder is None:
+            return
+        builder.finish()
+        if builder.twice[1]:
+            pair = builder.pairs[builder.twice[0]]
+            ranks = [builder.ranks[place] - self.t.n_inner for place in builder.twice]
+            parts = [self.token_bytes(part) for part in (pair >> 24, pair & 0xFFFFFF)]
+            raise VocabularyError(f"the pair of {parts[0]!r} and {parts[1]!r} is merged twice, at ranks "
+                                  f"{ranks[0]} and {ranks[1]}")
+        self.builder = None
 
     @staticmethod
-    def from_tokens(tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
+    def from_tokens(dict tokens, dict special_tokens, size_t n_pairs, bint ranks_are_ids):
         """Tables with these tokens (a mapping of id to bytes) and special tokens (text to id), with room
         for `n_pairs` merges, and none yet. With `ranks_are_ids` a merge of rank r must give token r.
 
@@ -280,8 +323,8 @@ cdef class VocabTables:
         return self
 
     @staticmethod
-    def from_characters(tokens, dict special_tokens, size_t n_pairs, byte_tokens, unknown, int fuse, unused,
-                        bint any_character):
+    def from_characters(dict tokens, dict special_tokens, size_t n_pairs, byte_tokens, unknown, int fuse,
+                        unused, bint any_character):
         """Tables whose first merges build characters from their UTF-8; with room for `n_pairs` more.
 
         Of a character, each beginning of two bytes or more is a symbol, merged from the one before and the
@@ -303,7 +346,7 @@ cdef class VocabTables:
         if byte_tokens is not None:
             if len(byte_tokens) != 256:
                 raise VocabularyError(f"{len(byte_tokens)} byte tokens were given: there are 256 bytes")
-            n_ids = max(n_ids, 1 + max([check_id(token, "a byte token") for token in byte_tokens]))
+            n_ids = max(n_ids, 1 + max([id_of(token, "a byte token") for token in byte_tokens]))
         ids = {data: token for token, data in tokens.items()}
         texts = []
         for token, data in tokens.items():
@@ -360,7 +403,7 @@ cdef class VocabTables:
             rank += 1
         self.t.n_inner = rank
         if unknown is not None:
-            if not (0 <= check_id(unknown, "unknown") < n_ids and self.t.size[<uint32_t>unknown]):
+            if not (id_of(unknown, "unknown") < n_ids and self.t.size[<uint32_t>unknown]):
                 raise VocabularyError(f"the unknown token has id {unknown}, which no token has: name it "
                                       "among the special tokens")
             self.t.unknown = unknown
@@ -624,5 +667,24 @@ cdef class VocabTables:
 
     def merges(self):
         """All merges, as a list of (rank, left id, right id, merged id) in the order of ranks."""
-        return [(rank - self.t.n_inner, left, right, token_of_rank(&self.t.pairs, rank))
-                for rank, left, right in all_pairs(&self.t.pairs) if rank >= self.t.n_inner]
+        return list(struct.iter_unpack("4I", self.merge_rows()))
+
+    def merge_rows(self):
+        """The same as bytes: four uint32 for each merge."""
+        cdef size_t n, i, at = 0
+        cdef Merge* found = all_pairs(&self.t.pairs, &n)
+        cdef uint32_t* rows
+        try:
+            while at < n and found[at].rank < self.t.n_inner:
+                at += 1
+            made = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>(16 * (n - at)))
+            rows = <uint32_t*>PyBytes_AS_STRING(made)
+            for i in range(at, n):
+                rows[0] = found[i].rank - self.t.n_inner
+                rows[1] = found[i].left
+                rows[2] = found[i].right
+                rows[3] = token_of_rank(&self.t.pairs, found[i].rank)
+                rows += 4
+            return made
+        finally:
+            free(found)

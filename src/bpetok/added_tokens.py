@@ -58,6 +58,8 @@ def added_token_from(spec: Mapping[str, Any]) -> AddedToken:
     Raises:
         PreparationError: a part is missing, of another type, or not known.
     """
+    if not isinstance(spec, Mapping):
+        raise PreparationError(f"an added token is an object with a text and an id, not {spec!r:.60}")
     wanted = {"text": str, "id": int}
     for each in fields(AddedToken):
         if type(spec.get(each.name)) is not wanted.get(each.name, bool):

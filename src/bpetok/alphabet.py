@@ -16,7 +16,7 @@ from bpetok.errors import TrainingError
 from bpetok.normalization import Normalizer, Sequence
 from bpetok.treatment import PREFIX, SPACES, Treatment
 
-__all__ = ["AlphabetOptions", "CharacterOptions", "Characters", "kinds_of"]
+__all__ = ["AlphabetOptions", "CharacterOptions", "Characters", "kinds_of", "scripts_of"]
 
 FORMS = {
     "identity": (),
@@ -342,14 +342,24 @@ def kinds_of(characters: Iterable[str], *, digits_alone: bool, scripts: bool) ->
 _DIGITS = frozenset("0123456789\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19")
 
 
-def _scripts(characters: Iterable[str]) -> dict[str, int]:
-    """The kinds of characters by their scripts, where these are known."""
+def scripts_of(characters: Iterable[str]) -> dict[str, str]:
+    """Characters with their scripts' codes (ISO 15924), where these are known.
+
+    >>> scripts_of("aж!\u0301")
+    {'a': 'Latn', 'ж': 'Cyrl', '!': 'Zyyy', '\u0301': 'Zinh'}
+    """
     import regex
 
     text = "".join(characters)
-    han = SCRIPTS.index("Hani") + 1
-    found = dict.fromkeys(regex.findall(r"\p{Script=Zinh}", text), ANY)
-    for kind, name in enumerate(SCRIPTS, 1):
-        for char in regex.findall(rf"\p{{Script={name}}}", text):
-            found[char] = han if name in ("Hira", "Kana") or char == "\u30fc" else kind
-    return found
+    found = {
+        char: name for name in (*SCRIPTS, "Zinh") for char in regex.findall(rf"\p{{Script={name}}}", text)
+    }
+    return {char: found[char] for char in text if char in found}
+
+
+def _scripts(characters: Iterable[str]) -> dict[str, int]:
+    """The kinds of characters by their scripts, where these are known."""
+    kinds = {name: kind for kind, name in enumerate(SCRIPTS, 1)} | {"Zinh": ANY}
+    kinds["Hira"] = kinds["Kana"] = kinds["Hani"]
+    found = {char: kinds[name] for char, name in scripts_of(characters).items()}
+    return found | {char: kinds["Hani"] for char in found if char == "\u30fc"}

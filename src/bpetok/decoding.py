@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bpetok.bytelevel import unspell
+from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
 from bpetok.specs import Plain, from_spec
 from bpetok.splits import UNDERLINE
@@ -86,6 +87,11 @@ class Steps(Decoder):
     steps: tuple[Step, ...]
     plain: bool = False
 
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            if not isinstance(step, Step):
+                raise PreparationError(f"the decoder {type(step).__name__} is a policy, and no step of one")
+
     def decode(self, tokens: Sequence[Token]) -> str:
         made = list(tokens)
         if self.plain:
@@ -104,6 +110,12 @@ class Replace(Step):
 
     pattern: str | Expression
     content: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.pattern, Expression):
+            translate(self.pattern.source)
+        elif not self.pattern:
+            raise PreparationError("Replace looks for an empty string: it must be of a character at least")
 
     def __call__(self, tokens: list[Token]) -> list[Token]:
         if isinstance(self.pattern, Expression):
@@ -154,6 +166,12 @@ class Strip(Step):
     start: int
     stop: int
 
+    def __post_init__(self) -> None:
+        if len(self.content) != 1 or min(self.start, self.stop) < 0:
+            raise PreparationError(
+                f"the decoder Strip takes one character off, not {self.content!r:.60}, and not less than none"
+            )
+
     def __call__(self, tokens: list[Token]) -> list[Token]:
         return [token._replace(text=self.strip(token.text)) for token in tokens]
 
@@ -171,6 +189,13 @@ class Metaspace(Step):
     replacement: str = UNDERLINE
     prepend_scheme: str = "always"
     split: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.replacement) != 1 or self.prepend_scheme not in ("always", "first", "never"):
+            raise PreparationError(
+                f"the decoder Metaspace has one character for a space, not {self.replacement!r:.60}, and its "
+                f"prepend scheme is 'always', 'first' or 'never', not {self.prepend_scheme!r:.60}"
+            )
 
     def __call__(self, tokens: list[Token]) -> list[Token]:
         first = "" if self.prepend_scheme != "never" else " "

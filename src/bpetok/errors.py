@@ -83,3 +83,7 @@ class MissingExtraError(BpetokError, ImportError):
 
 class ExperimentError(BpetokError, RuntimeError):
     """A language-model experiment cannot go on: its folder is another one's, the loss is no number, say."""
+
+
+class DiagnosticsError(BpetokError, ValueError):
+    """A measure cannot be taken, or two runs cannot be compared."""

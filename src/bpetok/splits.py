@@ -19,7 +19,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from bpetok.charsets import named, spell, union
 from bpetok.errors import PreparationError
@@ -220,8 +220,7 @@ class Split(_Cutting):
     invert: bool = False
 
     def __post_init__(self) -> None:
-        if self.behavior not in Behavior.__args__:  # type: ignore[attr-defined]
-            raise PreparationError(f"the behavior of Split is {self.behavior!r}, not one of {Behavior}")
+        _check_behavior(self)
         if not self.pattern:
             raise PreparationError("the pattern of Split is empty: it must match a character at least")
         _finder(self.pattern)
@@ -229,6 +228,15 @@ class Split(_Cutting):
     @property
     def finder(self) -> re.Pattern[str]:
         return _finder(self.pattern)
+
+
+def _check_behavior(step: Split | Punctuation) -> None:
+    known = get_args(Behavior)
+    if step.behavior not in known:
+        raise PreparationError(
+            f"the behavior of {type(step).__name__} is {step.behavior!r:.60}; it must be one of "
+            f"{', '.join(known)}"
+        )
 
 
 @functools.lru_cache(maxsize=256)
@@ -280,6 +288,9 @@ class Punctuation(_AtCharacters):
 
     behavior: Behavior = "Isolated"
 
+    def __post_init__(self) -> None:
+        _check_behavior(self)
+
     @classmethod
     def source(cls) -> str:
         return spell(named("rust_punctuation"))
@@ -323,6 +334,10 @@ class CharDelimiterSplit(_Cutting):
 
     behavior = "Removed"
     invert = False
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter) != 1:
+            raise PreparationError(f"CharDelimiterSplit cuts at one character, not at {self.delimiter!r:.60}")
 
     @property
     def finder(self) -> re.Pattern[str]:

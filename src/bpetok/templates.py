@@ -40,7 +40,7 @@ class Template:
             for part in parts:
                 if not (part in allowed if isinstance(part, str) else type(part) is int and part >= 0):
                     raise PreparationError(
-                        f"{part!r} is no part of a template for a {name}: ids and "
+                        f"{part!r:.60} is no part of a template for a {name}: ids and "
                         f"{' and '.join(map(repr, allowed))} are"
                     )
             default = tuple(int(part == "B") for part in parts)

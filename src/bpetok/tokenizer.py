@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, SupportsIndex, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, SupportsIndex, TypeVar, Unpack
 
 from bpetok._batch import Batch
 from bpetok._encode import Encoder
@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bpetok._arrow import ArrowColumn, ArrowIds
     from bpetok.added_tokens import AddedToken
     from bpetok.counting import CountOptions, CountTable, ProgressCallback, Sources
     from bpetok.decoding import Decoder, Token
     from bpetok.editing import Edited
     from bpetok.explain import Explanation
+    from bpetok.mapper import Mapper
     from bpetok.normalization import Normalizer
+    from bpetok.page.notebook import View
     from bpetok.preparation import Part
     from bpetok.shards import Manifest
     from bpetok.splits import Splits
@@ -52,6 +55,7 @@ __all__ = ["Encoded", "Encoding", "Tokenizer"]
 
 AllowedSpecial = Literal["all"] | AbstractSet[str]
 DisallowedSpecial = Literal["all"] | Collection[str]
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
 # The default of `allowed_special`, as in tiktoken a set; never changed.
 _NO_SPECIALS: set[str] = set()
@@ -267,12 +271,11 @@ class Tokenizer(Encoder):
         return f"<Encoding {self.name!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from bpetok import encodings
+        from bpetok import encodings, states
 
         if encodings.is_registered(self):
-            return (encodings.get_encoding, (self.name,))
-        pattern = self.pattern.source if self.splits is None else self.splits
-        return (_rebuild, (self.name, pattern, self.vocabulary, dict(self.provenance), self.extras()))
+            return encodings.get_encoding, (self.name,)
+        return states.load, (states.dump(self), dict(self.provenance))
 
     def __copy__(self) -> Tokenizer:
         return self
@@ -559,7 +562,7 @@ class Tokenizer(Encoder):
 
     def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
         """`encode_ordinary` of each text, on up to `num_threads` threads but no more than processors."""
-        return self._run_batch(text, None, False, num_threads, "lists").lists()
+        return self._run_batch(Batch(self, list(text)), num_threads, "lists", _NO_SPECIALS, ()).lists()
 
     def encode_batch(
         self,
@@ -570,8 +573,8 @@ class Tokenizer(Encoder):
         disallowed_special: DisallowedSpecial = "all",
     ) -> list[list[int]]:
         """`encode` of each text, on up to `num_threads` threads but no more than processors."""
-        mask, reject = self._batch_policy(text, allowed_special, disallowed_special)
-        return self._run_batch(text, mask, reject, num_threads, "lists").lists()
+        batch = Batch(self, list(text))
+        return self._run_batch(batch, num_threads, "lists", allowed_special, disallowed_special).lists()
 
     def count_batch(
         self,
@@ -582,9 +585,8 @@ class Tokenizer(Encoder):
         disallowed_special: DisallowedSpecial = "all",
     ) -> list[int]:
         """`count` of each text, on up to `num_threads` threads (None: one per processor)."""
-        texts = list(texts)
-        mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
-        return self._run_batch(texts, mask, reject, num_threads, "counts").counts()
+        batch = Batch(self, list(texts))
+        return self._run_batch(batch, num_threads, "counts", allowed_special, disallowed_special).counts()
 
     def encode_flat(
         self,
@@ -605,12 +607,89 @@ class Tokenizer(Encoder):
         """
         import numpy as np
 
-        texts = list(texts)
-        mask, reject = self._batch_policy(texts, allowed_special, disallowed_special)
+        batch = Batch(self, list(texts))
+        self._run_batch(batch, num_threads, "flat", allowed_special, disallowed_special)
         narrow = functools.partial(np.empty, dtype=np.uint16) if self.n_vocab <= 1 << 16 else None
-        batch = self._run_batch(texts, mask, reject, num_threads, "flat")
         ids, offsets = batch.flat(narrow, functools.partial(np.empty, dtype=np.int64))
         return (np.frombuffer(ids, np.uint32) if narrow is None else ids), offsets
+
+    def encode_arrow(
+        self,
+        column: ArrowColumn,
+        *,
+        num_threads: int | None = None,
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
+        disallowed_special: DisallowedSpecial = "all",
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> ArrowIds:
+        """Encode an Arrow column of texts into one of lists of ids, without an object for each row.
+
+        Takes what shows its data by the Arrow PyCapsule interface, such as columns of pyarrow and Polars:
+        whole, in chunks or slices. Rows that are null stay null. Dictionaries, tables and columns of other
+        types are refused.
+
+        Args:
+            column: of type string, large_string, string_view, binary, large_binary, binary_view or null.
+            num_threads: how many threads encode; None for as many as there are processors.
+            allowed_special: as in `encode`.
+            disallowed_special: as in `encode`.
+            errors: "strict", or "replace" to read bytes that are not UTF-8 as U+FFFD.
+
+        Returns:
+            What `pyarrow.array`, `pyarrow.chunked_array`, `polars.Series` and others take without a copy: a
+            column of type list of uint32, or large_list where the texts are not of type string or binary.
+
+        Raises:
+            ArrowError: `column` is no column of texts, a row is not UTF-8, or a column of lists cannot have
+                so many ids.
+            DisallowedSpecialError, EncodeError: as `encode`.
+
+        >>> from bpetok import get_encoding
+        >>> import pyarrow
+        >>> column = pyarrow.array(["hello world", None, ""])
+        >>> pyarrow.array(get_encoding("gpt2").encode_arrow(column)).to_pylist()
+        [[31373, 995], None, []]
+        """
+        from bpetok._arrow import ColumnBatch
+
+        batch = ColumnBatch(self, column, errors)
+        return self._run_batch(batch, num_threads, "flat", allowed_special, disallowed_special).arrow()
+
+    def mapper(
+        self,
+        column: str = "text",
+        *,
+        output: str = "input_ids",
+        length: str | None = None,
+        allowed_special: AllowedSpecial = _NO_SPECIALS,
+        disallowed_special: DisallowedSpecial = "all",
+        num_threads: int | None = 1,
+    ) -> Mapper:
+        """A function that encodes a column of batches, for `datasets.Dataset.map` and the like.
+
+        It can be pickled, and runs in processes that are forked or spawned. Equal ones have equal pickles, so
+        that `datasets` finds again what was computed before. In the format "arrow" columns are encoded as by
+        `encode_arrow`.
+
+        Args:
+            column: the column of texts.
+            output: the column for ids.
+            length: the column for how many these are; None for none.
+            allowed_special: as in `encode`.
+            disallowed_special: as in `encode`.
+            num_threads: how many threads a process takes for a batch; None for as many as there are
+                processors.
+
+        >>> from bpetok import get_encoding
+        >>> mapper = get_encoding("gpt2").mapper(length="length")
+        >>> batch = mapper({"text": ["hello world", "hello"]})
+        >>> [ids.tolist() for ids in batch["input_ids"]], batch["length"]
+        ([[31373, 995], [31373]], [2, 1])
+        """
+        from bpetok.mapper import Mapper
+
+        _check_threads(num_threads)
+        return Mapper(self, column, output, length, allowed_special, disallowed_special, num_threads)
 
     def encode_to(
         self,
@@ -707,27 +786,21 @@ class Tokenizer(Encoder):
             overwrite=overwrite,
         )
 
-    def _batch_policy(
-        self, texts: list[str], allowed_special: AllowedSpecial, disallowed_special: DisallowedSpecial
-    ) -> tuple[bytes | None, bool]:
-        """`_policy` for many texts. Which texts are disallowed depends on the text only where the caller
-        named them; then each is searched here, otherwise natively."""
-        mask, reject = self._policy("", allowed_special, disallowed_special)
-        if not reject and disallowed_special:
-            for text in texts:
-                self._policy(text, allowed_special, disallowed_special)
-        return mask, reject
-
     def _run_batch(
         self,
-        texts: list[str],
-        mask: bytes | None,
-        reject: bool,
+        batch: AnyBatch,
         num_threads: int | None,
         form: Literal["lists", "flat", "counts"],
-    ) -> Batch:
+        allowed_special: AllowedSpecial,
+        disallowed_special: DisallowedSpecial,
+    ) -> AnyBatch:
         _check_threads(num_threads)
-        batch = Batch(self, list(texts), mask, reject)
+        mask, reject = self._policy("", allowed_special, disallowed_special)
+        if not reject and disallowed_special:
+            # Which texts are disallowed depends on the text where the caller named them: then each is
+            # searched here, otherwise natively.
+            for text in batch:
+                self._policy(text, allowed_special, disallowed_special)
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = max(1, min(num_threads or available, available, batch.n_chunks))
         if batch.length < _THREAD_WORTH or self.pattern.scanner is None:
@@ -742,7 +815,7 @@ class Tokenizer(Encoder):
 
         threads = [threading.Thread(target=work, args=(which,), daemon=True) for which in range(1, wanted)]
         try:
-            batch.begin(form, wanted)
+            batch.begin(mask, reject, form, wanted)
             for thread in threads:
                 thread.start()
             work(0)
@@ -830,6 +903,24 @@ class Tokenizer(Encoder):
         self._need_plain("explain")
         return explain(self, text)
 
+    def view(self, text: str) -> View:
+        """A text as its tokens, for notebooks, which show it in color, and for `print`.
+
+        Special tokens in the text are special.
+
+        >>> from bpetok import get_encoding
+        >>> print(get_encoding("gpt2").view("naïve words"))
+        na│ïve│·words
+        """
+        from bpetok.page.notebook import View
+
+        return View(self, text, tuple(self.encode(text, allowed_special="all")))
+
+    def _repr_html_(self) -> str:
+        from bpetok.page.notebook import tokenizer_html
+
+        return tokenizer_html(self)
+
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the tokenizer to a file, whole or not at all.
 
@@ -881,6 +972,20 @@ class Tokenizer(Encoder):
             add_bos=add_bos,
             add_eos=add_eos,
         )
+
+    def to_transformers(self, **config: Any) -> Any:
+        """A fast tokenizer of `transformers` with the same ids.
+
+        Args:
+            config: more for its constructor, such as `pad_token` or `model_max_length`.
+
+        Raises:
+            FormatError: `tokenizer.json` cannot hold the tokenizer exactly.
+            MissingExtraError: `transformers` is not installed.
+        """
+        from bpetok.formats.huggingface import to_transformers
+
+        return to_transformers(self, config)
 
     # ---- a tokenizer from this one ----------------------------------------------------------------
 
@@ -1048,13 +1153,3 @@ def _any_of(texts: frozenset[str]) -> re.Pattern[str]:
     # The longest first, so that of two that start alike the longer is reported.
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first)))
-
-
-def _rebuild(
-    name: str,
-    pattern: str | Splits,
-    vocabulary: Vocabulary,
-    provenance: dict[str, Any],
-    parts: Mapping[str, Any],
-) -> Tokenizer:
-    return Tokenizer.from_vocabulary(name, pattern, vocabulary, provenance=provenance, **parts)

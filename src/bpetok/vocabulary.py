@@ -17,7 +17,9 @@ bytes (*byte fallback*), or one for what is unknown.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -84,7 +86,7 @@ class Vocabulary:
             VocabularyError: an id is out of range or given twice, or a token is empty. A byte that is
                 missing is no error until a text holds it.
         """
-        tokens = {rank: data for data, rank in ranks.items()}
+        tokens = dict(zip(ranks.values(), ranks, strict=True))
         if len(tokens) != len(ranks):
             seen: dict[int, bytes] = {}
             for data, rank in ranks.items():
@@ -123,10 +125,11 @@ class Vocabulary:
                 twice, or its result or one of its parts is no token.
         """
         by_id = dict(tokens) if isinstance(tokens, Mapping) else dict(enumerate(tokens))
-        pairs = merges.tolist() if hasattr(merges, "tolist") else list(merges)
-        if merge_counts is not None and len(merge_counts) != len(pairs):
-            raise VocabularyError(f"{len(merge_counts)} merge counts were given for {len(pairs)} merges")
-        tables = VocabTables.from_tokens(by_id, dict(special_tokens), len(pairs), ranks_are_ids=False)
+        pairs = _in_turns(merges)
+        n_merges = len(pairs) // 2
+        if merge_counts is not None and len(merge_counts) != n_merges:
+            raise VocabularyError(f"{len(merge_counts)} merge counts were given for {n_merges} merges")
+        tables = VocabTables.from_tokens(by_id, dict(special_tokens), n_merges, ranks_are_ids=False)
         link_merges(tables, pairs, ignore_merges)
         return cls(tables, "merges", special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts)
 
@@ -200,9 +203,9 @@ class Vocabulary:
         for token in unused:
             if token not in by_id:
                 raise VocabularyError(f"unused id {token} is not the id of a token")
-        pairs = [] if merges is None else merges.tolist() if hasattr(merges, "tolist") else list(merges)
+        pairs = _in_turns(() if merges is None else merges)
         if unknown is not None and unknown in by_id:
-            reached = scores is not None or any(unknown in pair for pair in pairs)
+            reached = scores is not None or unknown in pairs
             if reached or len(by_id[unknown].decode(errors="replace")) == 1:
                 raise VocabularyError(
                     f"the unknown token {unknown} must not be a token that text can become: it is "
@@ -212,24 +215,26 @@ class Vocabulary:
         tables = VocabTables.from_characters(
             by_id,
             dict(special_tokens),
-            len(by_id) if merges is None else len(pairs),
+            len(by_id) if merges is None else len(pairs) // 2,
             byte_ids,
             unknown,
             0 if fuse is None else 1 if fuse == "piece" else 2,
             frozenset(unused),
             merges is None,
         )
-        if scores is None:
+        kept = None if scores is None else _finite(by_id, scores)
+        if kept is None:
             link_merges(tables, pairs, ignore_merges)
         else:
-            link_scores(tables, _by_score(by_id, scores))
-        kept = None if scores is None else MappingProxyType({token: float(scores[token]) for token in by_id})
+            link_scores(tables, kept)
         return cls(
             tables,
             "merges" if scores is None else "scores",
             special_tokens,
             ignore_merges=ignore_merges,
-            characters=_Characters(kept, byte_ids, unknown, fuse, frozenset(unused)),
+            characters=_Characters(
+                None if kept is None else MappingProxyType(kept), byte_ids, unknown, fuse, frozenset(unused)
+            ),
         )
 
     @classmethod
@@ -249,30 +254,9 @@ class Vocabulary:
         return self.tables.n_tokens
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.semantics == "ranks":
-            return (Vocabulary.from_ranks, (self.ranks(), dict(self.special_tokens)))
-        if self.alphabet == "characters":
-            settings = {
-                "merges": self.merges() if self._scores is None else None,
-                "scores": self._scores and dict(self._scores),
-                "special_tokens": dict(self.special_tokens),
-                "byte_tokens": self.byte_tokens,
-                "unknown": self.unknown,
-                "fuse_unknown": self.fuse_unknown or False,
-                "unused": self.unused,
-                "ignore_merges": self.ignore_merges,
-            }
-            return (_rebuild_characters, (self.tokens(), settings))
-        return (
-            _rebuild_merges,
-            (
-                self.tokens(),
-                self.merges(),
-                dict(self.special_tokens),
-                self.ignore_merges,
-                self.merge_counts,
-            ),
-        )
+        from bpetok import states
+
+        return states.load_vocabulary, (states.dump_vocabulary(self),)
 
     @property
     def n_vocab(self) -> int:
@@ -302,12 +286,12 @@ class Vocabulary:
         """
         import numpy as np
 
-        pairs = [(left, right) for _, left, right, _ in self.tables.merges()]
+        pairs = np.frombuffer(self.tables.merge_rows(), np.uint32).reshape(-1, 4)[:, 1:3].copy()
         if self.semantics == "scores":
-            ids = {symbol: token for token, symbol in self.tables.unused.items()}
-            pairs = [(ids.get(left, left), ids.get(right, right)) for left, right in pairs]
-            pairs = [pair for pair in pairs if max(pair) < self.n_vocab]
-        return np.array(pairs, dtype=np.uint32).reshape(-1, 2)
+            for token, symbol in self.tables.unused.items():
+                pairs[pairs == symbol] = token
+            pairs = pairs[(pairs < self.n_vocab).all(axis=1)]
+        return pairs
 
     def scores(self) -> dict[int, float]:
         """Id to score of every token.
@@ -368,31 +352,23 @@ class _Characters(NamedTuple):
     unused: frozenset[int]
 
 
-def _by_score(tokens: Mapping[int, bytes], scores: Mapping[int, float]) -> list[list[int]]:
-    """The tokens of several characters from the best score to the worst, those of equal scores together."""
-    order: dict[float, list[int]] = {}
-    for token, data in tokens.items():
-        score = scores.get(token)
-        if score is None or not math.isfinite(score):
-            raise VocabularyError(
-                f"token {token}, {data!r}, has the score {score}, which is no finite number"
-            )
-        if len(data) > 1 and len(data.decode()) > 1:
-            order.setdefault(float(score), []).append(token)
-    return [order[score] for score in sorted(order, reverse=True)]
+def _in_turns(merges: Iterable[tuple[int, int]] | npt.NDArray[Any]) -> Any:
+    """The ids of pairs as int64, left and right in turns."""
+    if hasattr(merges, "astype"):
+        return merges.astype("int64", casting="same_kind").reshape(-1)
+    pairs = list(merges)
+    if set(map(len, pairs)) - {2}:
+        raise VocabularyError("a merge is a pair of ids")
+    try:
+        return array("q", chain.from_iterable(pairs))
+    except OverflowError as error:
+        raise VocabularyError("a merge joins an id that is far too large to be one") from error
 
 
-def _rebuild_characters(tokens: dict[int, bytes], settings: dict[str, Any]) -> Vocabulary:
-    return Vocabulary.from_characters(tokens, **settings)
-
-
-def _rebuild_merges(
-    tokens: dict[int, bytes],
-    merges: npt.NDArray[np.uint32],
-    special_tokens: dict[str, int],
-    ignore_merges: bool,
-    merge_counts: npt.NDArray[np.int64] | None,
-) -> Vocabulary:
-    return Vocabulary.from_merges(
-        tokens, merges, special_tokens, ignore_merges=ignore_merges, merge_counts=merge_counts
-    )
+def _finite(tokens: Iterable[int], scores: Mapping[int, float]) -> dict[int, float]:
+    """The score of each token, which must be a finite number."""
+    kept = {token: float(scores.get(token, math.nan)) for token in tokens}
+    if not all(map(math.isfinite, kept.values())):
+        token = next(token for token, score in kept.items() if not math.isfinite(score))
+        raise VocabularyError(f"token {token} has the score {scores.get(token)}, which is no finite number")
+    return kept

@@ -1,8 +1,12 @@
 """Every defect ever fixed, with the smallest input that showed it."""
 
+import errno
+import os
+
 import pytest
 import regex
 
+import bpetok
 from bpetok import Tokenizer, patterns, reference
 from bpetok.pretokenize import split
 from bpetok.vocabulary import Vocabulary
@@ -75,3 +79,24 @@ def test_a_pair_that_is_linked_later_is_not_taken_to_stand_side_by_side():
     ranks = {token: rank for rank, token in enumerate(tokens)}
     merged = {token for *_, token in Vocabulary.from_ranks(ranks, {}).tables.merges()}
     assert {ranks[left + right], ranks[left + right + b"z"]} <= merged
+
+
+def test_a_damaged_count_table_is_called_so_once(tmp_path):
+    path = tmp_path / "a.counts"
+    bpetok.CountTable.from_mapping({f"word {n}": 1 for n in range(9999)}, "gpt2").save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(bpetok.BpetokError) as caught:
+        bpetok.CountTable.load(path)
+    assert str(caught.value).count("is damaged") == 1
+
+
+def test_an_output_that_does_not_fit_is_named(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"a\.counts"):
+        bpetok.CountTable.from_mapping({"a": 1}, "gpt2").save(tmp_path / "a.counts")
+    assert list(tmp_path.iterdir()) == []

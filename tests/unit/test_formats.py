@@ -19,6 +19,7 @@ from bpetok.formats import FORMATS, atomic, checks, load, paths, recognise
 from bpetok.formats.file import File
 from bpetok.normalization import NFC
 from bpetok.splits import Digits, Splits
+from files import everything, refused, signed
 
 # The formats that hold any byte-level tokenizer of a known pattern.
 GENERAL = ("native", "tiktoken", "huggingface")
@@ -50,27 +51,7 @@ def same(one: Tokenizer, other: Tokenizer) -> None:
 def identical(one: Tokenizer, other: Tokenizer) -> None:
     """See that two tokenizers agree in everything that there is."""
     same(one, other)
-    assert (one.name, one.pattern.source) == (other.name, other.pattern.source)
-    assert one.vocabulary.semantics == other.vocabulary.semantics
-    assert one.vocabulary.ignore_merges == other.vocabulary.ignore_merges
-    assert one.vocabulary.tables.merges() == other.vocabulary.tables.merges()
-    assert one.provenance == other.provenance
-    counts = one.vocabulary.merge_counts, other.vocabulary.merge_counts
-    assert (counts[0] is None) == (counts[1] is None)
-    if counts[0] is not None and counts[1] is not None:
-        assert counts[0].dtype == counts[1].dtype == np.int64
-        assert counts[0].tolist() == counts[1].tolist()
-
-
-def refused(path, *words, **arguments) -> str:
-    """The message with which a file is refused: it names the file and all the words."""
-    with pytest.raises(FormatError) as caught:
-        load(path, **arguments)
-    message = str(caught.value)
-    assert str(path) in message
-    for word in words:
-        assert word in message
-    return message
+    assert everything(one) == everything(other)
 
 
 # ---- all formats -------------------------------------------------------------------------------------
@@ -389,13 +370,6 @@ def test_a_token_that_is_too_long_is_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def signed(document: dict) -> bytes:
-    """A native file with a fitting checksum, however wrong the rest is."""
-    body = {key: value for key, value in document.items() if key != "sha256"}
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    return json.dumps({**body, "sha256": hashlib.sha256(canonical).hexdigest()}).encode()
-
-
 def native(path: Path, tokenizer: Tokenizer | None = None) -> dict:
     (tokenizer or trained()).save(path)
     return json.loads(path.read_bytes())
@@ -431,7 +405,7 @@ def test_any_change_is_noticed(tmp_path, key):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": 2}, ["version 2", "install the release"]),
+        ({"version": 3}, ["version 3", "install the release"]),
         ({"version": True}, ["'version'"]),
         ({"version": "1"}, ["'version'"]),
         ({"extra": 1}, ["'extra'"]),
@@ -735,6 +709,21 @@ def put(document: dict, where: str, value: object) -> None:
 
 SPLIT = "pre_tokenizer/pretokenizers/0"
 LEVEL = "pre_tokenizer/pretokenizers/1"
+LEVELS = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+
+
+def template(single=("A",), pair=("A", "B"), type_id=0) -> dict:
+    """A post-processor; what is no letter is a token."""
+
+    def part(name):
+        return {"Sequence" if name in "AB" else "SpecialToken": {"id": name, "type_id": type_id}}
+
+    return {
+        "type": "TemplateProcessing",
+        "single": list(map(part, single)),
+        "pair": list(map(part, pair)),
+        "special_tokens": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -742,6 +731,32 @@ LEVEL = "pre_tokenizer/pretokenizers/1"
     [
         ("truncation", {"max_length": 5}, ["'truncation'"]),
         ("padding", {"strategy": "BatchLongest"}, ["'padding'"]),
+        ("version", "2.0", ["version '2.0'"]),
+        ("more", 1, ["'more', which is no part"]),
+        ("normalizer", {"type": "NFX"}, ["'normalizer'", "'NFX' is not known"]),
+        ("normalizer", {"type": "Strip", "strip_left": True}, ["'strip_right'"]),
+        ("normalizer", {"type": "Prepend", "prepend": 5}, ["'prepend'"]),
+        ("normalizer", {"type": "Sequence", "normalizers": 5}, ["'normalizers'"]),
+        ("normalizer", 5, ["'normalizer' is 5"]),
+        ("post_processor", {"type": "Other"}, ["'Other', which is not known"]),
+        ("post_processor", template(single=["A", "A"]), ["'single' must have A once"]),
+        ("post_processor", template(pair=["A"]), ["'pair' must have A and B once"]),
+        ("post_processor", template(single=["<x>", "A"]), ["no token of 'special_tokens'"]),
+        ("post_processor", template(type_id=-1), ["no 'type_id'"]),
+        ("post_processor", {"type": "Sequence", "processors": [template(), template()]}, ["2 templates"]),
+        ("pre_tokenizer", {"type": "BertPreTokenizer"}, ["'BertPreTokenizer' is not known"]),
+        ("pre_tokenizer/pretokenizers", [LEVELS, LEVELS], ["the last step"]),
+        (LEVEL + "/trim_offsets", None, ["'trim_offsets'"]),
+        (SPLIT + "/behavior", "Joined", ["'Joined'"]),
+        (SPLIT + "/pattern", {"Other": " "}, ["pattern of Split"]),
+        ("model/dropout", 1.5, ["'dropout' is 1.5"]),
+        ("model/dropout", "0.1", ["'dropout' is '0.1'"]),
+        ("model/unk_token", 5, ["'unk_token' is 5"]),
+        ("model/byte_fallback", 1, ["'byte_fallback'"]),
+        ("model/ignore_merges", "no", ["'ignore_merges'"]),
+        ("model/merges/1", "a t", ["spelled like the others"]),
+        ("added_tokens/0/special", None, ["'special'"]),
+        ("added_tokens/0/lstrip", 1, ["'lstrip'"]),
         ("post_processor", {"type": "TemplateProcessing"}, ["TemplateProcessing has no 'special_tokens'"]),
         (
             "post_processor",
@@ -775,7 +790,7 @@ LEVEL = "pre_tokenizer/pretokenizers/1"
         ("model/merges/3", ["a", ""], ["merge 3 of 'merges'"]),
         ("model/merges/3", ["a", 5], ["merge 3 of 'merges'"]),
         ("model/merges/3", ["a", "東"], ["merge 3", "'東', which is not in 'vocab'"]),
-        ("model/merges/3", ["z", "z"], ["needs 'zz', which is not in 'vocab'"]),
+        ("model/merges/3", ["z", "z"], ["merge 3 joins b'z' and b'z'", "not a token"]),
         ("added_tokens", None, ["'added_tokens'"]),
         ("added_tokens/0", 5, ["entry 0 of 'added_tokens' is 5"]),
         ("added_tokens/0/content", "", ["entry 0 of 'added_tokens'"]),

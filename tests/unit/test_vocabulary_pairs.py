@@ -37,7 +37,7 @@ def tables_of(pairs: list[tuple[int, int]]) -> VocabTables:
     for left, right in dict.fromkeys(pairs):
         tokens[next(free)] = tokens[left] + tokens[right]
     tables = VocabTables.from_tokens(tokens, {}, len(pairs), False)
-    link_merges(tables, pairs, False)
+    link_merges(tables, np.array(pairs, np.int64).reshape(-1), False)
     return tables
 
 

@@ -524,4 +524,94 @@ static int utf8_to(const uint8_t *in, size_t n, int kind, void *out)
                        : utf8_units(in, n, 4, out);
 }
 
+/* ---- whether bytes are UTF-8 ------------------------------------------------------------------ */
+
+/* An automaton whose states are places of bits in a word: the word of a byte holds, at the place of each
+ * state, the place of the next one, so a step is a load and a shift (P. Vognsen, "Shift-based DFAs"). What
+ * may follow is narrower after some lead bytes, which therefore have states of their own. */
+enum {
+    UTF8_BAD = 0, /* and ever after: the lowest bits of each word are 0 */
+    UTF8_START = 6,
+    UTF8_ONE = 12, /* so many continuation bytes to come */
+    UTF8_TWO = 18,
+    UTF8_THREE = 24,
+    UTF8_E0 = 30,
+    UTF8_ED = 36,
+    UTF8_F0 = 42,
+    UTF8_F4 = 48,
+};
+
+static uint64_t utf8_steps[256];
+
+static unsigned utf8_next(unsigned state, unsigned byte)
+{
+    unsigned least = state == UTF8_E0 ? 0xA0 : state == UTF8_F0 ? 0x90 : 0x80;
+    unsigned most = state == UTF8_ED ? 0x9F : state == UTF8_F4 ? 0x8F : 0xBF;
+    if (state == UTF8_START)
+        return byte < 0x80   ? UTF8_START
+               : byte < 0xC2 ? UTF8_BAD
+               : byte < 0xE0 ? UTF8_ONE
+               : byte == 0xE0 ? UTF8_E0
+               : byte == 0xED ? UTF8_ED
+               : byte < 0xF0 ? UTF8_TWO
+               : byte == 0xF0 ? UTF8_F0
+               : byte < 0xF4 ? UTF8_THREE
+               : byte == 0xF4 ? UTF8_F4
+                             : UTF8_BAD;
+    if (byte < least || byte > most)
+        return UTF8_BAD;
+    return state == UTF8_ONE                                                 ? UTF8_START
+           : state == UTF8_TWO || state == UTF8_E0 || state == UTF8_ED ? UTF8_ONE
+                                                                       : UTF8_TWO;
+}
+
+static void utf8_prepare_steps(void)
+{
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (unsigned state = UTF8_START; state <= UTF8_F4; state += 6)
+            utf8_steps[byte] |= (uint64_t)utf8_next(state, byte) << state;
+}
+
+/* From here to the start of a character, if it is no more than three bytes on. */
+static inline const uint8_t *utf8_start(const uint8_t *in)
+{
+    for (int i = 0; i < 3 && (*in & 0xC0) == 0x80; i++)
+        in++;
+    return in;
+}
+
+/* A step waits for the one before it, so four parts of a longer text take turns. */
+static int utf8_valid(const uint8_t *in, size_t n)
+{
+    const uint8_t *end = in + n, *ends[4];
+    while (end - in >= 16) {
+        uint64_t words[2], states[4] = {UTF8_START, UTF8_START, UTF8_START, UTF8_START};
+        memcpy(words, in, 16);
+        if (!((words[0] | words[1]) & UINT64_C(0x8080808080808080))) {
+            in += 16;
+            continue;
+        }
+        if (end - in < 256 + 3)
+            break;
+        for (int part = 0; part < 4; part++)
+            ends[part] = utf8_start(in + 64 * (part + 1));
+        for (int i = 0; i < 64 - 3; i++) {
+            states[0] = utf8_steps[in[i]] >> (states[0] & 63);
+            for (int part = 1; part < 4; part++)
+                states[part] = utf8_steps[ends[part - 1][i]] >> (states[part] & 63);
+        }
+        for (int part = 0; part < 4; part++) {
+            for (const uint8_t *p = (part ? ends[part - 1] : in) + 64 - 3; p < ends[part]; p++)
+                states[part] = utf8_steps[*p] >> (states[part] & 63);
+            if ((states[part] & 63) != UTF8_START)
+                return 0;
+        }
+        in = ends[3];
+    }
+    uint64_t state = UTF8_START;
+    for (; in < end; in++)
+        state = utf8_steps[*in] >> (state & 63);
+    return (state & 63) == UTF8_START;
+}
+
 #endif

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bpetok.cli import common
+
 if TYPE_CHECKING:
     from bpetok.lm.run import Report
 
@@ -128,3 +130,51 @@ def _bar() -> Iterator["Callable[[Report], None] | None"]:
             bars.update(bar, completed=report.done, total=report.total, state=state)
 
         yield update
+
+
+@command.command("audit")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--question", metavar="FIELD", help="Field with the question, unless question, prompt or input."
+)
+@click.option(
+    "--answer", metavar="FIELD", help="Field with the right answer, unless answer, label or target."
+)
+@click.option("--task", metavar="FIELD", help="Field with the task, unless task, type or category.")
+@click.option(
+    "--word", metavar="FIELD", help="Field with the word asked about, unless it is in quotation marks."
+)
+@common.json_option
+def audit_command(
+    file: str, question: str | None, answer: str | None, task: str | None, word: str | None, as_json: bool
+) -> None:
+    """Show how much of a benchmark is solved without seeing the word that it asks about.
+
+    FILE has a question and an answer in each line, as JSON. Rules learn from the questions about nine tenths
+    of the words, and answer those about the others with the word taken out.
+    """
+    from bpetok.lm.audit import audit, read_questions
+
+    given = {"question": question, "answer": answer, "task": task, "word": word}
+    found = audit(read_questions(file, {name: field for name, field in given.items() if field is not None}))
+    if as_json:
+        common.echo_json([one.spec() for one in found])
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("task", overflow="fold")
+    for title in ("questions", "answers", *(rule.name for rule in found[0].rules)):
+        table.add_column(title, justify="right")
+    for one in found:
+        shares = [
+            Text(f"{rule.accuracy.estimate:.1%}", "bold" if rule is one.best else "") for rule in one.rules
+        ]
+        table.add_row(Text(one.task), f"{one.n:,}", f"{one.n_answers:,}", *shares)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\nRight without seeing the word; a score says something as far as it lies above:")
+    for rule in found[0].rules:
+        console.print(f"  {rule.name}: {rule.about}", markup=False)

@@ -1,7 +1,8 @@
 """The `bpetok` command: finds the command that is asked for, and turns errors into messages and exit codes.
 
-Exit codes: 0 done; 1 a defect in bpetok (with a traceback); 2 bad input, a file that cannot be read or
-written, or wrong usage; 130 interrupted. A command's module is loaded only when the command is named.
+Exit codes: 0 done; 1 a defect in bpetok (with a traceback), or a condition of `diagnose --fail-on` holds; 2
+bad input, a file that cannot be read or written, or wrong usage; 130 interrupted. A command's module is
+loaded only when the command is named.
 """
 
 import sys
@@ -17,13 +18,19 @@ COMMANDS = (
     "tally",
     "extend",
     "prune",
+    "coverage",
+    "convert",
+    "verify",
     "encode",
     "decode",
     "count",
     "inspect",
     "explain",
-    "demo",
+    "diagnose",
+    "data",
+    "serve",
     "lm",
+    "demo",
     "bench",
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

@@ -30,6 +30,10 @@ _MAGIC = {
 _REFUSED = {".7z", ".br", ".lz4", ".lzma", ".rar", ".tar", ".tgz", ".z", ".zip"}
 _BLOCK = 1 << 17
 _LONGEST_WINDOW = 1 << 31  # what `zstd --long=31` needs; large text dumps use it
+_SLICE = 1 << 13  # of Zstandard data at a time: 4 bytes of it can stand for 128 KiB
+# A small file that unpacks to an enormous text was made to do so. No text of some size is packed so well.
+_MOST_TIMES = 500
+_ALWAYS_FINE = 1 << 28
 
 
 def split_suffix(path: str) -> tuple[str, str | None]:
@@ -103,25 +107,27 @@ def open_bytes(path: str, start: int = 0, end: int | None = None) -> Iterator[IO
         damage += (_zstandard(path).ZstdError,)
     try:
         with open_raw(path, start, end) as file:
-            if compression == "gzip":
-                with gzip.GzipFile(fileobj=file) as stream:
-                    yield io.BufferedReader(stream, _BLOCK)
-            elif compression == "bzip2":
-                with bz2.BZ2File(file) as stream:
-                    yield stream
-            elif compression == "xz":
-                with lzma.LZMAFile(file) as stream:
-                    yield stream
-            elif compression == "zstd":
-                yield io.BufferedReader(_ZstdStream(file, _zstandard(path)), _BLOCK)
-            else:
+            if compression is None:
                 yield file
+                return
+            counted = _Counted(file)
+            with _unpacked(path, compression, counted) as stream:
+                yield io.BufferedReader(_Bounded(path, stream, counted), _BLOCK)
     except damage as error:
         raise _damaged(path, compression, error) from error
     except OSError as error:
         if compression == "bzip2" and error.errno is None:  # bz2 has no class of its own for damage
             raise _damaged(path, compression, error) from error
         raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _unpacked(path: str, compression: str, file: Any) -> Any:
+    """A stream of decompressed bytes, not buffered, from anything that has `read`."""
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=file)
+    if compression == "bzip2":
+        return bz2.BZ2File(file)
+    return lzma.LZMAFile(file) if compression == "xz" else _ZstdStream(file, _zstandard(path))
 
 
 def places(path: str, step: int) -> list[int]:
@@ -188,10 +194,55 @@ def _damaged(path: str, compression: str | None, error: Exception) -> CorpusErro
     )
 
 
+class _Counted:
+    """A file that can be read from only, and knows how many bytes were."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.n = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.n += len(data)
+        return data
+
+
+class _Bounded(io.RawIOBase):
+    """Decompressed bytes, as long as they are not too many for those that they come from.
+
+    Args:
+        path: the file.
+        stream: the decompressed bytes.
+        stored: the ones that they come from.
+    """
+
+    def __init__(self, path: str, stream: Any, stored: _Counted) -> None:
+        self._path = path
+        self._stream = stream
+        self._stored = stored
+        self._n = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        n: int = self._stream.readinto(buffer)
+        self._n += n
+        if self._n > _ALWAYS_FINE and self._n > _MOST_TIMES * self._stored.n:
+            raise CorpusError(
+                f"{self._path}: unpacks to more than {_MOST_TIMES} times its size, as no text does: unpack "
+                "it first, if you trust it, and name the unpacked file"
+            )
+        return n
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(_BLOCK), b""))  # in larger blocks than `RawIOBase` takes
+
+
 class _ZstdStream(io.RawIOBase):
     """Decompressed bytes of one or more Zstandard frames; the end of the file inside a frame is an error."""
 
-    def __init__(self, file: IO[bytes], zstandard: Any) -> None:
+    def __init__(self, file: Any, zstandard: Any) -> None:
         self._file = file
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=_LONGEST_WINDOW)
         self._frame: Any = None
@@ -214,7 +265,7 @@ class _ZstdStream(io.RawIOBase):
         block = b""
         if self._frame is not None and self._frame.eof:
             block, self._frame = self._frame.unused_data, None
-        block = block or self._file.read(_BLOCK)
+        block = block or self._file.read(_SLICE)
         if not block:
             if self._frame is not None:
                 raise EOFError("the file ends inside a frame")

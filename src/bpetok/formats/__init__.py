@@ -17,9 +17,10 @@ A format of several files, or one that is written to other paths than the given 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok.errors import FormatError
@@ -140,11 +141,6 @@ def load(
             exactly.
         OSError: the file does not exist or cannot be read.
     """
-    from bpetok.formats.file import File
-
-    where = os.fsdecode(path)
-    file = File(_in_folder(where), folder=where) if os.path.isdir(where) else File(where)
-    format = FORMATS[recognise(file)]
     options = {
         "pattern": pattern,
         "special_tokens": special_tokens,
@@ -153,6 +149,29 @@ def load(
         "add_eos": add_eos or None,
     }
     given = {option: value for option, value in options.items() if value is not None}
+    with _no_cycles_sought():
+        return _load(os.fsdecode(path), given)
+
+
+@contextlib.contextmanager
+def _no_cycles_sought() -> Iterator[None]:
+    """Garbage collection put off. A file makes a million lists and dicts, none of them in a cycle, and
+    looking through them again and again takes longer than reading it."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _load(where: str, given: dict[str, Any]) -> Tokenizer:
+    from bpetok.formats.file import File
+
+    file = File(_in_folder(where), folder=where) if os.path.isdir(where) else File(where)
+    format = FORMATS[recognise(file)]
     if needless := [option for option in given if option not in format.takes]:
         raise FormatError(
             f"{file.path} is {format.what}, which needs no {' or '.join(needless)}: load it without these "

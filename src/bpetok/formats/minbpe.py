@@ -53,15 +53,10 @@ def read(file: File) -> Tokenizer:
             raise FormatError(f"{where}, line {number}: {shorten(line)} is not a special token and its id")
         if parts[0] in specials or not is_text(parts[0]):
             raise FormatError(f"{where}, line {number}: special token {shorten(parts[0])} is given twice")
-        # minbpe takes the first in the file of those that match at a place, bpetok the longest.
-        if any(parts[0].startswith(text) for text in specials):
-            raise FormatError(
-                f"{where}, line {number}: {shorten(parts[0])} is never found by minbpe, because it begins "
-                "with another special token that stands before it: change their order"
-            )
         specials[parts[0]] = int(parts[1])
     if len(specials) != n_specials:
         raise FormatError(f"{where} is truncated: it has {len(specials)} of {n_specials} special tokens")
+    _check_order(specials, where)
     tokens = [bytes([byte]) for byte in range(256)]
     merges: list[tuple[int, int]] = []
     joined = 0
@@ -84,6 +79,23 @@ def read(file: File) -> Tokenizer:
             raise FormatError(f"{where}: special token {shorten(text)} has id {token}, which is a token's")
     make = functools.partial(_make, tokens, merges, specials)
     return build(where, Path(where).stem, lines[1].strip() or WHOLE, make)
+
+
+def _check_order(specials: dict[str, int], where: str) -> None:
+    """See that minbpe finds each special token: it takes the first in the file of those that match,
+    bpetok the longest."""
+    lines = {text: number for number, text in enumerate(specials, 4)}
+    begin: list[tuple[str, int]] = []  # texts that the next one begins with, and the first of their lines
+    for text in sorted(lines):
+        while begin and not text.startswith(begin[-1][0]):
+            begin.pop()
+        first = begin[-1][1] if begin else lines[text]
+        if first < lines[text]:
+            raise FormatError(
+                f"{where}, line {lines[text]}: {shorten(text)} is never found by minbpe, because it begins "
+                "with another special token that stands before it: change their order"
+            )
+        begin.append((text, lines[text]))
 
 
 def _make(tokens: list[bytes], merges: list[tuple[int, int]], specials: dict[str, int]) -> Vocabulary:

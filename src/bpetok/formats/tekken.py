@@ -30,6 +30,7 @@ _OLD = (
     "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]",
     "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]",
 )  # fmt: skip
+MAX_SPECIALS = 1 << 16
 _KEPT = ("image", "multimodal", "audio", "model_settings_builder", "version", "type")
 
 
@@ -55,6 +56,8 @@ def read(file: File) -> Tokenizer:
     n_vocab = field(config, "default_vocab_size", int, where)
     vocab = field(document, "vocab", list, where)
     n_tokens = n_vocab - n_specials
+    if n_specials > MAX_SPECIALS:  # most are made up here, so that a small file could ask for millions
+        raise FormatError(f"{where} has {n_specials} special tokens; at most {MAX_SPECIALS} are read")
     if not (n_specials >= 0 and 256 <= n_tokens <= len(vocab) and n_vocab <= MAX_ID + 1):
         raise FormatError(
             f"{where}: {n_vocab} ids with {n_specials} special tokens do not fit {len(vocab)} entries"

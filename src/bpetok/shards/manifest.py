@@ -6,12 +6,14 @@ It depends on tokenizer, texts and settings alone, not on when, where, or with h
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.errors import FormatError
+from bpetok import states
+from bpetok.errors import FormatError, ShardError
 from bpetok.formats.checks import parse_json
+from bpetok.shards.settings import Settings
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
@@ -100,8 +102,10 @@ class Manifest:
             raise FormatError(f"{path} is not version {VERSION} of {FORMAT}: write the shards anew")
         try:
             shards = tuple(map(Shard.of, document.pop("shards")))
-            return cls(**document, shards=shards)
-        except (KeyError, TypeError, AttributeError) as error:
+            manifest = cls(**document, shards=shards)
+            Settings(**{each.name: manifest.settings[each.name] for each in fields(Settings)})
+            return manifest
+        except (KeyError, TypeError, AttributeError, ShardError) as error:
             raise FormatError(
                 f"{path} lacks a part, or has another ({error}): write the shards anew"
             ) from error
@@ -128,16 +132,9 @@ def describe(path: Path) -> ShardFile:
 
 
 def tokenizer_entry(tokenizer: "Tokenizer") -> dict[str, Any]:
-    """A tokenizer as the manifest names it. The hash is that of its native file, without the name, the
-    provenance and the counts of merges, which no id depends on."""
-    from bpetok.formats import native
-
-    document = json.loads(native.dump(tokenizer, "the tokenizer's hash"))
-    for key in ("name", "provenance", "merge_counts", "sha256"):
-        document.pop(key)
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    """A tokenizer as the manifest names it. The hash is of all that ids depend on (`states.identity`)."""
     return {
         "name": tokenizer.name,
         "n_vocab": tokenizer.n_vocab,
-        "sha256": hashlib.sha256(canonical).hexdigest(),
+        "sha256": hashlib.sha256(states.identity(tokenizer)).hexdigest(),
     }

@@ -46,18 +46,23 @@ def dump_added_tokens(tokens: Iterable[AddedToken]) -> list[dict[str, Any]]:
     ]
 
 
-def ids_given(tokens: Sequence[AddedToken], vocab: Mapping[str, int]) -> list[set[int]]:
+def ids_given(tokens: Sequence[AddedToken], vocab: Mapping[str, int], n_entries: int) -> list[set[int]]:
     """The ids that `tokenizers` gives to added tokens, whatever they claim: that of the entry of the
     vocabulary with the same text; else the next one from the *number* of entries on. Releases before 0.23
     also go past the highest id of the added tokens so far, so that there can be two answers.
+
+    Args:
+        tokens: the tokens, in the order of the file.
+        vocab: text to id, of those entries at least that are added tokens.
+        n_entries: how many entries there are.
     """
     given: list[set[int]] = []
-    following, highest = len(vocab), -1
+    following, highest = n_entries, -1
     for token in tokens:
         if token.text in vocab:
             ids = {vocab[token.text]}
         else:
-            ids = {following, max(highest + 1, len(vocab))}
+            ids = {following, max(highest + 1, n_entries)}
             following += 1
         highest = max(highest, *ids)
         given.append(ids)
@@ -71,7 +76,7 @@ def check_ids(tokens: Sequence[AddedToken], vocab: Mapping[str, int], path: str)
         FormatError: they have not.
     """
     texts = {token: text for text, token in vocab.items()}
-    for token, ids in zip(tokens, ids_given(tokens, vocab), strict=True):
+    for token, ids in zip(tokens, ids_given(tokens, vocab, len(vocab)), strict=True):
         if ids != {token.id}:
             raise FormatError(
                 f"{path}: 'added_tokens' says that {shorten(token.text)} has id {token.id}, and `tokenizers` "

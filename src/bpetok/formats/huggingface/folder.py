@@ -130,7 +130,7 @@ def _add_named(document: dict[str, Any], config: Mapping[str, Any], where: str) 
         token = AddedToken(
             text, 0, **{flag: bool(flags.get(flag, False)) for flag in FLAGS if flag != "special"}
         )
-        *_, ids = ids_given([*tokens, token], vocab)
+        *_, ids = ids_given([*tokens, token], vocab, len(vocab))
         tokens.append(dataclasses.replace(token, id=max(ids)))
         known.add(text)
     document["added_tokens"] = dump_added_tokens(tokens)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain, compress
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from bpetok.errors import FormatError
 from bpetok.formats.checks import MAX_ID, field, is_id, shorten
 
 __all__ = ["Model", "read_model"]
+
+_LONG = 256  # characters
 
 # What a file may leave out, and what it is then.
 _SETTINGS: dict[str, object] = {
@@ -32,9 +36,7 @@ class Model:
 
     Attributes:
         vocab: text to id.
-        merges: int64, shape (n, 3): left id, right id and id of the joined text, in order of priority, no
-            pair
-            twice.
+        merges: int64, shape (n, 2): left and right id, in order of priority, no pair twice.
         unk_token: the text of the token for unknown characters, or None.
         fuse_unk: whether unknown characters side by side in a piece are one token.
         byte_fallback: whether a character that is no entry is spelled by tokens for its bytes.
@@ -50,9 +52,32 @@ class Model:
     ignore_merges: bool = False
     dropout: float | None = None
 
-    def merged(self) -> set[int]:
-        """The ids that a merge joins or makes."""
-        return set(np.unique(self.merges).tolist())
+    def merged(self, texts: Collection[str]) -> set[str]:
+        """Those of some entries that a merge joins to others, or makes.
+
+        Those that it makes are found by their cuts in two: these are far fewer than the merges, but for long
+        texts, where their number times their length would be without bound.
+        """
+        ids = np.fromiter(map(self.vocab.__getitem__, texts), np.int64, len(texts))
+        found = set(compress(texts, np.isin(ids, self.merges).tolist()))
+        keys = np.sort(self.merges[:, 0] << 32 | self.merges[:, 1])
+        get = self.vocab.get
+        long = set()
+        for text in texts:
+            if len(text) > _LONG:
+                long.add(text)
+                continue
+            for at in range(1, len(text)):
+                left, right = get(text[:at]), get(text[at:])
+                if left is not None and right is not None:
+                    place = np.searchsorted(keys, left << 32 | right)
+                    if place < len(keys) and keys[place] == left << 32 | right:
+                        found.add(text)
+        if long:
+            spelled = {token: text for text, token in self.vocab.items()}
+            parts = (map(spelled.__getitem__, column.tolist()) for column in self.merges.T)
+            found.update(filter(long.__contains__, map(add, *parts)))
+        return found
 
 
 def read_model(document: dict[str, Any], path: str) -> Model:
@@ -116,19 +141,19 @@ def _merges(rows: list[Any], vocab: dict[str, int], path: str) -> npt.NDArray[np
     kinds = set(map(type, rows))
     parts = [row.split(" ") for row in rows if not row.startswith("#version")] if kinds == {str} else rows
     try:
-        if not kinds <= {str} and not kinds <= {list}:
+        if kinds not in (set(), {str}, {list}) or not set(map(len, parts)) <= {2}:
             raise TypeError
-        columns = (
-            [vocab[left] for left, _ in parts],
-            [vocab[right] for _, right in parts],
-            [vocab[left + right] for left, right in parts],
-        )
-    except (KeyError, TypeError, ValueError):
+        # With no loop in Python: there may be half a million.
+        ids = np.fromiter(map(vocab.__getitem__, chain.from_iterable(parts)), np.int64, 2 * len(parts))
+    except (KeyError, TypeError):
         raise _wrong_merge(parts, vocab, path) from None
-    merges = np.array(columns, np.int64).T.reshape(-1, 3)
-    keys = merges[::-1, 0] << 32 | merges[::-1, 1]
-    _, last = np.unique(keys, return_index=True)
-    return merges if len(last) == len(merges) else merges[np.sort(len(merges) - 1 - last)]
+    merges: npt.NDArray[np.int64] = ids.reshape(-1, 2)
+    keys = merges[:, 0] << 32 | merges[:, 1]
+    ordered = np.sort(keys)
+    if (ordered[1:] == ordered[:-1]).any():
+        _, last = np.unique(keys[::-1], return_index=True)
+        merges = merges[np.sort(len(merges) - 1 - last)]
+    return merges
 
 
 def _wrong_merge(parts: list[Any], vocab: dict[str, int], path: str) -> FormatError:
@@ -141,7 +166,7 @@ def _wrong_merge(parts: list[Any], vocab: dict[str, int], path: str) -> FormatEr
                 f"{path}: merge {at} of 'merges' is {shorten(row)}; it must be a pair of tokens, spelled "
                 "like the others"
             )
-        for part in (*row, "".join(row)):
+        for part in row:
             if part not in vocab:
                 return FormatError(
                     f"{path}: merge {at} of 'merges' needs {shorten(part)}, which is not in 'vocab'"

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
 
 from bpetok.added_tokens import AddedToken
 from bpetok.bytelevel import BYTE_OF, unspell
@@ -17,6 +20,8 @@ from bpetok.vocabulary import Vocabulary
 __all__ = ["BYTE_TOKENS", "NEVER", "missing_bytes", "read_bytes", "read_characters"]
 
 BYTE_TOKENS = tuple(f"<0x{byte:02X}>" for byte in range(256))
+# Per code point the byte that it spells, or a larger number.
+_BYTES = np.array([BYTE_OF.get(chr(code), 0x100) for code in range(0x200)], np.uint16)
 # Bytes that are in no UTF-8: a vocabulary can do without them.
 NEVER = frozenset((0xC0, 0xC1, *range(0xF5, 0x100)))
 
@@ -41,18 +46,15 @@ def read_bytes(
         return text in BYTE_OF or (model.ignore_merges and data is not None and can_be_piece(data))
 
     left_out = _left_out(model, added, is_found)
-    tokens: dict[int, bytes] = {}
-    for text, token in model.vocab.items():
-        if token in left_out:
-            continue
-        data = unspell(text)
-        if not data or len(data) > MAX_TOKEN:
-            raise FormatError(
-                f"{path}: 'vocab' has {shorten(text)}, which spells no token of 1 to {MAX_TOKEN} bytes in "
-                "the "
-                "byte-level alphabet, and the pre-tokenizer is a byte-level one"
-            )
-        tokens[token] = data
+    texts = [text for text, token in model.vocab.items() if token not in left_out]
+    data = _unspell_all(texts)
+    if data is None or not all(data) or max(map(len, data), default=0) > MAX_TOKEN:
+        wrong = next(text for text in texts if not 0 < len(unspell(text) or b"") <= MAX_TOKEN)
+        raise FormatError(
+            f"{path}: 'vocab' has {shorten(wrong)}, which spells no token of 1 to {MAX_TOKEN} bytes in the "
+            "byte-level alphabet, and the pre-tokenizer is a byte-level one"
+        )
+    tokens = dict(zip(map(model.vocab.__getitem__, texts), data, strict=True))
     if missing := missing_bytes(tokens.values()):
         raise FormatError(
             f"{path}: the vocabulary has no token for byte {missing[0]:#04x} and {len(missing) - 1} others, "
@@ -62,10 +64,20 @@ def read_bytes(
     return functools.partial(
         Vocabulary.from_merges,
         tokens,
-        model.merges[:, :2],
+        model.merges,
         {token.text: token.id for token in added},
         ignore_merges=model.ignore_merges,
     )
+
+
+def _unspell_all(texts: Sequence[str]) -> list[bytes] | None:
+    """The bytes that each text spells; None if one does not. As `unspell`, for many at once."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    spelled = _BYTES[np.minimum(codes, len(_BYTES) - 1)]
+    if (spelled > 0xFF).any():
+        return None
+    data = spelled.astype(np.uint8).tobytes()
+    return [data[start:end] for start, end in pairwise([0, *accumulate(map(len, texts))])]
 
 
 def missing_bytes(tokens: Iterable[bytes]) -> list[int]:
@@ -95,8 +107,8 @@ def read_characters(
             "left out, "
             "and what is beside them merges; name an 'unk_token'"
         )
-    inner = {unknown, *(byte_tokens or ())} - {None}
-    if inner & model.merged():
+    inner = (model.unk_token or "", *(BYTE_TOKENS if byte_tokens else ()))
+    if model.merged([text for text in inner if text in model.vocab]):
         raise FormatError(
             f"{path}: 'merges' join or make the unknown token or a byte token, which cannot be reproduced"
         )
@@ -118,7 +130,7 @@ def read_characters(
     return functools.partial(
         Vocabulary.from_characters,
         tokens,
-        merges=model.merges[:, :2],
+        merges=model.merges,
         special_tokens={token.text: token.id for token in added},
         byte_tokens=byte_tokens,
         unknown=unknown,
@@ -130,8 +142,8 @@ def read_characters(
 def _left_out(model: Model, added: Sequence[AddedToken], is_found: Callable[[str], bool]) -> set[int]:
     """The ids of added tokens that are entries of the model too, and that no text reaches there."""
     both = {model.vocab[token.text]: token.text for token in added if token.text in model.vocab}
-    merged = model.merged() if both else set()
-    return {token for token, text in both.items() if token not in merged and not is_found(text)}
+    merged = model.merged(both.values()) if both else set()
+    return {token for token, text in both.items() if text not in merged and not is_found(text)}
 
 
 def _byte_tokens(model: Model, path: str) -> list[int] | None:

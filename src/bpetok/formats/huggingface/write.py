@@ -76,14 +76,10 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         )
     _check_specials(added, vocab, vocabulary, where)
     unknown = _unknown(vocabulary, texts, added, where)
-    # `tokenizers` numbers added tokens on its own, unless they are in the vocabulary. The unknown token must
-    # be there.
-    inside = [one for one in added if one.text == unknown]
-    if ids_given(added, vocab | {one.text: one.id for one in inside}) != [{one.id} for one in added]:
-        inside = list(added)
-    for one in inside:
-        _check_no_piece(one, vocab, tokenizer, where)
-    vocab |= {one.text: one.id for one in inside}
+    inside = _inside(added, vocab, unknown)
+    for each in inside:
+        _check_no_piece(each, vocab, tokenizer, where)
+    vocab |= {token.text: token.id for token in inside}
     texts = {token: text for text, token in vocab.items()} | {token.id: token.text for token in added}
     document = {
         "version": "1.0",
@@ -253,6 +249,11 @@ def _character_texts(
     for token, data in tokens.items():
         text = data.decode()
         texts[token] = text.replace(" ", UNDERLINE) if marks else text
+    for _, left, right, token in vocabulary.tables.merges():
+        if texts.get(left, "") + texts.get(right, "") != texts[token]:
+            raise FormatError(
+                f"{where}: {tokens[token]!r} is made of a character that is no token; save as 'native'"
+            )
     return texts
 
 
@@ -302,6 +303,23 @@ def _check_specials(
                 f"{where}: id {token} belongs to special token {text!r} and to {by_id[token]!r}; here an id "
                 "has one text, so save as 'native' or 'tiktoken'"
             )
+
+
+def _inside(added: list[AddedToken], vocab: Mapping[str, int], unknown: str | None) -> list[AddedToken]:
+    """The added tokens that must be in the vocabulary: that for unknown characters, and those to which
+    `tokenizers`, which numbers added tokens on its own, would give another id. The fewer the better: what is
+    there can be met in merging."""
+    known = {token.text: token.id for token in added if token.text in vocab or token.text == unknown}
+    inside = [token for token in added if token.text == unknown and unknown not in vocab]
+    while True:
+        n_entries = len(vocab) + len(inside)
+        given = ids_given(added, known, n_entries)
+        wrong = [token for token, ids in zip(added, given, strict=True) if ids != {token.id}]
+        if not wrong:
+            return inside
+        more = [token for token in wrong if token.id < n_entries] or wrong[:1]
+        inside += more
+        known |= {token.text: token.id for token in more}
 
 
 def _inserted(tokenizer: Tokenizer) -> str:

@@ -1,0 +1,23 @@
+// Puts the parts of the page into the places that it has for them.
+
+async function begin() {
+  const embedded = document.getElementById("data");
+  const source = embedded === null ? await Live.connect() : new Embedded(JSON.parse(embedded.textContent));
+  const places = {
+    languages: () => (source.report ? languageTable(source.report) : null),
+    vocabulary: () => vocabularyBrowser(source),
+    viewer: () => viewer(source),
+  };
+  for (const place of document.querySelectorAll("[data-part]")) {
+    try {
+      const made = places[place.dataset.part]();
+      if (made !== null) place.replaceChildren(made);
+    } catch (error) {
+      place.replaceChildren(el("p", { class: "note" }, `This part could not be shown: ${error.message}`));
+      console.error(error);
+    }
+  }
+  document.documentElement.dataset.ready = "";
+}
+
+begin();
