@@ -1,8 +1,12 @@
 """Every defect ever fixed, with the smallest input that showed it."""
 
+import errno
+import os
+
 import pytest
 import regex
 
+import bpetok
 from bpetok import Tokenizer, decoding, patterns, reference
 from bpetok.errors import FormatError
 from bpetok.formats.sentencepiece import model
@@ -117,3 +121,24 @@ def test_a_space_without_a_token_was_written_as_one_with_another(tmp_path):
     ours.save(tmp_path / "x.json", "huggingface")
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "x.json"))
     assert theirs.encode("a a").ids == ours.encode("a a") == [32, 256, 32, 256]
+
+
+def test_a_damaged_count_table_is_called_so_once(tmp_path):
+    path = tmp_path / "a.counts"
+    bpetok.CountTable.from_mapping({f"word {n}": 1 for n in range(9999)}, "gpt2").save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(bpetok.BpetokError) as caught:
+        bpetok.CountTable.load(path)
+    assert str(caught.value).count("is damaged") == 1
+
+
+def test_an_output_that_does_not_fit_is_named(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"a\.counts"):
+        bpetok.CountTable.from_mapping({"a": 1}, "gpt2").save(tmp_path / "a.counts")
+    assert list(tmp_path.iterdir()) == []
