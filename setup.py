@@ -12,7 +12,8 @@ from setuptools import Extension, find_namespace_packages, setup
 
 MODULES = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_learn", "_charsmap",
+    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_words", "_paircounts", "_postings",
+    "_learn", "_charsmap", "_forms",
 )  # fmt: skip
 DIRECTIVES = {
     "language_level": "3",

@@ -52,10 +52,10 @@ class Bpetok(Trainer):
         import bpetok
 
         super().__init__(threads)
-        self.bpetok = bpetok
+        self.learn = bpetok.train  # which is imported with all it needs, as other libraries are
 
     def train(self, path: Path, vocab_size: int) -> Any:
-        return self.bpetok.train(
+        return self.learn(
             path,
             vocab_size=vocab_size,
             pattern=PATTERN,
@@ -256,10 +256,10 @@ def learn(name: str, path: Path, vocab_size: int, threads: int) -> dict[str, Any
 
 def count(path: Path, threads: int, budget: int | None) -> dict[str, Any]:
     """Count the pieces only."""
-    import bpetok
+    from bpetok import count
 
     more: dict[str, Any] = {} if budget is None else {"memory": budget}
-    counts, figures = watched(lambda: bpetok.count(path, pattern=PATTERN, num_threads=threads, **more))
+    counts, figures = watched(lambda: count(path, pattern=PATTERN, num_threads=threads, **more))
     return {**figures, "pieces": len(counts)}
 
 

@@ -1,7 +1,8 @@
 """Damaged and hostile files of every format of the registry, for the tests of readers.
 
 `whole(format)` gives the files of sound tokenizers, by their names below a folder; `FILE` is the one, or the
-folder, to load. A format that can be written makes its own; one that cannot needs an entry in `READ_ONLY`.
+folder, to load. Formats make their own of `SAMPLES`; one that holds none of
+these needs an entry in `BY_HAND`.
 """
 
 import base64
@@ -17,7 +18,7 @@ from typing import Any
 
 from bpetok import AddedToken, Template, Tokenizer, decoding, normalization, splits, train
 from bpetok.errors import BpetokError, FormatError
-from bpetok.formats import FORMATS, load, save
+from bpetok.formats import load, save
 from bpetok.oniguruma import Expression
 
 FILE = "file"
@@ -90,7 +91,11 @@ def _every_step() -> Tokenizer:
     )
 
 
-SAMPLES = (_ranked, _learned, _characters, _furnished, _normalized, _every_step)
+def _plain() -> Tokenizer:
+    return train(["the cat sat on the mat ab"] * 3, vocab_size=270, pattern="gpt2", special_tokens=["<s>"])
+
+
+SAMPLES = (_plain, _ranked, _learned, _characters, _furnished, _normalized, _every_step)
 
 
 def _tekken() -> Files:
@@ -120,14 +125,14 @@ def _minbpe() -> Files:
     return {FILE: b"minbpe v1\n\\w+|\\W+\n1\n<end> 300\n97 98\n256 99\n32 116\n"}
 
 
-READ_ONLY: dict[str, Callable[[], Files]] = {"tekken": _tekken, "minbpe": _minbpe}
+BY_HAND: dict[str, Callable[[], Files]] = {"tekken": _tekken, "minbpe": _minbpe}
 
 
 @functools.cache
 def whole(format: str) -> tuple[Files, ...]:
     """The files of each of `SAMPLES` that the format can hold."""
-    if not FORMATS[format].writes:
-        return (READ_ONLY[format](),)
+    if format in BY_HAND:
+        return (BY_HAND[format](),)
     found = []
     for make in SAMPLES:
         with tempfile.TemporaryDirectory() as folder:

@@ -17,16 +17,16 @@ SOURCE = ROOT / "src" / "bpetok"
 LAYERS = (
     {"bytelevel", "errors", "protocols", "unicode_data"},
     {"charsets", "templates"},
-    {"oniguruma"},
+    {"_forms", "oniguruma"},
     {"specs"},
     {"normalization"},
     {"_cpu", "corpus", "treatment"},
     {"_text"},
     {"_scan"},
-    {"_pairs", "_spare", "patterns"},
+    {"_pairs", "_paircounts", "_postings", "_spare", "patterns"},
     {"_vocab"},
     {"_workspace", "_count", "_decode", "_ids", "_specials", "pretokenize"},
-    {"_merge", "_charsmap", "added_tokens", "splits"},
+    {"_merge", "_charsmap", "_words", "added_tokens", "splits"},
     {"_engine", "decoding", "normalization_spm", "preparation"},
     {"_encode", "_learn", "spilling", "vocabulary"},
     {"_batch", "alphabet", "count_table"},
@@ -41,7 +41,8 @@ LAYERS = (
 )
 NATIVE = (
     "_cpu", "_spare", "_text", "_scan", "_pairs", "_vocab", "_specials", "_workspace", "_merge", "_engine",
-    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_learn", "_charsmap",
+    "_ids", "_decode", "_encode", "_batch", "_arrow", "_count", "_words", "_paircounts", "_postings",
+    "_learn", "_charsmap", "_forms",
 )  # fmt: skip
 # What each native module may take from the others.
 NATIVE_KNOWS = {
@@ -49,12 +50,13 @@ NATIVE_KNOWS = {
     "_text": {"_cpu"},
     "_scan": {"_cpu", "_text"},
     "_spare": set(),
+    "_forms": set(),
     "_pairs": set(),
     "_vocab": {"_cpu", "_text", "_scan", "_pairs"},
     "_workspace": {"_spare", "_pairs", "_vocab"},
     "_merge": {"_cpu", "_pairs", "_vocab", "_workspace"},
     "_engine": {"_cpu", "_text", "_scan", "_pairs", "_vocab", "_workspace", "_merge"},
-    "_specials": {"_text", "_vocab"},
+    "_specials": {"_text"},
     "_charsmap": {"_specials", "_text"},
     "_ids": {"_spare"},
     "_decode": {"_text", "_vocab"},
@@ -73,7 +75,10 @@ NATIVE_KNOWS = {
     "_batch": {"_text", "_vocab", "_workspace", "_ids", "_encode"},
     "_arrow": {"_text", "_spare", "_ids", "_encode", "_batch"},
     "_count": {"_cpu", "_text", "_scan", "_vocab"},
-    "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count"},
+    "_words": {"_cpu", "_text", "_scan", "_vocab", "_count"},
+    "_paircounts": set(),
+    "_postings": set(),
+    "_learn": {"_cpu", "_text", "_scan", "_vocab", "_count", "_words", "_paircounts", "_postings"},
 }
 OUTSIDE_THE_LAYERS = {"__init__", "reference", "_native"}
 OPTIONAL = {
@@ -196,7 +201,7 @@ def test_native_modules_know_only_errors_and_each_other():
     assert refused(allowed) == []
     native = [each for each in IMPORTS if module_of(each.where) in NATIVE]
     outside = {each.module.split(".")[0] for each in native} - {"bpetok", "libc", "cpython"}
-    assert outside <= {"cython", "os", "zlib"}
+    assert outside <= {"cython", "os", "struct", "zlib"}
 
 
 def test_nothing_imports_the_reference():
@@ -240,6 +245,11 @@ def test_measuring_and_modelling_see_tokenizers_through_the_protocol():
         return own not in apart or each.module in files or each.parts <= known
 
     assert refused(allowed) == []
+
+
+def test_the_plugins_of_tiktoken_share_a_namespace():
+    """An `__init__.py` would hide tiktoken's own encodings."""
+    assert [path.name for path in (ROOT / "src" / "tiktoken_ext").glob("*.py")] == ["bpetok.py"]
 
 
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))

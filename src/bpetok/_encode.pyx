@@ -31,6 +31,7 @@ from bpetok._text import as_utf8
 from bpetok.errors import EncodeError, TokenError, TokenRangeError, VocabularyError
 
 cdef enum:
+    LATER = -2
     RELEASE_GIL = 2048              # code units from which a call lets other threads run
     IDLE_MOST = 64                  # workspaces that a tokenizer keeps between calls
     FIND_MOST = 1 << 20             # characters whose matches may all be in memory, at 14 times their size
@@ -94,7 +95,8 @@ cdef class Encoder:
 
         `always` marks those that are found in every text; the others are those that can be rejected.
         `preparation` is called with a text and the marks of allowed specials and gives None, for a text that
-        can be encoded as it is, or a list of (id, anything), (-1, text) and (-1, pieces). `decoder` is
+        can be encoded as it is, or a list of (id, anything), (-1, text), (-1, pieces) and (-2, text in which
+        specials that its method `later` marks are to be found). `decoder` is
         called with ids and `errors` and gives the text."""
         if self.tables is not None:
             raise VocabularyError("a tokenizer is immutable: make a new one")
@@ -319,6 +321,9 @@ cdef class Encoder:
                 status = put_special(ws, <uint32_t>token)
                 if status != OK:
                     self.fail(status, part, False, ws)
+            elif token == LATER:
+                later = self.preparation.later(None if mask == NULL else <bytes>mask[:self.specials.n])
+                self.fill_text(part, marks(later), False, ws)
             elif type(part) is not list:
                 self.fill_text(part, NULL, False, ws)
             elif part:

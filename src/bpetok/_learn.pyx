@@ -7,19 +7,20 @@ not depend on the order in which pieces were counted. `bpetok.reference.train` i
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bpetok._count cimport (
-    CODE_POINTS, COUNT_OVERFLOW, MAX_COUNT, NO_MEMORY, OK, Entry, PieceCounts, char_at)
+from bpetok._count cimport CODE_POINTS, COUNT_OVERFLOW, NO_MEMORY, OK, PieceCounts
+from bpetok._paircounts cimport (
+    NO_KEY, PairCounts, PairEntry, home_of, insert, left_of, pair_key, pairs_free, pairs_new, right_of,
+    slot_of)
+from bpetok._postings cimport Postings, free_postings, give_back, room_for, whole_room
+from bpetok._words cimport (
+    CLASS_SLOTS, INSIDE, MAX_POSITIONS, SEPARATOR, TOO_MANY_POSITIONS, BytePair, Words, place_in_order,
+    place_words, words_free)
 
 from bpetok.errors import TrainingError
-
-cdef extern from "_native/pages.h" nogil:
-    void* pages_new "bpetok_pages_new"(size_t size)
-    void pages_free "bpetok_pages_free"(void* start, size_t size)
 
 cdef extern from *:
     """
@@ -32,18 +33,10 @@ cdef extern from *:
     void prefetch "bpetok_prefetch"(const void* address) noexcept nogil
 
 cdef enum:
-    TOO_MANY_POSITIONS = -3     # beside the codes of `_count`
-    TOO_MANY_IDS = -4
-
-cdef enum:
-    CLASS_SLOTS = 16            # arena slots that share one weight
-    USUAL_COUNTS = 1 << 12      # words that occur less often are sorted by counting, the few others by qsort
+    TOO_MANY_IDS = -4           # beside the codes of `_count` and `_words`
     AHEAD = 16                  # what is prefetched: so many steps before its turn
-    BLOCK_ROOM = (1 << 19) - 8  # postings in a block: 2 MiB with its head
-    LEAST_ROOM = 4              # postings that a `Free` takes the place of
-    MAX_POSITIONS = 0xFFFFFF00  # of slots, and of ids
-    SEPARATOR = 0xFFFFFFFF
-    INSIDE = 0xFFFFFFFE
+    USUAL_COUNTS = 1 << 12      # pairs of smaller counts wait in buckets
+    NOTHING = 0xFFFFFFFF
 
 # Kinds of characters; any other number is a kind, too.
 cdef enum:
@@ -55,33 +48,20 @@ ANY = KIND_ANY
 FIRST = KIND_FIRST
 ALONE = KIND_ALONE
 
-cdef uint64_t NO_KEY = 0xFFFFFFFFFFFFFFFFULL
-
-# All words (distinct pieces) of two bytes and more lie in one arena of 32-bit symbols, a slot a byte, with
-# a separator behind each. They begin as single bytes or as characters; those that are not in the alphabet are
-# separators, too. A token's id is in the slots of its first and last byte; where a token of two
-# and more bytes was joined to the one before it, its first slot says INSIDE. So the token before slot p is
-# symbols[p - 1], the one behind a token of length n is symbols[p + n], and joining two tokens writes three
-# slots. A posting (the slot where a pair was seen) is still good if symbols[p] == left and
-# symbols[p + length of left] == right: a slot that a token has left never holds its id again, because
-# tokens only grow. Words of equal count lie together, from a slot divisible by CLASS_SLOTS, so that a
-# slot's weight (its word's count) is weights[p / CLASS_SLOTS].
-#
 # The count of a pair never rises after the step it first occurs in: only a step that makes a token makes
 # pairs of that token, and no two steps make the same token (equal bytes between token borders have been cut
 # equally all along). So pairs that occur less often than a threshold need not be kept while the most
 # frequent one is at or above it. When none is, the threshold is lowered and the pairs counted afresh.
 
-cdef struct PairEntry:
-    uint64_t key                # left << 32 | right; NO_KEY: empty
-    uint64_t count
-    uint32_t* postings          # ascending
-    uint32_t n_postings
-    uint32_t first              # with ties by place: the first good posting, as it was when queued
-
+# A pair in the queue, which its count, as it was when queued, decides the place of; it may have fallen since.
 cdef struct Candidate:
-    uint64_t count              # as it was when queued; the pair's count may have fallen since
+    uint64_t count
     uint64_t key
+
+# One in a bucket, all of which have the same count.
+cdef struct Waiting:
+    uint64_t key
+    uint32_t next               # index, or NOTHING
 
 # What joining a pair did on one side, per neighbouring token.
 cdef struct Neighbour:
@@ -93,54 +73,20 @@ cdef struct Born:
     uint32_t* postings
     uint64_t n
 
+# The entries of the pairs as long as all tokens are single bytes.
+cdef struct BytePairs:
+    PairEntry* entries[65536]      # by the two bytes; NULL: not looked up yet
+    uint8_t* byte_of                # by id
+
 cdef struct Token:
     uint64_t prefix             # the first eight bytes, big end first, zeros behind
-    uint32_t start              # where its bytes can be found in `text`
+    uint64_t start              # of its bytes in `spelled`
     uint32_t length
 
 # What decides whether two tokens may be joined.
 cdef struct Shape:
     uint32_t size               # in bytes, or in characters
     uint32_t kind
-
-cdef struct Word:
-    uint64_t count
-    uint64_t slot               # in the table of pieces
-
-cdef struct Block:
-    Block* before
-    uint64_t room               # postings that follow
-
-# Where a list of postings lay that is not needed any more.
-cdef struct Free:
-    Free* before
-    uint64_t room
-
-
-cdef int more_frequent(const void* a, const void* b) noexcept nogil:
-    cdef uint64_t left = (<const Word*>a).count, right = (<const Word*>b).count
-    return (left < right) - (left > right)
-
-
-cdef inline uint64_t whole_room(uint64_t n) noexcept nogil:
-    return (n + LEAST_ROOM - 1) // LEAST_ROOM * LEAST_ROOM
-
-
-cdef inline uint64_t pair_key(uint32_t left, uint32_t right) noexcept nogil:
-    return <uint64_t>left << 32 | right
-
-
-cdef inline uint32_t left_of(uint64_t key) noexcept nogil:
-    return <uint32_t>(key >> 32)
-
-
-cdef inline uint32_t right_of(uint64_t key) noexcept nogil:
-    return <uint32_t>key
-
-
-cdef inline uint64_t mix_key(uint64_t key) noexcept nogil:
-    cdef uint64_t h = key * 0x9E3779B97F4A7C15ULL
-    return (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL
 
 
 cdef inline bint go_together(uint32_t left, uint32_t right) noexcept nogil:
@@ -185,14 +131,12 @@ cdef class MergeLearner:
             2**63 - 1, or ids would exceed 32 bits.
     """
 
-    cdef uint32_t* symbols
-    cdef uint8_t* text              # the bytes of the words, slot by slot
-    cdef uint64_t* weights
-    cdef uint64_t n_positions
-    cdef uint32_t[256] byte_ids
-    cdef uint32_t* points           # code point to 1 + id of a character, 0 for none; NULL with bytes
+    cdef Words words
     cdef Token* tokens              # by id
     cdef Shape* shapes              # by id
+    cdef uint8_t* spelled           # the bytes of all tokens
+    cdef uint64_t spelled_size
+    cdef uint64_t spelled_room
     cdef uint32_t next_id
     cdef readonly uint64_t new_tokens   # ids still to give
     cdef bint ties_by_bytes
@@ -206,18 +150,18 @@ cdef class MergeLearner:
     cdef uint64_t* reserved_ends
     cdef uint32_t* reserved_ids
 
-    cdef PairEntry* pairs
-    cdef uint64_t n_slots
-    cdef int shift
-    cdef uint64_t used
-    cdef Block* blocks              # postings
-    cdef uint32_t* place            # where the next postings go
-    cdef uint64_t room              # for so many
-    cdef Free* unused[33]           # other places, by the binary logarithm of their room
+    cdef PairCounts pairs
+    cdef Postings postings
 
-    cdef Candidate* queue           # a heap with four children a node, the best first
+    cdef Candidate* queue           # a heap with four children a node, the best first: of `front` and more
     cdef uint64_t queued
     cdef uint64_t queue_room
+    cdef uint64_t front
+    cdef uint32_t* buckets          # by count, below `front`: the first that waits, or NOTHING
+    cdef Waiting* waiting
+    cdef uint32_t n_waiting
+    cdef uint32_t waiting_room
+    cdef uint32_t not_waiting       # the first that can be used again, or NOTHING
     cdef uint64_t threshold
     cdef uint64_t milestone         # the number of merges at which to look at the threshold again
     cdef uint64_t milestone_count   # the count of the best pair at half that number
@@ -229,7 +173,6 @@ cdef class MergeLearner:
     cdef Born* born
     cdef uint64_t born_room
 
-    cdef uint64_t pairs_in_all      # the sum of the counts of all pairs at the beginning
     cdef uint64_t capacity          # merges there is room for
     cdef readonly uint64_t n_merges
     cdef uint32_t* merge_pairs
@@ -282,23 +225,25 @@ cdef class MergeLearner:
             self.taken = frozenset(taken)
         if characters is None:
             for i in range(256):
-                self.byte_ids[i] = byte_ids[i]
+                self.words.byte_ids[i] = byte_ids[i]
         else:
-            self.points = <uint32_t*>calloc(CODE_POINTS + 1, 4)
-            if self.points == NULL:
+            self.words.points = <uint32_t*>calloc(CODE_POINTS + 1, 4)
+            if self.words.points == NULL:
                 raise MemoryError()
             for char, (token_id, _) in characters.items():
-                self.points[<uint32_t>ord(char)] = <uint32_t>token_id + 1
+                self.words.points[<uint32_t>ord(char)] = <uint32_t>token_id + 1
         if order is not None:
             self.ties_by_place = True
-            self.failed = self.place_in_order(counts, order)
+            self.failed = place_in_order(&self.words, counts, order)
         else:
             with nogil:
-                self.failed = self.place_words(counts)
+                self.failed = place_words(&self.words, counts)
+        if self.failed == OK:
+            self.failed = self.allocate()
         self.check()
         if characters is None:
             for i in range(256):
-                self.describe(self.byte_ids[i], bytes([i]), KIND_ANY)
+                self.describe(self.words.byte_ids[i], bytes([i]), KIND_ANY)
         else:
             for char, (token_id, kind) in characters.items():
                 self.describe(token_id, char.encode(), kind)
@@ -308,17 +253,17 @@ cdef class MergeLearner:
             self.check()
 
     def __dealloc__(self):
-        self.free_postings()
-        pages_free(self.symbols, self.n_positions * 4)
-        pages_free(self.text, self.n_positions)
-        pages_free(self.weights, self.n_positions // CLASS_SLOTS * 8 + 8)
-        free(self.points)
+        words_free(&self.words)
+        pairs_free(&self.pairs)
+        free_postings(&self.postings)
         free(self.tokens)
         free(self.shapes)
+        free(self.spelled)
         free(self.reserved_ends)
         free(self.reserved_ids)
-        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
         free(self.queue)
+        free(self.buckets)
+        free(self.waiting)
         free(self.left_side)
         free(self.right_side)
         free(self.left_touched)
@@ -345,144 +290,16 @@ cdef class MergeLearner:
 
     # -- building ----------------------------------------------------------------------------------
 
-    cdef int place_words(self, PieceCounts counts) noexcept nogil:
-        """Lay the words out by falling count, and make room for what learning needs."""
-        cdef uint64_t* at = <uint64_t*>calloc(USUAL_COUNTS, 8)      # slots, then the next one, by count
-        cdef Word* words = NULL
-        cdef int failed = NO_MEMORY
-        if at != NULL:
-            failed = self.place_sorted(counts, at, &words)
-        free(at)
-        free(words)
-        return failed
-
-    cdef int place_sorted(self, PieceCounts counts, uint64_t* at, Word** words) noexcept nogil:
-        cdef uint64_t n_words = 0, i, count, size, slots = CLASS_SLOTS, before = 0
-        cdef const Entry* entry
-        cdef const uint8_t* data
-        cdef int failed
-        for i in range(counts.n_slots):
-            entry = &counts.entries[i]
-            if entry.count:
-                counts.piece(entry, &size)
-                if entry.count < USUAL_COUNTS:
-                    at[entry.count] += size + 1 if size > 1 else 0
-                else:
-                    n_words += size > 1
-                if self.add_up(entry.count, size) != OK:
-                    return COUNT_OVERFLOW
-        words[0] = <Word*>malloc((n_words + 1) * sizeof(Word))
-        if words[0] == NULL:
-            return NO_MEMORY
-        n_words = 0
-        for i in range(counts.n_slots):
-            entry = &counts.entries[i]
-            if entry.count >= USUAL_COUNTS:
-                counts.piece(entry, &size)
-                if size > 1:
-                    words[0][n_words].count = entry.count
-                    words[0][n_words].slot = i
-                    n_words += 1
-        qsort(words[0], n_words, sizeof(Word), &more_frequent)
-        for i in range(n_words):
-            if words[0][i].count != before:
-                slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                before = words[0][i].count
-            counts.piece(&counts.entries[words[0][i].slot], &size)
-            words[0][i].count = slots
-            slots += size + 1
-        for count in range(USUAL_COUNTS - 1, 0, -1):
-            if at[count]:
-                slots = (slots + CLASS_SLOTS - 1) // CLASS_SLOTS * CLASS_SLOTS
-                size = at[count]
-                at[count] = slots
-                slots += size
-        failed = self.allocate(slots)
-        if failed:
-            return failed
-        for i in range(n_words):
-            entry = &counts.entries[words[0][i].slot]
-            data = counts.piece(entry, &size)
-            self.place_word(words[0][i].count, data, size, entry.count)
-        for i in range(counts.n_slots):
-            entry = &counts.entries[i]
-            if 0 < entry.count < USUAL_COUNTS:
-                data = counts.piece(entry, &size)
-                if size > 1:
-                    self.place_word(at[entry.count], data, size, entry.count)
-                    at[entry.count] += size + 1
-        return OK
-
-    cdef inline void place_word(self, uint64_t at, const uint8_t* data, uint64_t size,
-                                uint64_t weight) noexcept nogil:
-        cdef uint64_t i = 0, n, k, point
-        cdef uint32_t token
-        memcpy(self.text + at, data, size)
-        if self.points == NULL:
-            for i in range(size):
-                token = self.byte_ids[data[i]]
-                self.symbols[at + i] = token
-                self.tokens[token].start = <uint32_t>(at + i)
-        else:
-            while i < size:
-                n = char_at(data + i, size - i, &point)
-                if self.points[point]:
-                    token = self.points[point] - 1
-                    for k in range(1, n):
-                        self.symbols[at + i + k] = INSIDE
-                    self.symbols[at + i] = self.symbols[at + i + n - 1] = token
-                    self.tokens[token].start = <uint32_t>(at + i)
-                i += n
-        for i in range(at // CLASS_SLOTS, (at + size) // CLASS_SLOTS + 1):
-            self.weights[i] = weight
-
-    cdef int place_in_order(self, PieceCounts counts, list order):
-        """Lay the words out as they are given, each in classes of its own."""
-        cdef uint64_t slots = CLASS_SLOTS, size
-        cdef bytes piece
-        cdef int failed
-        for piece in order:
-            size = <uint64_t>len(piece)
-            if self.add_up(counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size), size) != OK:
-                return COUNT_OVERFLOW
-            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        failed = self.allocate(slots)
-        if failed:
-            return failed
-        slots = CLASS_SLOTS
-        for piece in order:
-            size = <uint64_t>len(piece)
-            self.place_word(slots, <const uint8_t*>PyBytes_AS_STRING(piece), size,
-                            counts.find(<const uint8_t*>PyBytes_AS_STRING(piece), size))
-            slots += (size + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        return OK
-
-    cdef inline int add_up(self, uint64_t count, uint64_t size) noexcept nogil:
-        """Note a word that is to be placed: how many pairs it has, and how often they occur in all."""
-        if size > 1:
-            if count > (MAX_COUNT - self.pairs_in_all) // (size - 1):
-                return COUNT_OVERFLOW
-            self.pairs_in_all += count * (size - 1)
-            self.capacity += size - 1
-        return OK
-
-    cdef int allocate(self, uint64_t slots) noexcept nogil:
-        """Room for what has been noted, in so many slots."""
+    cdef int allocate(self) noexcept nogil:
+        """Room for what learning from the words needs."""
         cdef uint64_t n_ids
-        slots = (slots + CLASS_SLOTS) // CLASS_SLOTS * CLASS_SLOTS
-        if slots > MAX_POSITIONS:
-            return TOO_MANY_POSITIONS
         # A merge shortens at least one word by one symbol, so no more merges than that can come.
-        self.capacity = min(min(self.new_tokens, self.capacity) + self.n_reserved, self.capacity)
+        self.capacity = min(min(self.new_tokens, self.words.n_pairs) + self.n_reserved, self.words.n_pairs)
         if self.shared:                             # but ids are given to tokens that do not occur here
             self.capacity = min(self.new_tokens, <uint64_t>MAX_POSITIONS) + self.n_reserved
         n_ids = self.next_id + self.capacity
         if n_ids > MAX_POSITIONS:
             return TOO_MANY_IDS
-        self.n_positions = slots
-        self.symbols = <uint32_t*>pages_new(slots * 4)
-        self.text = <uint8_t*>pages_new(slots)
-        self.weights = <uint64_t*>pages_new(slots // CLASS_SLOTS * 8 + 8)
         self.tokens = <Token*>calloc(n_ids, sizeof(Token))
         self.shapes = <Shape*>calloc(n_ids, sizeof(Shape))
         self.left_side = <Neighbour*>calloc(n_ids, sizeof(Neighbour))
@@ -492,122 +309,139 @@ cdef class MergeLearner:
         self.merge_pairs = <uint32_t*>malloc(self.capacity * 8 + 1)
         self.merge_ids = <uint32_t*>malloc(self.capacity * 4 + 1)
         self.merge_counts = <uint64_t*>malloc(self.capacity * 8 + 1)
-        if (self.symbols == NULL or self.text == NULL or self.weights == NULL or self.tokens == NULL
-                or self.shapes == NULL or self.left_side == NULL or self.right_side == NULL
-                or self.left_touched == NULL
-                or self.right_touched == NULL or self.merge_pairs == NULL or self.merge_ids == NULL
-                or self.merge_counts == NULL):
+        self.buckets = <uint32_t*>malloc(USUAL_COUNTS * 4)
+        if (self.tokens == NULL or self.shapes == NULL or self.left_side == NULL or self.right_side == NULL
+                or self.left_touched == NULL or self.right_touched == NULL or self.merge_pairs == NULL
+                or self.merge_ids == NULL or self.merge_counts == NULL or self.buckets == NULL):
             return NO_MEMORY
-        memset(self.symbols, 0xFF, slots * 4)
         return OK
 
     cdef int rebuild(self) noexcept nogil:
-        """Count all pairs of the arena, and keep those at or above the threshold."""
-        cdef PairEntry** by_bytes = NULL
+        """Count all pairs of the words, and keep those at or above the threshold."""
+        cdef BytePairs* by_bytes = NULL
         cdef int failed
-        if self.n_merges == 0 and self.points == NULL and not self.as_encoded:
-            by_bytes = <PairEntry**>calloc(1 << 16, sizeof(PairEntry*))
-            if by_bytes == NULL:
-                return NO_MEMORY
-        failed = self.count_pairs(by_bytes)
+        free_postings(&self.postings)
+        pairs_free(&self.pairs)
+        self.empty_queue()
+        self.passed_over = False
+        if self.words.byte_pairs != NULL and not self.as_encoded:
+            by_bytes = <BytePairs*>calloc(1, sizeof(BytePairs) + self.next_id)
+            failed = NO_MEMORY if by_bytes == NULL else self.take_pairs()
+        else:
+            failed = self.count_pairs()
         if failed == OK:
             failed = self.keep_pairs()
         if failed == OK:
-            if by_bytes != NULL:
-                memset(by_bytes, 0, (1 << 16) * sizeof(PairEntry*))
             self.post_pairs(by_bytes)
         free(by_bytes)
+        free(self.words.byte_pairs)
+        self.words.byte_pairs = NULL
         return failed
 
-    cdef inline PairEntry* entry_at(self, PairEntry** by_bytes, uint64_t p, uint64_t next_p) noexcept nogil:
-        """The entry of the pair at a slot, or the empty one where it would go; as long as all tokens are
-        single bytes, it is looked up once and noted by its bytes."""
-        cdef uint64_t at
-        if by_bytes == NULL:
-            return self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
-        at = <uint64_t>self.text[p] << 8 | self.text[next_p]
-        if by_bytes[at] == NULL:
-            by_bytes[at] = self.slot_of(pair_key(self.symbols[p], self.symbols[next_p]))
-        return by_bytes[at]
-
-    cdef inline uint64_t behind(self, PairEntry** by_bytes, uint64_t p) noexcept nogil:
-        """The slot behind the token at a slot."""
-        return p + (1 if by_bytes != NULL else self.tokens[self.symbols[p]].length)
-
-    cdef int count_pairs(self, PairEntry** by_bytes) noexcept nogil:
-        cdef uint64_t p = 0, next_p
+    cdef int take_pairs(self) noexcept nogil:
+        """The pairs of bytes that the words begin with: they are counted already."""
+        cdef const BytePair* pair
         cdef PairEntry* entry
-        self.free_postings()
-        self.queued = 0
-        self.passed_over = False
-        pages_free(self.pairs, self.n_slots * sizeof(PairEntry))
-        self.pairs = NULL
-        if self.reset_pairs(1 << 17) != OK:     # room for all pairs of bytes, so that none is moved
+        cdef uint64_t i, key, n = 0
+        for i in range(1 << 16):
+            n += self.words.byte_pairs[i].n > 0
+        if not pairs_new(&self.pairs, n):
             return NO_MEMORY
-        while p < self.n_positions:
-            if self.symbols[p] == SEPARATOR:
+        for i in range(1 << 16):
+            pair = &self.words.byte_pairs[i]
+            if pair.n:
+                key = pair_key(self.words.byte_ids[i >> 8], self.words.byte_ids[i & 0xFF])
+                entry = insert(&self.pairs, slot_of(&self.pairs, key), key)     # there is room
+                entry.count = pair.count
+                entry.n_postings = pair.n
+                entry.first = pair.first
+        return OK
+
+    cdef int count_pairs(self) noexcept nogil:
+        cdef uint64_t p = 0, next_p
+        cdef uint32_t* symbols = self.words.symbols
+        cdef PairEntry* entry
+        if not pairs_new(&self.pairs, 1 << 16):
+            return NO_MEMORY
+        while p < self.words.n_positions:
+            if symbols[p] == SEPARATOR:
                 p += 1
                 continue
-            next_p = self.behind(by_bytes, p)
-            if self.symbols[next_p] != SEPARATOR:
-                entry = self.entry_at(by_bytes, p, next_p)
+            next_p = p + self.tokens[symbols[p]].length
+            if symbols[next_p] != SEPARATOR:
+                entry = slot_of(&self.pairs, pair_key(symbols[p], symbols[next_p]))
                 if entry.key == NO_KEY:
-                    entry = self.insert(entry, pair_key(self.symbols[p], self.symbols[next_p]))
+                    entry = insert(&self.pairs, entry, pair_key(symbols[p], symbols[next_p]))
                     if entry == NULL:
                         return NO_MEMORY
                     entry.first = <uint32_t>p
-                entry.count += self.weights[p // CLASS_SLOTS]
+                entry.count += self.words.weights[p // CLASS_SLOTS]
                 entry.n_postings += 1
             p = next_p
         return OK
 
     cdef int keep_pairs(self) noexcept nogil:
         """Set the threshold, and move the pairs that may be wanted to a table of their own."""
-        cdef uint64_t i, kept = 0, postings = 0, best = 0, old_slots = self.n_slots
-        cdef PairEntry* old = self.pairs
+        cdef uint64_t i, kept = 0, postings = 0, best = 0
+        cdef PairCounts old = self.pairs
+        cdef PairEntry* each
         cdef PairEntry* entry
         cdef uint32_t* place
         cdef int failed = NO_MEMORY
-        for i in range(old_slots):
-            if old[i].key != NO_KEY and old[i].count > best and self.allowed(old[i].key):
-                best = old[i].count
+        for i in range(old.n_slots):
+            each = &old.entries[i]
+            if each.key != NO_KEY and each.count > best and self.allowed(each.key):
+                best = each.count
         self.set_threshold(best)
-        for i in range(old_slots):
-            if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
+        for i in range(old.n_slots):
+            each = &old.entries[i]
+            if each.key != NO_KEY and self.wanted(each.key, each.count):
                 kept += 1
-                postings += whole_room(old[i].n_postings)
-        self.pairs = NULL
-        if self.reset_pairs(1 << 12 if kept < 1 << 11 else kept * 2) == OK:
-            place = self.room_for(postings)
+                postings += whole_room(each.n_postings)
+        if pairs_new(&self.pairs, kept * 2):
+            place = room_for(&self.postings, postings)
             if place != NULL:
                 failed = OK
-        if failed == OK:
-            for i in range(old_slots):
-                if old[i].key != NO_KEY and self.wanted(old[i].key, old[i].count):
-                    entry = self.insert(self.slot_of(old[i].key), old[i].key)
-                    if entry == NULL:
-                        failed = NO_MEMORY
-                        break
-                    entry.count = old[i].count
-                    entry.first = old[i].first
-                    entry.postings = place
-                    place += whole_room(old[i].n_postings)
-                    if self.push(old[i].count, old[i].key) != OK:
-                        failed = NO_MEMORY
-                        break
-        pages_free(old, old_slots * sizeof(PairEntry))
+        for i in range(old.n_slots if failed == OK else 0):
+            each = &old.entries[i]
+            if each.key != NO_KEY and self.wanted(each.key, each.count):
+                entry = insert(&self.pairs, slot_of(&self.pairs, each.key), each.key)   # there is room
+                entry.count = each.count
+                entry.first = each.first
+                entry.postings = place
+                place += whole_room(each.n_postings)
+                failed = self.wait(each.count, each.key)
+                if failed:
+                    break
+        pairs_free(&old)
         return failed
 
-    cdef void post_pairs(self, PairEntry** by_bytes) noexcept nogil:
-        cdef uint64_t p = 0, next_p
+    cdef void post_pairs(self, BytePairs* by_bytes) noexcept nogil:
+        """Note where the pairs are that were kept. As long as all tokens are single bytes, the entry of a
+        pair is looked up once and noted by its bytes."""
+        cdef uint64_t p = 0, next_p, i
+        cdef uint32_t left, right
+        cdef const uint32_t* symbols = self.words.symbols
         cdef PairEntry* entry
-        while p < self.n_positions:
-            if self.symbols[p] == SEPARATOR:
+        if by_bytes != NULL:
+            by_bytes.byte_of = <uint8_t*>(by_bytes + 1)
+            for i in range(256):
+                by_bytes.byte_of[self.words.byte_ids[i]] = <uint8_t>i
+        while p < self.words.n_positions:
+            left = symbols[p]
+            if left == SEPARATOR:
                 p += 1
                 continue
-            next_p = self.behind(by_bytes, p)
-            if self.symbols[next_p] != SEPARATOR:
-                entry = self.entry_at(by_bytes, p, next_p)
+            next_p = p + (1 if by_bytes != NULL else self.tokens[left].length)
+            right = symbols[next_p]
+            if right != SEPARATOR:
+                if by_bytes == NULL:
+                    entry = slot_of(&self.pairs, pair_key(left, right))
+                else:
+                    i = <uint64_t>by_bytes.byte_of[left] << 8 | by_bytes.byte_of[right]
+                    entry = by_bytes.entries[i]
+                    if entry == NULL:
+                        entry = by_bytes.entries[i] = slot_of(&self.pairs, pair_key(left, right))
                 if entry.key != NO_KEY:
                     entry.postings[entry.n_postings] = <uint32_t>p
                     entry.n_postings += 1
@@ -636,108 +470,6 @@ cdef class MergeLearner:
         self.passed_over = True
         return False
 
-    # -- pairs -------------------------------------------------------------------------------------
-
-    cdef int reset_pairs(self, uint64_t at_least) noexcept nogil:
-        cdef uint64_t i
-        self.n_slots = 2
-        self.shift = 63
-        while self.n_slots < at_least:
-            self.n_slots *= 2
-            self.shift -= 1
-        self.used = 0
-        self.pairs = <PairEntry*>pages_new(self.n_slots * sizeof(PairEntry))
-        if self.pairs == NULL:
-            return NO_MEMORY
-        for i in range(self.n_slots):
-            self.pairs[i].key = NO_KEY
-        return OK
-
-    cdef inline PairEntry* slot_of(self, uint64_t key) noexcept nogil:
-        """The entry of a pair, or the empty one where it would go."""
-        cdef uint64_t at = mix_key(key) >> self.shift
-        while self.pairs[at].key != key and self.pairs[at].key != NO_KEY:
-            at = (at + 1) & (self.n_slots - 1)
-        return &self.pairs[at]
-
-    cdef PairEntry* insert(self, PairEntry* entry, uint64_t key) noexcept nogil:
-        """Take an empty entry for a pair, with count 0 and no postings; NULL when memory is short."""
-        cdef PairEntry* old
-        cdef uint64_t i, n
-        if (self.used + 1) * 2 > self.n_slots:
-            old = self.pairs
-            n = self.n_slots
-            i = self.used
-            self.pairs = NULL
-            if self.reset_pairs(n * 2) != OK:
-                pages_free(old, n * sizeof(PairEntry))
-                return NULL
-            self.used = i
-            for i in range(n):
-                if old[i].key != NO_KEY:
-                    self.slot_of(old[i].key)[0] = old[i]
-            pages_free(old, n * sizeof(PairEntry))
-            entry = self.slot_of(key)
-        self.used += 1
-        entry.key = key
-        entry.count = 0
-        entry.postings = NULL
-        entry.n_postings = 0
-        return entry
-
-    cdef uint32_t* room_for(self, uint64_t n) noexcept nogil:
-        """Room for n postings, kept until it is given back or until the next rebuild; NULL when memory is
-        short."""
-        cdef Block* block
-        cdef Free* found = NULL
-        cdef uint64_t size = 0, room
-        n = whole_room(n) if n else LEAST_ROOM
-        if self.room < n:
-            self.give_back(self.place, self.room)
-            self.room = 0
-            while size < 33 and found == NULL:
-                if <uint64_t>1 << size >= n:
-                    found = self.unused[size]
-                size += 1
-            if found != NULL:
-                self.unused[size - 1] = found.before
-                self.place = <uint32_t*>found
-                self.room = found.room
-            else:
-                room = n if n > BLOCK_ROOM else BLOCK_ROOM
-                block = <Block*>pages_new(sizeof(Block) + room * 4)
-                if block == NULL:
-                    return NULL
-                block.before = self.blocks
-                block.room = room
-                self.blocks = block
-                self.place = <uint32_t*>(block + 1)
-                self.room = room
-        self.place += n
-        self.room -= n
-        return self.place - n
-
-    cdef void give_back(self, uint32_t* place, uint64_t n) noexcept nogil:
-        """Let the room of n postings be used again."""
-        cdef Free* left = <Free*>place
-        cdef uint64_t size = 0
-        n = whole_room(n)
-        if n:
-            while n >> size > 1:
-                size += 1
-            left.before = self.unused[size]
-            left.room = n
-            self.unused[size] = left
-
-    cdef void free_postings(self) noexcept nogil:
-        cdef Block* block = self.blocks
-        while block != NULL:
-            self.blocks = block.before
-            pages_free(block, sizeof(Block) + block.room * 4)
-            block = self.blocks
-        memset(self.unused, 0, sizeof(self.unused))
-        self.room = 0
-
     # -- the queue ---------------------------------------------------------------------------------
 
     cdef inline bint better(self, const Candidate* one, const Candidate* other) noexcept nogil:
@@ -745,7 +477,7 @@ cdef class MergeLearner:
         if one.count != other.count:
             return one.count > other.count
         if self.ties_by_place:
-            return self.slot_of(one.key).first < self.slot_of(other.key).first
+            return slot_of(&self.pairs, one.key).first < slot_of(&self.pairs, other.key).first
         if not self.ties_by_bytes:
             return one.key < other.key
         order = self.compare(left_of(one.key), left_of(other.key))
@@ -763,8 +495,83 @@ cdef class MergeLearner:
         if a.prefix != b.prefix:
             return -1 if a.prefix < b.prefix else 1
         if a.length > 8 and b.length > 8:
-            order = memcmp(self.text + a.start, self.text + b.start, min(a.length, b.length))
+            order = memcmp(self.spelled + a.start, self.spelled + b.start, min(a.length, b.length))
         return order if order else (a.length > b.length) - (a.length < b.length)
+
+    cdef void empty_queue(self) noexcept nogil:
+        self.queued = 0
+        self.front = USUAL_COUNTS
+        memset(self.buckets, 0xFF, USUAL_COUNTS * 4)
+        self.n_waiting = 0
+        self.not_waiting = NOTHING
+
+    cdef int wait(self, uint64_t count, uint64_t key) noexcept nogil:
+        """Queue a pair."""
+        cdef Waiting* waiting
+        cdef uint32_t at = self.not_waiting, room
+        if count >= self.front:
+            return self.push(count, key)
+        if at != NOTHING:
+            self.not_waiting = self.waiting[at].next
+        else:
+            at = self.n_waiting
+            if at == self.waiting_room:
+                if at >= NOTHING // 2:
+                    return NO_MEMORY
+                room = at * 2 if at else 1 << 12
+                waiting = <Waiting*>realloc(self.waiting, room * sizeof(Waiting))
+                if waiting == NULL:
+                    return NO_MEMORY
+                self.waiting = waiting
+                self.waiting_room = room
+            self.n_waiting += 1
+        self.waiting[at].key = key
+        self.waiting[at].next = self.buckets[count]
+        self.buckets[count] = at
+        return OK
+
+    cdef int find_top(self) noexcept nogil:
+        """Bring the best pair to the top of the heap, with the count of its entry; the heap is empty when
+        none is at or above the threshold."""
+        cdef Candidate top
+        cdef PairEntry* entry
+        cdef Waiting* each
+        cdef uint32_t at, following
+        cdef int failed
+        while True:
+            if self.queued:
+                top = self.queue[0]
+                entry = slot_of(&self.pairs, top.key)
+                if entry.count == top.count >= self.threshold:
+                    return OK
+                self.drop_top()
+                failed = self.requeue(entry)
+                if failed:
+                    return failed
+                continue
+            if self.front <= self.threshold:
+                return OK
+            self.front -= 1
+            at = self.buckets[self.front]
+            while at != NOTHING:
+                each = &self.waiting[at]
+                following = each.next
+                each.next = self.not_waiting
+                self.not_waiting = at
+                failed = self.requeue(slot_of(&self.pairs, each.key))
+                if failed:
+                    return failed
+                at = following
+
+    cdef inline int requeue(self, PairEntry* entry) noexcept nogil:
+        """Queue a pair again by its count, unless that has fallen below the threshold."""
+        if entry.count >= self.threshold:
+            return self.wait(entry.count, entry.key)
+        give_back(&self.postings, entry.postings, entry.n_postings)
+        entry.count = 0
+        entry.postings = NULL
+        entry.n_postings = 0
+        return OK
 
     cdef int push(self, uint64_t count, uint64_t key) noexcept nogil:
         cdef Candidate new
@@ -822,7 +629,10 @@ cdef class MergeLearner:
         cdef PairEntry* entry
         cdef int failed
         while limit and self.new_tokens and self.n_merges < self.capacity:
-            if self.queued == 0 or self.queue[0].count < self.threshold:
+            failed = self.find_top()
+            if failed:
+                return failed
+            if self.queued == 0:
                 if self.threshold <= self.min_frequency:
                     break
                 failed = self.rebuild()
@@ -830,17 +640,7 @@ cdef class MergeLearner:
                     return failed
                 continue
             top = self.queue[0]
-            entry = self.slot_of(top.key)
-            if entry.count != top.count:
-                if entry.count < self.threshold:
-                    self.drop_top()
-                    self.give_back(entry.postings, entry.n_postings)
-                    entry.postings = NULL
-                    entry.n_postings = 0
-                else:
-                    top.count = entry.count
-                    self.sink(top)
-                continue
+            entry = slot_of(&self.pairs, top.key)
             if self.ties_by_place and self.moved(entry):
                 self.sink(top)
                 continue
@@ -861,21 +661,18 @@ cdef class MergeLearner:
         counts, first places only ever get worse."""
         cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), before = entry.first
         cdef uint32_t* posting = entry.postings
-        while self.symbols[posting[0]] != a or self.symbols[posting[0] + self.tokens[a].length] != b:
+        cdef const uint32_t* symbols = self.words.symbols
+        while symbols[posting[0]] != a or symbols[posting[0] + self.tokens[a].length] != b:
             posting += 1
         entry.first = posting[0]
         return entry.first != before
 
     cdef bint is_taken(self, const PairEntry* entry) noexcept nogil:
         """Whether the token that a pair makes is there already."""
-        cdef const uint8_t* data
-        cdef Py_ssize_t size
         if self.taken is None:
             return False
-        data = self.text + entry.postings[0]    # a stale place has the same bytes
-        size = <Py_ssize_t>self.tokens[left_of(entry.key)].length + self.tokens[right_of(entry.key)].length
         with gil:
-            return PyBytes_FromStringAndSize(<const char*>data, size) in self.taken
+            return self.bytes_of(left_of(entry.key)) + self.bytes_of(right_of(entry.key)) in self.taken
 
     cdef void look_ahead(self, uint64_t count) noexcept nogil:
         """Raise the threshold to a safe part of the count that the last merge will have.
@@ -904,8 +701,8 @@ cdef class MergeLearner:
         cdef uint32_t* postings = entry.postings
         cdef uint64_t n = entry.n_postings, i, live = 0, n_left = 0, n_right = 0, weight, n_born
         cdef uint32_t p, x, y, made
-        cdef uint32_t* symbols = self.symbols
-        cdef const uint64_t* weights = self.weights
+        cdef uint32_t* symbols = self.words.symbols
+        cdef const uint64_t* weights = self.words.weights
         cdef Neighbour* left_side = self.left_side
         cdef Neighbour* right_side = self.right_side
         cdef int failed
@@ -915,14 +712,16 @@ cdef class MergeLearner:
         entry.count = 0
         entry.postings = NULL
         entry.n_postings = 0
-        made = self.token_for(entry.key, postings[0])
+        if self.token_for(entry.key, &made) != OK:
+            return NO_MEMORY
         self.merge_ids[self.n_merges] = made
         self.n_merges += 1
 
+        for i in range(min(n, <uint64_t>AHEAD)):
+            prefetch(&symbols[postings[i]])
         for i in range(n):
             if i + AHEAD < n:
                 prefetch(&symbols[postings[i + AHEAD]])
-                prefetch(&weights[postings[i + AHEAD] // CLASS_SLOTS])
             p = postings[i]
             if symbols[p] != a or symbols[p + la] != b:
                 continue
@@ -936,12 +735,14 @@ cdef class MergeLearner:
             weight = weights[p // CLASS_SLOTS]
             if x != SEPARATOR:
                 if left_side[x].n == 0:
+                    prefetch(home_of(&self.pairs, pair_key(x, a)))
                     self.left_touched[n_left] = x
                     n_left += 1
                 left_side[x].n += 1
                 left_side[x].weight += weight
             if y != SEPARATOR:
                 if right_side[y].n == 0:
+                    prefetch(home_of(&self.pairs, pair_key(b, y)))
                     self.right_touched[n_right] = y
                     n_right += 1
                 right_side[y].n += 1
@@ -951,14 +752,10 @@ cdef class MergeLearner:
         # both, and was noted to the right of the first; to the left of the second stood `made` already,
         # so that (made, a) came and went within the step.
         for i in range(n_left):
-            if i + AHEAD < n_left:
-                self.fetch(pair_key(self.left_touched[i + AHEAD], a))
             x = self.left_touched[i]
             if x != made:
                 self.less(pair_key(x, a), self.left_side[x].weight)
         for i in range(n_right):
-            if i + AHEAD < n_right:
-                self.fetch(pair_key(b, self.right_touched[i + AHEAD]))
             y = self.right_touched[i]
             self.less(pair_key(b, y), self.right_side[y].weight)
         if self.left_side[made].n:
@@ -969,6 +766,7 @@ cdef class MergeLearner:
         for i in range(n_left):
             x = self.left_touched[i]
             if self.wanted(pair_key(x, made), self.left_side[x].weight):
+                prefetch(home_of(&self.pairs, pair_key(x, made)))
                 failed = self.bear(&self.left_side[x], n_born)
                 if failed:
                     return failed
@@ -976,6 +774,7 @@ cdef class MergeLearner:
         for i in range(n_right):
             y = self.right_touched[i]
             if self.wanted(pair_key(made, y), self.right_side[y].weight):
+                prefetch(home_of(&self.pairs, pair_key(made, y)))
                 failed = self.bear(&self.right_side[y], n_born)
                 if failed:
                     return failed
@@ -1002,14 +801,11 @@ cdef class MergeLearner:
             failed = self.settle(&self.right_side[y], pair_key(made, y))
             if failed:
                 return failed
-        self.give_back(postings, n)
+        give_back(&self.postings, postings, n)
         return OK
 
-    cdef inline void fetch(self, uint64_t key) noexcept nogil:
-        prefetch(&self.pairs[mix_key(key) >> self.shift])
-
     cdef inline void less(self, uint64_t key, uint64_t weight) noexcept nogil:
-        cdef PairEntry* entry = self.slot_of(key)
+        cdef PairEntry* entry = slot_of(&self.pairs, key)
         if entry.key == key and entry.count:        # 0: the pair that is being joined
             entry.count -= weight
 
@@ -1025,7 +821,7 @@ cdef class MergeLearner:
                 return NO_MEMORY
             self.born = born
             self.born_room = room
-        place = self.room_for(side.n)
+        place = room_for(&self.postings, side.n)
         if place == NULL:
             return NO_MEMORY
         self.born[n_born].postings = place
@@ -1047,47 +843,77 @@ cdef class MergeLearner:
         side.entry = 0
         if at == 0:
             return OK
-        entry = self.insert(self.slot_of(key), key)
+        entry = insert(&self.pairs, slot_of(&self.pairs, key), key)
         if entry == NULL:
             return NO_MEMORY
         entry.count = weight
         entry.postings = self.born[at - 1].postings
         entry.n_postings = <uint32_t>self.born[at - 1].n
         entry.first = entry.postings[0]
-        return self.push(weight, key)
+        return self.wait(weight, key)
 
-    cdef uint32_t token_for(self, uint64_t pair, uint32_t start) noexcept nogil:
-        """The id of the token that a pair makes, whose bytes lie at a slot: a reserved one, or the next."""
-        cdef const uint8_t* data = self.text + start
-        cdef uint32_t length = self.tokens[left_of(pair)].length + self.tokens[right_of(pair)].length
+    cdef int token_for(self, uint64_t pair, uint32_t* made) noexcept nogil:
+        """The id of the token that a pair makes: a reserved one, or the next."""
+        cdef const Token* a = &self.tokens[left_of(pair)]
+        cdef const Token* b = &self.tokens[right_of(pair)]
         cdef Shape left = self.shapes[left_of(pair)], right = self.shapes[right_of(pair)]
         cdef uint64_t i, begin = 0
-        cdef uint32_t found = self.next_id
+        cdef uint32_t length = a.length + b.length
+        cdef uint8_t* data = self.room_to_spell(length)
+        if data == NULL:
+            return NO_MEMORY
+        memcpy(data, self.spelled + a.start, a.length)
+        memcpy(data + a.length, self.spelled + b.start, b.length)
+        made[0] = self.next_id
         for i in range(self.n_reserved):
             if self.reserved_ends[i] - begin == length and memcmp(self.reserved + begin, data, length) == 0:
-                found = self.reserved_ids[i]
+                made[0] = self.reserved_ids[i]
                 break
             begin = self.reserved_ends[i]
-        if found == self.next_id:
+        if made[0] == self.next_id:
             self.next_id += 1
             self.new_tokens -= 1
-        self.spell(found, data, length)
-        self.tokens[found].start = start
-        self.shapes[found].size = left.size + right.size
-        self.shapes[found].kind = joined_kind(left.kind, right.kind)
-        return found
+        self.spell(made[0], length)
+        self.shapes[made[0]].size = left.size + right.size
+        self.shapes[made[0]].kind = joined_kind(left.kind, right.kind)
+        return OK
 
-    cdef void spell(self, uint32_t token, const uint8_t* data, uint32_t length) noexcept nogil:
+    cdef uint8_t* room_to_spell(self, uint64_t length) noexcept nogil:
+        """Where the bytes of the next token go; NULL when memory is short."""
+        cdef uint64_t room = 2 * self.spelled_room if self.spelled_room else 1 << 12
+        cdef uint8_t* spelled
+        if self.spelled_size + length > self.spelled_room:
+            room = max(room, self.spelled_size + length)
+            spelled = <uint8_t*>realloc(self.spelled, room)
+            if spelled == NULL:
+                return NULL
+            self.spelled = spelled
+            self.spelled_room = room
+        return self.spelled + self.spelled_size
+
+    cdef void spell(self, uint32_t token, uint32_t length) noexcept nogil:
+        """Take the bytes behind all others for a token."""
+        cdef const uint8_t* data = self.spelled + self.spelled_size
         cdef uint64_t i, prefix = 0
         for i in range(8):
             prefix = prefix << 8 | (data[i] if i < length else 0)
         self.tokens[token].prefix = prefix
+        self.tokens[token].start = self.spelled_size
         self.tokens[token].length = length
+        self.spelled_size += length
+
+    cdef bytes bytes_of(self, uint32_t token):
+        return PyBytes_FromStringAndSize(<const char*>(self.spelled + self.tokens[token].start),
+                                         <Py_ssize_t>self.tokens[token].length)
 
     cdef int describe(self, uint32_t token, bytes data, uint32_t kind) except -1:
         """Note what a token is that is there before the first merge."""
-        self.spell(token, <const uint8_t*>PyBytes_AS_STRING(data), <uint32_t>len(data))
-        self.shapes[token].size = <uint32_t>(len(data) if self.points == NULL
+        cdef uint8_t* spelled = self.room_to_spell(<uint64_t>len(data))
+        if spelled == NULL:
+            raise MemoryError()
+        memcpy(spelled, PyBytes_AS_STRING(data), <uint64_t>len(data))
+        self.spell(token, <uint32_t>len(data))
+        self.shapes[token].size = <uint32_t>(len(data) if self.words.points == NULL
                                              else len(data.decode("utf-8", "replace")))
         self.shapes[token].kind = kind
         return 0
@@ -1104,34 +930,37 @@ cdef class MergeLearner:
         """
         cdef uint64_t at = 0, end, i
         cdef uint32_t token, length, kind
+        cdef uint32_t* symbols = self.words.symbols
         cdef bytes data, piece
+        cdef list spelled
         if self.n_merges or self.rebuilds or self.failed:
             raise RuntimeError("a learner takes pieces as encoded before it learns, or not at all")
         for data, token in tokens.items():
             if token >= self.next_id:
                 raise ValueError(f"the id {token} is not below the first new one, {self.next_id}")
             kind = KIND_ANY
-            if self.points != NULL:
+            if self.words.points != NULL:
                 for char in data.decode("utf-8", "replace"):
-                    i = self.points[<uint32_t>ord(char)]
+                    i = self.words.points[<uint32_t>ord(char)]
                     kind = joined_kind(kind, self.shapes[i - 1].kind) if i else kind
             self.describe(token, data, kind)
-        while at < self.n_positions:
-            if self.symbols[at] == SEPARATOR:
+        while at < self.words.n_positions:
+            if symbols[at] == SEPARATOR:
                 at += 1
                 continue
             end = at
-            while self.symbols[end] != SEPARATOR:
-                end += 1
-            piece = PyBytes_FromStringAndSize(<const char*>(self.text + at), <Py_ssize_t>(end - at))
+            spelled = []
+            while symbols[end] != SEPARATOR:
+                spelled.append(self.bytes_of(symbols[end]))
+                end += self.tokens[symbols[end]].length
+            piece = b"".join(spelled)
             for token in encode(piece):
                 length = self.tokens[token].length if token < self.next_id else 0
                 if length == 0 or at + length > end:
                     raise ValueError(f"the ids of {piece!r} do not have its bytes")
                 for i in range(at, at + length):
-                    self.symbols[i] = INSIDE
-                self.symbols[at] = self.symbols[at + length - 1] = token
-                self.tokens[token].start = <uint32_t>at
+                    symbols[i] = INSIDE
+                symbols[at] = symbols[at + length - 1] = token
                 at += length
             if at != end:
                 raise ValueError(f"the ids of {piece!r} do not have its bytes")
@@ -1156,42 +985,21 @@ cdef class MergeLearner:
 
     def tokens_made(self):
         """The bytes of the token that each merge made, in order."""
-        cdef list made = []
         cdef uint64_t i
-        cdef const Token* token
-        for i in range(self.n_merges):
-            token = &self.tokens[self.merge_ids[i]]
-            made.append(PyBytes_FromStringAndSize(<const char*>(self.text + token.start),
-                                                  <Py_ssize_t>token.length))
-        return made
+        return [self.bytes_of(self.merge_ids[i]) for i in range(self.n_merges)]
 
     # -- merges chosen elsewhere -------------------------------------------------------------------
-
-    cdef PairEntry* most_frequent(self) noexcept nogil:
-        """The pair to be joined next, which stays at the top of the queue; NULL when none may be."""
-        cdef Candidate top
-        cdef PairEntry* entry
-        while self.queued:
-            top = self.queue[0]
-            entry = self.slot_of(top.key)
-            if entry.count == top.count:
-                return entry if entry.count >= self.min_frequency else NULL
-            if entry.count:
-                top.count = entry.count
-                self.sink(top)
-            else:
-                self.drop_top()
-        return NULL
 
     cdef uint64_t occurrences(self, const PairEntry* entry) noexcept nogil:
         """How many tokens fewer there are when a pair is joined: its places that do not overlap."""
         cdef uint32_t a = left_of(entry.key), b = right_of(entry.key), p
         cdef uint32_t la = self.tokens[a].length, lb = self.tokens[b].length
+        cdef const uint32_t* symbols = self.words.symbols
         cdef uint64_t i, end = 0, n = 0
         for i in range(entry.n_postings):
             p = entry.postings[i]
-            if p >= end and self.symbols[p] == a and self.symbols[p + la] == b:
-                n += self.weights[p // CLASS_SLOTS]
+            if p >= end and symbols[p] == a and symbols[p + la] == b:
+                n += self.words.weights[p // CLASS_SLOTS]
                 end = <uint64_t>p + la + lb
         return n
 
@@ -1201,14 +1009,15 @@ cdef class MergeLearner:
         Raises:
             ValueError: the learner is not shared.
         """
-        cdef PairEntry* entry
         if not self.shared:
             raise ValueError("only a shared learner keeps every pair: make it with shared=True")
+        self.check()
         with nogil:
-            entry = self.most_frequent()
-        if entry == NULL:
+            self.failed = self.find_top()
+        self.check()
+        if self.queued == 0 or self.queue[0].count < self.min_frequency:
             return None
-        return left_of(entry.key), right_of(entry.key), entry.count
+        return left_of(self.queue[0].key), right_of(self.queue[0].key), self.queue[0].count
 
     def apply(self, uint32_t left, uint32_t right, uint32_t token):
         """Join a pair wherever it occurs, be it nowhere, as a token whose id was chosen elsewhere.
@@ -1224,7 +1033,7 @@ cdef class MergeLearner:
             raise ValueError(f"there is no room for a token {token}: the next id is {self.next_id}")
         self.check()
         with nogil:
-            entry = self.slot_of(pair_key(left, right))
+            entry = slot_of(&self.pairs, pair_key(left, right))
             if entry.key != NO_KEY and entry.count:
                 saved = self.occurrences(entry)
                 self.failed = self.join(entry)

@@ -77,6 +77,20 @@ cdef inline void sift_up(uint64_t* heap, size_t at) noexcept nogil:
     heap[at] = value
 
 
+cdef int make_nodes(Workspace* ws, size_t n, size_t each) noexcept nogil:
+    """See that there is room for so many numbers a byte, and for a byte more. Negative where there is not."""
+    cdef size_t capacity = each * (n + 1)
+    if n >= <size_t>0xFFFFFFFF:
+        return -TOO_LONG
+    if ws.nodes_capacity < capacity:
+        free(ws.nodes)
+        ws.nodes = <uint32_t*>malloc(capacity * sizeof(uint32_t))
+        ws.nodes_capacity = capacity if ws.nodes != NULL else 0
+        if ws.nodes == NULL:
+            return -NO_MEMORY
+    return 0
+
+
 cdef int64_t merge_heap(const Tables* t, Workspace* ws, const uint8_t* p, size_t n,
                         uint32_t* ids) noexcept nogil:
     """As `merge_short` for a piece of any length, in O(n log n). Negative: no memory, or too long.
@@ -90,17 +104,11 @@ cdef int64_t merge_heap(const Tables* t, Workspace* ws, const uint8_t* p, size_t
     cdef uint32_t* merged           # its id
     cdef uint64_t* heap
     cdef uint64_t top
-    cdef size_t i, size = 0, at, right, beyond, count, capacity
-    if n >= <size_t>0xFFFFFFFF:
-        return -TOO_LONG
+    cdef size_t i, size = 0, at, right, beyond, count
     # Each merge adds at most two entries to the first n - 1: 3 n in all.
-    capacity = 10 * (n + 1)
-    if ws.nodes_capacity < capacity:
-        free(ws.nodes)
-        ws.nodes = <uint32_t*>malloc(capacity * sizeof(uint32_t))
-        ws.nodes_capacity = capacity if ws.nodes != NULL else 0
-        if ws.nodes == NULL:
-            return -NO_MEMORY
+    cdef int failed = make_nodes(ws, n, 10)
+    if failed:
+        return failed
     heap = <uint64_t*>ws.nodes
     following = ws.nodes + 6 * (n + 1)
     previous = following + (n + 1)
@@ -384,18 +392,12 @@ cdef int64_t merge_dropout(const Tables* t, Workspace* ws, const uint8_t* p, siz
     cdef uint64_t* heap
     cdef uint64_t* dropped
     cdef uint64_t top
-    cdef size_t i, size = 0, n_dropped = 0, at, beyond, count = 0, capacity, nodes = 0
+    cdef size_t i, size = 0, n_dropped = 0, at, beyond, count = 0, nodes = 0
     cdef uint32_t found, last
-    if n >= <size_t>0xFFFFFFFF:
-        return -TOO_LONG
     # At most 3 n entries in both heap and dropped together, but each for itself.
-    capacity = 15 * (n + 1)
-    if ws.nodes_capacity < capacity:
-        free(ws.nodes)
-        ws.nodes = <uint32_t*>malloc(capacity * sizeof(uint32_t))
-        ws.nodes_capacity = capacity if ws.nodes != NULL else 0
-        if ws.nodes == NULL:
-            return -NO_MEMORY
+    cdef int failed = make_nodes(ws, n, 15)
+    if failed:
+        return failed
     heap = <uint64_t*>ws.nodes
     dropped = heap + 3 * (n + 1)
     following = ws.nodes + 12 * (n + 1)

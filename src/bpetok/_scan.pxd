@@ -10,11 +10,13 @@ cdef extern from "scan_spec.h" nogil:
         WORD_CASED
         WORD_SPACED
         WORD_WHOLE
+        WORD_APART
     enum:
         CONTRACTION_NONE
         CONTRACTION_EXACT
         CONTRACTION_ANY_CASE
         CONTRACTION_ATTACHED
+        CONTRACTION_ASCII
 
     ctypedef struct ScanSpec:
         int word

@@ -12,7 +12,8 @@ class Scanner:
         word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
             letter or a number, then letters) or "cased" (the same, split where lower case ends). With
             "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters.
-        contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
+        contractions: "none", "exact", "any-case", "ascii-case" (pieces of their own; the last without
+            U+017F for an s) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
         tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".

@@ -30,6 +30,7 @@ cdef extern from "unicode_table.h" nogil:
         CLASS_SPACE
         CLASS_NEWLINE
         CLASS_MARK
+        CLASS_OTHER
 
 cdef extern from "scan_blocks.h" nogil:
     size_t scan_avx2(const ScanSpec*, const uint8_t*, size_t*, size_t, size_t*, size_t, size_t)
@@ -93,10 +94,11 @@ cdef inline size_t skip_class(const uint8_t* text, size_t pos, size_t end, int m
 
 # ---- parts of a pattern --------------------------------------------------------------------------
 
-cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, bint fold) noexcept nogil:
-    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. With `fold`, of either case, and U+017F
-    (long s, the one character outside ASCII that folds into these letters)."""
-    cdef int bit = 0x20 if fold else 0
+cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, int kind) noexcept nogil:
+    """End of 's 't 'd 'm 'll 've 're at `pos`, else `pos`. But for CONTRACTION_EXACT they are of either case,
+    and but for CONTRACTION_ASCII also with U+017F (long s, the one character outside ASCII that folds into
+    these letters)."""
+    cdef int bit = 0 if kind == CONTRACTION_EXACT else 0x20
     cdef int a, b
     if end - pos < 2 or text[pos] != c"'":
         return pos
@@ -105,12 +107,17 @@ cdef inline size_t contraction(const uint8_t* text, size_t pos, size_t end, bint
         return pos + 2
     if end - pos < 3:
         return pos
-    if fold and text[pos + 1] == 0xC5 and text[pos + 2] == 0xBF:
+    if bit and kind != CONTRACTION_ASCII and text[pos + 1] == 0xC5 and text[pos + 2] == 0xBF:
         return pos + 3
     b = text[pos + 2] | bit
     if (a == c"l" and b == c"l") or (a == c"v" and b == c"e") or (a == c"r" and b == c"e"):
         return pos + 3
     return pos
+
+
+cdef inline bint apart_contractions(const ScanSpec* spec) noexcept nogil:
+    """Whether contractions are pieces of their own."""
+    return spec.contractions != CONTRACTION_NONE and spec.contractions != CONTRACTION_ATTACHED
 
 
 cdef inline size_t cased_core(const uint8_t* text, size_t pos, size_t end, bint lower) noexcept nogil:
@@ -179,15 +186,91 @@ cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t
     return at
 
 
+cdef inline bint is_chinese(const uint8_t* text, size_t pos, size_t after) noexcept nogil:
+    """Whether the character text[pos:after] is from U+4E00 to U+9FA5 or from U+3040 to U+30FF."""
+    cdef uint32_t code
+    if after - pos != 3:
+        return False
+    code = (text[pos] & 0x0F) << 12 | (text[pos + 1] & 0x3F) << 6 | (text[pos + 2] & 0x3F)
+    return 0x4E00 <= code <= 0x9FA5 or 0x3040 <= code <= 0x30FF
+
+
+cdef inline int beside(const uint8_t* text, size_t at, size_t end, bint chinese,
+                       size_t* after) noexcept nogil:
+    """Class bits of the character at `at`, as seen by one before it that is Chinese or not: those of a
+    number, where the text ends or is cut."""
+    cdef int bits
+    if at >= end:
+        return CLASS_NUMBER
+    bits = classify(text, at, end, after)
+    return bits if is_chinese(text, at, after[0]) == chinese else CLASS_NUMBER
+
+
+cdef inline bint is_letter(int byte) noexcept nogil:
+    return c"a" <= byte | 0x20 <= c"z"
+
+
+cdef inline size_t apart_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
+                               size_t end) noexcept nogil:
+    """`next_piece` where numbers and Chinese are cut apart first, and then each part by an expression."""
+    cdef int letters = CLASS_LETTER | CLASS_MARK
+    cdef int no_sign = letters | CLASS_NUMBER | CLASS_SPACE | CLASS_OTHER
+    cdef size_t after, beyond, further, at, last = pos, newline_end = 0, count = 1
+    cdef int bits = classify(text, pos, end, &after), following
+    cdef bint chinese
+    if bits & CLASS_NUMBER:
+        while (count != spec.digits and after < end
+               and classify(text, after, end, &beyond) & CLASS_NUMBER):
+            after = beyond
+            count += 1
+        return after
+    chinese = is_chinese(text, pos, after)
+    following = beside(text, after, end, chinese, &beyond)
+    if text[pos] < 0x80 and not bits & no_sign and after < end and is_letter(text[after]):
+        while after < end and is_letter(text[after]):
+            after += 1
+        return after
+    if bits & letters or (following & letters and bits & (CLASS_SPACE | CLASS_OTHER)
+                          and not bits & CLASS_NEWLINE):
+        while beside(text, after, end, chinese, &beyond) & letters:
+            after = beyond
+        return after
+    if not (bits if text[pos] != c" " else following) & no_sign:
+        while not beside(text, after, end, chinese, &beyond) & no_sign:
+            after = beyond
+        if not chinese:
+            while after < end and (text[after] == c"\n" or text[after] == c"\r"):
+                after += 1
+        return after
+    if bits & CLASS_SPACE:
+        at = pos
+        while bits & CLASS_SPACE:
+            last = at
+            at = after
+            if bits & CLASS_NEWLINE:
+                newline_end = at
+            bits = beside(text, at, end, chinese, &after)
+        if newline_end:                                     # \s*[\r\n]+
+            return newline_end
+        return at if bits & CLASS_NUMBER or last == pos else last       # \s+(?!\S)
+    # What the expression does not match, up to what it does.
+    while (following & CLASS_OTHER
+           and not beside(text, beyond, end, chinese, &further) & letters):
+        after = beyond
+        following = beside(text, after, end, chinese, &beyond)
+    return after
+
+
 cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
                               size_t end) noexcept nogil:
     """End of the piece that starts at `pos` < `end`: the alternatives of the pattern, in its order."""
     cdef size_t after, stop, at, beyond, count
     cdef int bits = classify(text, pos, end, &after), following = 0
     cdef int first = text[pos]
-    if first == c"'" and (spec.contractions == CONTRACTION_EXACT
-                          or spec.contractions == CONTRACTION_ANY_CASE):
-        stop = contraction(text, pos, end, spec.contractions == CONTRACTION_ANY_CASE)
+    if spec.word == WORD_APART:
+        return apart_piece(spec, text, pos, end)
+    if first == c"'" and apart_contractions(spec):
+        stop = contraction(text, pos, end, spec.contractions)
         if stop > pos:
             return stop
 
@@ -196,7 +279,7 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
         stop = cased_word(text, pos, end, bits, after)
         if stop > pos:
             if spec.contractions == CONTRACTION_ATTACHED:
-                return contraction(text, stop, end, True)
+                return contraction(text, stop, end, CONTRACTION_ATTACHED)
             return stop
     else:
         if bits & spec.word_mask:
@@ -257,12 +340,12 @@ cdef bint goes_on(const ScanSpec* spec, const uint8_t* text, size_t at, size_t* 
     """Where pieces hold several words: whether a piece of `words` words so far, to which text[at:stop] is
     added, goes on behind that. A word takes with it, up to the most, those that follow behind a space each,
     and contractions behind a word; `stop` moves behind these, and `words` counts."""
-    cdef bint apart = spec.contractions == CONTRACTION_EXACT or spec.contractions == CONTRACTION_ANY_CASE
-    cdef bint fold = spec.contractions == CONTRACTION_ANY_CASE
-    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, fold) > at)):
+    cdef bint apart = apart_contractions(spec)
+    cdef int kind = spec.contractions
+    if words[0] or (is_word(spec, text, at, end) and not (apart and contraction(text, at, end, kind) > at)):
         words[0] += 1
         if apart:
-            stop[0] = contraction(text, stop[0], end, fold)
+            stop[0] = contraction(text, stop[0], end, kind)
         if (words[0] < spec.words and stop[0] < end and text[stop[0]] == c" "
                 and is_word(spec, text, stop[0], end)):
             return True
@@ -301,7 +384,7 @@ cdef size_t scan_with(int chosen, const ScanSpec* spec, const uint8_t* text, siz
                       size_t* ends, size_t capacity) noexcept nogil:
     """`scan` with the instructions of the chosen tier, which the machine must have."""
     cdef size_t count = 0, words = 0, at
-    if spec.word >= WORD_SPACED:
+    if spec.word == WORD_SPACED or spec.word == WORD_WHOLE:
         return scan_spaces(chosen, spec, text, start, end, ends, capacity)
     while True:
         if spec.words > 1:
@@ -330,22 +413,25 @@ cdef size_t scan(const ScanSpec* spec, const uint8_t* text, size_t start, size_t
 # ---- the Python side -----------------------------------------------------------------------------
 
 cdef dict WORDS = {"plain": WORD_PLAIN, "prefixed": WORD_PREFIXED, "cased": WORD_CASED,
-                   "spaced": WORD_SPACED, "whole": WORD_WHOLE}
+                   "spaced": WORD_SPACED, "whole": WORD_WHOLE, "apart": WORD_APART}
 cdef dict CONTRACTIONS = {"none": CONTRACTION_NONE, "exact": CONTRACTION_EXACT,
-                          "any-case": CONTRACTION_ANY_CASE, "attached": CONTRACTION_ATTACHED}
+                          "any-case": CONTRACTION_ANY_CASE, "ascii-case": CONTRACTION_ASCII,
+                          "attached": CONTRACTION_ATTACHED}
 cdef dict TAILS = {"none": (False, False), "newlines": (True, False), "newlines-slashes": (True, True)}
 
 
 cdef class Scanner:
-    """A native pretokenizer for one member of the GPT family of patterns, or for SentencePiece's.
+    """A native pretokenizer for one member of the GPT family of patterns, for SentencePiece's or DeepSeek's.
 
     `bpetok.patterns.recognise` makes the parameters from a pattern string. The object is immutable.
 
     Args:
         word: "plain" (an optional space, then letters), "prefixed" (any one character but a newline, a
             letter or a number, then letters) or "cased" (the same, split where lower case ends). With
-            "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters.
-        contractions: "none", "exact", "any-case" (pieces of their own) or "attached" (to a word).
+            "spaced" (a piece from each space on) and "whole" (one piece) nothing else matters. With "apart"
+            (DeepSeek's: numbers and Chinese are cut apart first) nothing but `digits` does.
+        contractions: "none", "exact", "any-case", "ascii-case" (pieces of their own; the last without
+            U+017F for an s) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
         tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".
@@ -368,6 +454,10 @@ cdef class Scanner:
                 or words < 1):
             raise ValueError(f"no such scanner: word={word!r}, contractions={contractions!r}, "
                              f"tail={tail!r}, digits={digits}, words={words}")
+        if word == "apart" and words > 1:
+            raise ValueError("pieces of several words need another kind of words than 'apart'")
+        if word == "apart":
+            word_marks, punctuation_marks, newlines = True, False, True
         if not (word_marks or punctuation_marks or word == "cased"):
             raise ValueError("combining marks would belong to no piece: set word_marks or punctuation_marks")
         self.parameters = dict(word=word, contractions=contractions, digits=digits,

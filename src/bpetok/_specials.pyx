@@ -2,11 +2,9 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memchr, memcmp
-
-from bpetok._vocab cimport hash_bytes
+from libc.string cimport memchr
 
 from bpetok._text import as_utf8
 
@@ -31,58 +29,77 @@ cdef inline size_t find_two(const uint8_t* text, size_t pos, size_t stop, uint8_
     return pos
 
 
+cdef inline bint has_few(const uint8_t* text, int n, const uint8_t* first,
+                         const uint8_t* second) noexcept nogil:
+    cdef uint8_t hit = 0, a, b
+    cdef int i
+    for i in range(n):
+        a = text[i]
+        b = text[i + 1]
+        hit |= (((a == first[0]) | (a == first[1]) | (a == first[2]) | (a == first[3]))
+                & ((b == second[0]) | (b == second[1]) | (b == second[2]) | (b == second[3])
+                   | (b == second[4]) | (b == second[5]) | (b == second[6]) | (b == second[7])))
+    return hit
+
+
 cdef class Specials:
     """A dict from text to id, for searching; a special is known by its place in it. Immutable."""
 
     def __dealloc__(self):
         free(self.entries)
-        free(self.slots)
-        free(self.sizes)
+        free(self.nodes)
         free(self.first_two)
 
     def __init__(self, dict special_tokens not None):
         cdef Py_ssize_t i = 0
-        cdef uint64_t at
-        cdef size_t size
+        cdef size_t at = 0
         if self.entries != NULL:
             raise TypeError("special tokens are immutable")
         self.n = len(special_tokens)
-        self.mask = 16
-        while self.mask < 2 * <uint64_t>self.n:
-            self.mask *= 2
-        self.mask -= 1
         encoded = [(as_utf8(text), token) for text, token in special_tokens.items()]
-        distinct = sorted({len(data) for data, _ in encoded}, reverse=True)
         self.joined = b"".join(data for data, _ in encoded)
         self.base = <const uint8_t*>PyBytes_AS_STRING(self.joined)
+        self.longest = max((len(data) for data, _ in encoded), default=0)
         self.entries = <Special*>calloc(self.n + 1, sizeof(Special))
-        self.slots = <uint32_t*>calloc(self.mask + 1, sizeof(uint32_t))
-        self.sizes = <size_t*>calloc(len(distinct) + 1, sizeof(size_t))
+        self.nodes = <Node*>calloc(<size_t>len(self.joined) + 1, sizeof(Node))
         self.first_two = <uint8_t*>calloc(1 << 16, 1)
-        if self.entries == NULL or self.slots == NULL or self.sizes == NULL or self.first_two == NULL:
+        if self.entries == NULL or self.nodes == NULL or self.first_two == NULL:
             raise MemoryError()
-        firsts = {data[0] for data, _ in encoded}
-        seconds = {data[1] if len(data) > 1 else -1 for data, _ in encoded}
-        self.only_first = firsts.pop() if len(firsts) == 1 else -1
-        self.only_second = seconds.pop() if self.only_first >= 0 and len(seconds) == 1 else -1
-        for size in distinct:
-            self.sizes[self.n_sizes] = size
-            self.n_sizes += 1
-        self.longest = self.sizes[0]
-        at = 0
-        for data, token in encoded:
+        firsts = sorted({data[0] for data, _ in encoded})
+        seconds = sorted({data[1] if len(data) > 1 else -1 for data, _ in encoded})
+        self.only_first = firsts[0] if len(firsts) == 1 else -1
+        self.only_second = seconds[0] if self.only_first >= 0 and len(seconds) == 1 else -1
+        self.few = 0 < len(firsts) <= MOST_FIRSTS and len(seconds) <= MOST_SECONDS and seconds[0] >= 0
+        if self.few:
+            for i in range(MOST_FIRSTS):
+                self.firsts[i] = firsts[min(i, len(firsts) - 1)]
+            for i in range(MOST_SECONDS):
+                self.seconds[i] = seconds[min(i, len(seconds) - 1)]
+        for i, (data, token) in enumerate(encoded):
             self.entries[i].token = token
             self.entries[i].size = <uint32_t>len(data)
             self.entries[i].start = at
             for second in range(256) if len(data) == 1 else (data[1],):
-                self.first_two[data[0] << 8 | second] = 2 if len(data) == 1 else max(
-                    1, self.first_two[data[0] << 8 | second])
-            slot = hash_bytes(self.base + at, self.entries[i].size) & self.mask
-            while self.slots[<uint64_t>slot]:
-                slot = (slot + 1) & self.mask
-            self.slots[<uint64_t>slot] = <uint32_t>(i + 1)
+                self.first_two[data[0] << 8 | second] = 1
+            self.enter(self.base + at, self.entries[i].size, <uint32_t>(i + 1))
             at += self.entries[i].size
-            i += 1
+
+    cdef void enter(self, const uint8_t* data, size_t size, uint32_t place) noexcept:
+        """Put a special's bytes into the trie; of two that are the same, the first stays."""
+        cdef uint32_t* link = &self.roots[data[0]]
+        cdef uint32_t node = 0
+        cdef size_t i
+        for i in range(size):
+            while link[0] and self.nodes[link[0]].byte != data[i]:
+                link = &self.nodes[link[0]].next
+            if not link[0]:
+                self.n_nodes += 1
+                link[0] = self.n_nodes
+                self.nodes[self.n_nodes].byte = data[i]
+            node = link[0]
+            link = &self.nodes[node].child
+        if not self.nodes[node].which:
+            self.nodes[node].which = place
 
     cdef str text(self, Py_ssize_t which):
         cdef size_t start = self.entries[which].start
@@ -105,36 +122,43 @@ cdef class Specials:
                      Py_ssize_t* which) noexcept nogil:
         """Where the next special token starts in text[pos:stop], the longest that fits before `end`, or
         `stop`. Only those with a mark in `allowed` count; all do when it is NULL."""
-        cdef const uint8_t* known = self.base
         cdef const uint8_t* hit
-        cdef size_t i, size
-        cdef uint64_t at
-        cdef uint32_t index
+        cdef size_t at, last = stop if stop < end else end - 1      # before it, two bytes can be read
+        cdef uint32_t node, found
         while pos < stop:
             if self.only_second >= 0:
-                pos = find_two(text, pos, stop if stop < end else end - 1, <uint8_t>self.only_first,
-                               <uint8_t>self.only_second)
+                pos = find_two(text, pos, last, <uint8_t>self.only_first, <uint8_t>self.only_second)
                 if pos + 1 >= end or pos >= stop:
                     return stop
+            elif self.few:
+                while pos + 64 <= last and not has_few(text + pos, 64, self.firsts, self.seconds):
+                    pos += 64
+                while pos + 16 <= last and not has_few(text + pos, 16, self.firsts, self.seconds):
+                    pos += 16
+                while pos < last and not self.first_two[(<uint32_t>text[pos] << 8) | text[pos + 1]]:
+                    pos += 1
+                if pos >= last:
+                    return stop             # none has one byte only
             elif self.only_first >= 0:
                 hit = <const uint8_t*>memchr(text + pos, self.only_first, stop - pos)
                 if hit == NULL:
                     return stop
                 pos = <size_t>(hit - text)
             if self.first_two[(<uint32_t>text[pos] << 8) | (text[pos + 1] if pos + 1 < end else 0)]:
-                for i in range(self.n_sizes):
-                    size = self.sizes[i]
-                    if size > end - pos:
-                        continue
-                    at = hash_bytes(text + pos, size) & self.mask
-                    while self.slots[at]:
-                        index = self.slots[at] - 1
-                        if (self.entries[index].size == size
-                                and memcmp(known + self.entries[index].start, text + pos, size) == 0):
-                            if allowed == NULL or allowed[index]:
-                                which[0] = index
-                                return pos
-                            break
-                        at = (at + 1) & self.mask
+                at = pos
+                found = 0
+                node = self.roots[text[pos]]
+                while node:
+                    if self.nodes[node].which and (allowed == NULL or allowed[self.nodes[node].which - 1]):
+                        found = self.nodes[node].which
+                    at += 1
+                    if at == end:
+                        break
+                    node = self.nodes[node].child
+                    while node and self.nodes[node].byte != text[at]:
+                        node = self.nodes[node].next
+                if found:
+                    which[0] = <Py_ssize_t>found - 1
+                    return pos
             pos += 1
         return stop

@@ -123,6 +123,27 @@ def as_utf8(text) -> bytes:
     return transcode(&view, tier())
 
 
+cdef bint any_surrogate(const void* data, Py_ssize_t n, int kind) noexcept nogil:
+    cdef const uint16_t* narrow = <const uint16_t*>data
+    cdef const uint32_t* wide = <const uint32_t*>data
+    cdef Py_ssize_t i
+    cdef uint8_t hit = 0
+    if kind == 2:
+        for i in range(n):      # to the end, so that the compiler takes many at a time
+            hit |= (narrow[i] & 0xF800) == 0xD800
+    elif kind == 4:
+        for i in range(n):
+            hit |= (wide[i] & <uint32_t>0xFFFFF800) == 0xD800
+    return hit
+
+
+def repaired(str text not None) -> str:
+    """A str with its surrogates treated as `as_utf8` does; itself where it has none."""
+    if not any_surrogate(PyUnicode_DATA(text), len(text), PyUnicode_KIND(text)):
+        return text
+    return as_utf8(text).decode()
+
+
 def _as_utf8_on(str text not None, str name not None) -> bytes:
     """As `as_utf8` for a str that is not ASCII, with the instructions of a named tier of this machine."""
     cdef TextView view

@@ -86,6 +86,10 @@ class Finder:
     def __len__(self) -> int:
         return len(self._tokens)
 
+    def any(self, data: bytes, mask: bytes) -> bool:
+        """Whether the spelling of a token that is looked for is in a text, in UTF-8."""
+        return self._specials.next(data, 0, bytes([mask[place] for place in self._places])) is not None
+
     def parts(self, data: bytes, mask: bytes) -> Iterator[tuple[int, int, int]]:
         """Cut a text, in UTF-8, into tokens and what is between them.
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from bpetok.added_tokens import AddedToken
 from bpetok.alphabet import Characters
 from bpetok.counting import CountTable
 from bpetok.decoding import SentencePiece
-from bpetok.training import Layout, Learned, Settings, TieBreak
+from bpetok.training import Layout, Learned, Merges, Settings, TieBreak
 from bpetok.treatment import Treatment
 from bpetok.vocabulary import Vocabulary
 
@@ -83,30 +82,26 @@ class CharacterSettings(Settings):
         alphabet = {char: (at, kinds[char]) for at, char in enumerate(sorted(kinds))}
         return Layout([], {}, len(alphabet), alphabet)
 
-    def collect(
-        self,
-        pairs: npt.NDArray[np.uint32],
-        ids: npt.NDArray[np.uint32],
-        counts: npt.NDArray[np.int64],
-        made: Iterable[bytes],
-        ended_early: str | None,
-    ) -> Learned:
+    def collect(self, merges: Merges, made: Iterable[bytes], ended_early: str | None) -> Learned:
         """Merges with the tokens they make and the alphabet, by their final ids. The bytes are left out."""
         first = len(self.special_tokens) + 256
+        ids = np.frombuffer(merges.ids, np.uint32)
         final = np.empty(len(self.alphabet) + len(ids), np.uint32)  # by the id while learning
         final[ids] = first + np.arange(len(ids))
         final[: len(self.alphabet)] = first + len(ids) + np.argsort(self.alphabet)
         tokens = dict(zip(final[ids].tolist(), made, strict=True))
         tokens |= {token: char.encode() for token, char in enumerate(self.alphabet, first + len(ids))}
         specials = {text: token for token, text in enumerate(self.special_tokens)}
-        return Learned(final[pairs], final[ids], counts, tokens, specials, ended_early)
+        pairs = final[np.frombuffer(merges.pairs, np.uint32)]
+        renamed = Merges(pairs.tobytes(), final[ids].tobytes(), merges.counts)
+        return Learned(renamed, tokens, specials, ended_early)
 
     def vocabulary(self, learned: Learned) -> Vocabulary:
         """The vocabulary of what was learned."""
         n = len(self.special_tokens)
         return Vocabulary.from_characters(
             learned.tokens,
-            merges=learned.pairs,
+            merges=learned.merges.pair_list(),
             special_tokens=learned.special_tokens,
             byte_tokens=range(n, n + 256),
             unknown=0,

@@ -83,7 +83,7 @@ def convert(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | No
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     made = convert(bpetok.train(["low lower"], vocab_size=258), f"{folder}/low.json", "huggingface")
     >>> made.verdict.proven, made.lost
-    (True, ('provenance', 'merge counts'))
+    (True, ('name', 'provenance', 'merge counts'))
     """
     target = os.fsdecode(path)
     with tempfile.TemporaryDirectory() as folder:

@@ -160,6 +160,8 @@ class CountTable(Mapping[bytes, int]):
         try:
             table = gather(file.records, 1, ordered=True)
         except (FormatError, CorpusError) as error:
+            if str(error).startswith(f"{file.path} is damaged"):
+                raise
             raise FormatError(f"{file.path} is damaged: {error}; count or copy it again") from error
         if (table.n_pieces, len(table)) != (file.n_pieces, file.n_distinct):
             raise FormatError(

@@ -17,7 +17,7 @@ from bpetok._learn import MergeLearner
 from bpetok.counting import CountOptions, CountTable, ProgressCallback, Sources, check_options, counts_of
 from bpetok.errors import CorpusError, TrainingError, VocabularyError
 from bpetok.tokenizer import Tokenizer
-from bpetok.training import MAX_VOCAB_SIZE, advance, merges_of
+from bpetok.training import MAX_VOCAB_SIZE, Merges, advance
 from bpetok.vocabulary import Vocabulary
 
 __all__ = ["Edited", "extend", "prune"]
@@ -88,14 +88,14 @@ def extend(
             vocabulary.special_tokens,
         )
     else:
-        pairs, _, pair_counts = merges_of(learner)
+        merges = Merges(*learner.results())
         known = vocabulary.merge_counts
         grown = Vocabulary.from_merges(
             vocabulary.tokens() | dict(enumerate(made, vocabulary.n_vocab)),
-            np.concatenate([vocabulary.merges(), pairs]),
+            vocabulary.merges().tolist() + merges.pair_list(),
             vocabulary.special_tokens,
             ignore_merges=vocabulary.ignore_merges,
-            merge_counts=None if known is None else np.concatenate([known, pair_counts]),
+            merge_counts=None if known is None else np.append(known, np.frombuffer(merges.counts, np.int64)),
         )
     note = {
         "n_merges": len(made),

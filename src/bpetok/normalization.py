@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from bpetok._forms import FormCheck
 from bpetok.charsets import named, spell
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
@@ -70,6 +71,7 @@ class Normalizer(Plain, ABC):
 
 
 _KNOWN: dict[str, type[Normalizer]] = {}
+_LONGEST = 1 << 24  # characters of an added token that is normalized
 
 
 def register(cls: type[Normalizer]) -> type[Normalizer]:
@@ -103,7 +105,25 @@ def _apart() -> Callable[[str], list[str]]:
     return re.compile(f"({spell(named('no_form'))}+)").split
 
 
+@functools.cache
+def _check(form: str) -> FormCheck:
+    """Where a normal form may change a text: `_forms` says what the classes mean."""
+    classes = bytearray(0x110000)
+    for name, mark in (("joined", 0x80), ("joining", 0x40)) if form.endswith("C") else ():
+        for first, last in named(name):
+            classes[first : last + 1] = bytes(each | mark for each in classes[first : last + 1])
+    marks = [cp for first, last in named("combining") for cp in range(first, last + 1)]
+    ranks = sorted({unicodedata.combining(chr(cp)) for cp in marks})
+    for cp in marks:
+        classes[cp] = classes[cp] & 0x40 | (ranks.index(unicodedata.combining(chr(cp))) + 1)
+    for first, last in (*named(form), (0xD800, 0xDFFF)):
+        classes[first : last + 1] = b"\xff" * (last + 1 - first)
+    return FormCheck(classes)
+
+
 class _Form(Normalizer):
+    """Surrogates are repaired on the way."""
+
     form: ClassVar[Literal["NFC", "NFD", "NFKC", "NFKD"]]
 
     @property
@@ -111,10 +131,22 @@ class _Form(Normalizer):
         return True
 
     def __call__(self, text: str) -> str:
-        # A text that Python finds normalized is so for `tokenizers` too, which knows fewer characters.
-        if text.isascii() or unicodedata.is_normalized(self.form, text):
+        if text.isascii():
             return text
-        parts = _apart()(text)
+        spans = _check(self.form).spans(text)
+        if 4 * sum(end - start for start, end in spans) > len(text):
+            changed = self._exactly(text)
+        else:
+            parts: list[str] = []
+            at = 0
+            for start, end in spans:
+                parts += text[at:start], self._exactly(text[start:end])
+                at = end
+            changed = "".join([*parts, text[at:]]) if spans else text
+        return text if changed == text else changed
+
+    def _exactly(self, text: str) -> str:
+        parts = _apart()(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
         parts[::2] = [unicodedata.normalize(self.form, part) for part in parts[::2]]
         return "".join(parts)
 
@@ -259,6 +291,15 @@ class Replace(Normalizer):
             return translate(self.pattern.source).sub(lambda _: self.content, text)
         return text.replace(self.pattern, self.content)
 
+    def spelling(self, token: str) -> str:
+        # Tokens are spelled when a file is read, and a small file must not ask for an enormous text.
+        if (len(token) + 1) * len(self.content) > _LONGEST:
+            raise PreparationError(
+                f"an added token of {len(token)} characters could become one of over {_LONGEST:,} by Replace "
+                f"with {len(self.content)} characters"
+            )
+        return self(token)
+
 
 @register
 @dataclass(frozen=True)
@@ -292,3 +333,8 @@ class Sequence(Normalizer):
         for step in self.steps:
             text = step(text)
         return text
+
+    def spelling(self, token: str) -> str:
+        for step in self.steps:
+            token = step.spelling(token)
+        return token

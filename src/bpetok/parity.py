@@ -29,11 +29,11 @@ from bpetok.tokenizer import Tokenizer
 from bpetok.training import (
     STEP,
     Learned,
+    Merges,
     Settings,
     TieBreak,
     learn,
     make_learner,
-    merges_of,
     texts,
     tokenizer_of,
 )
@@ -313,7 +313,7 @@ def _learn(
 ) -> Learned:
     total = settings.vocab_size - settings.least_vocab_size()
     end = languages.next_id + total
-    for left, right in classical.pairs[:global_merges].tolist():
+    for left, right in classical.merges.first(global_merges).pair_list():
         languages.join(left, right)
     last: deque[str] = deque(maxlen=window)
     often = alpha * window / len(languages.corpora)
@@ -324,16 +324,14 @@ def _learn(
     ids = np.array(languages.ids, dtype=np.uint32)
     counts = np.zeros(languages.next_id, dtype=np.int64)
     for learner in languages.corpora.values():
-        _, joined, here = merges_of(learner)
-        counts[joined] += here
+        _, joined, here = learner.results()
+        counts[np.frombuffer(joined, np.uint32)] += np.frombuffer(here, np.int64)
     why = None
     if languages.next_id < end:
         passed_over = any(learner.passed_over for learner in languages.corpora.values())
         why = f"in no language's corpus: {settings.why_early(passed_over)}"
     return settings.collect(
-        np.array(languages.pairs, dtype=np.uint32).reshape(-1, 2),
-        ids,
-        counts[ids],
+        Merges(np.array(languages.pairs, np.uint32).tobytes(), ids.tobytes(), counts[ids].tobytes()),
         [languages.data[token] for token in languages.ids],
         why,
     )

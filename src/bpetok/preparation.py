@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bpetok._text import as_utf8
+from bpetok._text import as_utf8, repaired
 from bpetok.added_tokens import AddedToken, Finder
 from bpetok.errors import PreparationError, VocabularyError
 from bpetok.normalization import Normalizer
@@ -17,8 +17,10 @@ from bpetok.splits import Splits
 
 __all__ = ["Part", "Preparation"]
 
-# The id of a token, or -1, and its text; or -1 and text for the pattern, or the pieces of a text.
+# The id of a token and its text; or TEXT and text for the pattern, or the pieces of a text; or LATER and text
+# for the pattern, in which `Preparation.later` are still to be found.
 Part = tuple[int, str | list[str]]
+TEXT, LATER = -1, -2
 
 
 class Preparation:
@@ -54,6 +56,7 @@ class Preparation:
                 )
             normalized[wanted] = added, place
         self._raw = Finder(raw)
+        self._odd = Finder({text: each for text, each in raw.items() if not each[0].plain})
         self._normalized = Finder(normalized)
         self._none = bytes(len(special_tokens))
         self._normalizer = normalizer
@@ -66,19 +69,25 @@ class Preparation:
                 "the beginning of a text, or with added tokens that are looked for in normalized text"
             )
         spaced = self._native is not None and (self._native.old or self._native.prefix)
+        straight = self._splits is None and not spaced
+        # Whether those of normalized text are found as they are spelled, so that the engine can find them.
+        self._plain = (
+            straight
+            and self._normalized.plain
+            and all(wanted == token.text for wanted, (token, _) in normalized.items())
+        )
+        self._later = sum(0xFF << 8 * place for _, place in normalized.values())
         #: Whether a text that the normalizer leaves as it is can go to the engine as it is.
         self._direct = (
-            not normalized
-            and self._raw.plain
-            and self._splits is None
-            and not spaced
+            straight
+            and (not normalized or (self._plain and _in_any_order(raw, normalized)))
             and (normalizer is None or normalizer.leaves_parts)
         )
 
     @property
     def needed(self) -> bool:
         """Whether any text must be prepared."""
-        return not self._direct or self._normalizer is not None
+        return not self._direct or self._normalizer is not None or len(self._odd) > 0
 
     def __call__(self, text: str, mask: bytes | None) -> list[Part] | None:
         """The parts of a text, in order; None where it can go to the engine as it is, tokens included.
@@ -87,13 +96,27 @@ class Preparation:
             text: any text; surrogates are repaired.
             mask: a byte for each special token, nonzero where it is looked for; None for none of them.
         """
-        normalizer = self._normalizer
-        if self._direct and (normalizer is None or normalizer(text) is text):
-            return None
-        data = as_utf8(text)
-        if not text.isascii():
-            text = data.decode()
+        normal = None
+        if self._direct:
+            normal = text if self._normalizer is None else self._normalizer(text)
+            if normal is text and not (len(self._odd) and self._odd.any(as_utf8(text), mask or self._none)):
+                return None
+        return self.parts(text, mask, later=self._plain, normal=normal)
+
+    def parts(
+        self, text: str, mask: bytes | None, *, later: bool = False, normal: str | None = None
+    ) -> list[Part]:
+        """The parts of a text, in order.
+
+        Args:
+            text: any text; surrogates are repaired.
+            mask: a byte for each special token, nonzero where it is looked for; None for none of them.
+            later: whether tokens that are looked for in normalized text are left for later.
+            normal: the whole text as the normalizer makes it, where that is known.
+        """
         mask = mask or self._none
+        text = repaired(text)
+        data = as_utf8(text)
         parts: list[Part] = []
         for token, start, end in self._raw.parts(data, mask):
             whole = end - start == len(data)
@@ -101,15 +124,24 @@ class Preparation:
             if token >= 0:
                 parts.append((token, part))
             else:
-                self._between(part, mask, start == 0, parts)
+                if self._normalizer is not None:
+                    part = normal if whole and normal is not None else self._normalizer(part)
+                self._between(part, mask, start == 0, later, parts)
         return parts
 
-    def _between(self, text: str, mask: bytes, first: bool, parts: list[Part]) -> None:
-        """Append the parts of a text between tokens that are found in it as it is."""
-        if self._normalizer is not None:
-            text = self._normalizer(text)
+    def later(self, mask: bytes | None) -> bytes:
+        """Of the marks of tokens, those that are looked for in normalized text."""
+        both = int.from_bytes(mask or self._none, "little") & self._later
+        return both.to_bytes(len(self._none), "little")
+
+    def _between(self, text: str, mask: bytes, first: bool, later: bool, parts: list[Part]) -> None:
+        """Append the parts of a text between tokens that are found in it as it is, after normalization."""
         if not len(self._normalized):
             self._put(text, first, parts)
+            return
+        if later:
+            if text:
+                parts.append((LATER, text))
             return
         data = text.encode()
         for token, start, end in self._normalized.parts(data, mask):
@@ -123,7 +155,7 @@ class Preparation:
         if not text:
             return
         if self._splits is not None:
-            parts.append((-1, self._splits.pieces(text, first)))
+            parts.append((TEXT, self._splits.pieces(text, first)))
             return
         if self._native is not None:
             old, new, prefix, only_first, _ = self._native
@@ -131,4 +163,18 @@ class Preparation:
                 text = text.replace(old, new)
             if prefix and (first or not only_first) and not text.startswith(prefix):
                 text = prefix + text
-        parts.append((-1, text))
+        parts.append((TEXT, text))
+
+
+def _in_any_order(raw: Iterable[str], normalized: Iterable[str]) -> bool:
+    """Whether looking for all tokens at once, the leftmost first and then the longest, finds what looking for
+    those of the raw text before the others finds: where no raw one begins within another, nor where another
+    begins that is longer. It is seen from the first bytes of the raw ones, whether they can.
+    """
+    before = {text.encode() for text in raw}
+    firsts = {data[0] for data in before}
+    others = [text.encode() for text in normalized]
+    return not any(
+        firsts.intersection(data[1:]) or any(data[:end] in before for end in range(1, len(data)))
+        for data in others
+    )

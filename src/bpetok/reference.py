@@ -95,10 +95,11 @@ def normalize(
 
 # ---- pieces --------------------------------------------------------------------------------------
 
-_LETTER, _UPPER, _LOWER, _NUMBER, _SPACE, _NEWLINE, _MARK = (1 << bit for bit in range(7))
+_LETTER, _UPPER, _LOWER, _NUMBER, _SPACE, _NEWLINE, _MARK, _OTHER = (1 << bit for bit in range(8))
 
 # The table tells no more than the known patterns ask. Cased letters that can start a word are one class
-# (Lu with Lt) and caseless ones another (Lm with Lo): the patterns name the two of each pair together.
+# (Lu with Lt) and caseless ones another (Lm with Lo), and so are punctuation and symbols (P with S): the
+# patterns name the two of each pair together.
 _CASE = _UPPER | _LOWER
 # Class name to (bits that matter, what they must be).
 _CLASSES = {
@@ -110,6 +111,8 @@ _CLASSES = {
     "Lo": (_LETTER | _CASE, _LETTER | _CASE),
     "M": (_MARK, _MARK),
     "N": (_NUMBER, _NUMBER),
+    "P": (_LETTER | _MARK | _NUMBER | _SPACE | _OTHER, 0),
+    "S": (_LETTER | _MARK | _NUMBER | _SPACE | _OTHER, 0),
     "s": (_SPACE, _SPACE),
 }
 

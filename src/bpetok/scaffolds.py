@@ -50,9 +50,7 @@ def train_without(
             size = min(least + n, MAX_VOCAB_SIZE)
             longest = learn(counts, dataclasses.replace(settings, vocab_size=size), progress)
         tokens = {token: longest.tokens[token] for token in range(256 + min(n, len(longest.ids)))}
-        return dataclasses.replace(
-            longest, pairs=longest.pairs[:n], ids=longest.ids[:n], counts=longest.counts[:n], tokens=tokens
-        )
+        return dataclasses.replace(longest, merges=longest.merges.first(n), tokens=tokens)
 
     # One merge more adds a token and mostly makes scaffolds of others: as many merges as tokens are missing
     # are never too many. But now and then a merge makes a scaffold needed again. When there are too many

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 from bpetok.charsets import named, spell, union
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
-from bpetok.patterns import GPT2, METASPACE, WHOLE
+from bpetok.patterns import DEEPSEEK, GPT2, METASPACE, WHOLE
 from bpetok.specs import Plain, from_spec
 
 __all__ = [
@@ -113,6 +113,8 @@ class Splits(Plain):
 
     def native(self) -> Native | None:
         """One pattern that says the same, with what is to be done before; None where there is none."""
+        if self.steps in (_DEEPSEEK, (*_DEEPSEEK, ByteLevel(add_prefix_space=False, use_regex=False))):
+            return Native("", "", "", False, DEEPSEEK)
         if len(self.steps) != 1:
             return None
         step = self.steps[0]
@@ -406,6 +408,16 @@ class ByteLevel(Step):
         return pieces, first
 
 
+_DEEPSEEK = tuple(
+    Split(Expression(source), "Isolated")
+    for source in (
+        r"\p{N}{1,3}",
+        "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+        # With line ends that stand there themselves, as published.
+        r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^RN\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
+        r"| ?[\p{P}\p{S}]+[RN]*|\s*[RN]+|\s+(?!\S)|\s+".replace("RN", "\r\n"),
+    )
+)
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 

@@ -90,7 +90,7 @@ def _about_ids(tokenizer: Tokenizer) -> dict[str, Any]:
         "pattern": tokenizer.pattern.source,
         "splits": None if splits is None else splits.spec(),
         "normalizer": None if normalizer is None else normalizer.spec(),
-        "added_tokens": [token.spec() for token in sorted(tokenizer.added_tokens, key=lambda each: each.id)],
+        "added_tokens": [token.spec() for token in tokenizer.added_tokens],
         "vocabulary": {**_vocabulary(tokenizer.vocabulary), "merge_counts": None},
     }
 
@@ -112,8 +112,8 @@ def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
         "merges": vocabulary.merges().tolist() if vocabulary.semantics == "merges" else None,
         "merge_counts": _list(vocabulary.merge_counts),
         "scores": sorted(vocabulary.scores().items()) if scored else None,
-        # By id; of those with the same id the order stays, as the first is what it decodes to.
-        "special_tokens": sorted(vocabulary.special_tokens.items(), key=lambda pair: pair[1]),
+        # In their order, which files keep, and which tells what an id that two of them share decodes to.
+        "special_tokens": [*vocabulary.special_tokens.items()],
         "ignore_merges": vocabulary.ignore_merges,
         "byte_tokens": vocabulary.byte_tokens,
         "unknown": vocabulary.unknown,

@@ -11,7 +11,7 @@ from bpetok._count import PieceCounts
 from bpetok.counting import CountTable, ProgressCallback
 from bpetok.errors import TrainingError
 from bpetok.patterns import recognise, words_of
-from bpetok.training import Learned, Settings, advance, finish, make_learner, merges_of
+from bpetok.training import Learned, Merges, Settings, advance, finish, make_learner
 
 __all__ = ["learn_superwords", "word_counts"]
 
@@ -35,8 +35,8 @@ def learn_superwords(
     words = make_learner(word_counts(counts), dataclasses.replace(settings, vocab_size=superword_from))
     advance(words, progress)
     superwords = make_learner(counts, settings, shared=True)
-    pairs, ids, _ = merges_of(words)
-    for (left, right), token in zip(pairs.tolist(), ids.tolist(), strict=True):
+    merges = Merges(*words.results())
+    for (left, right), token in zip(merges.pair_list(), merges.id_list(), strict=True):
         superwords.apply(left, right, token)
     superwords.own()
     return finish(superwords, settings, progress)

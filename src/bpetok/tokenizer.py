@@ -393,8 +393,9 @@ class Tokenizer(Encoder):
 
     def _prepared(self, text: str, mask: bytes | None) -> list[Part]:
         """The parts of a text, as the preparation gives them; all of it where nothing is prepared."""
-        parts = None if self._preparation is None else self._preparation(text, mask)
-        return [(-1, as_utf8(text).decode())] if parts is None else parts
+        if self._preparation is None:
+            return [(-1, as_utf8(text).decode())]
+        return self._preparation.parts(text, mask)
 
     def encode_with_template(
         self,
@@ -926,8 +927,8 @@ class Tokenizer(Encoder):
 
         Args:
             path: where to; an existing file is replaced once the new one is complete.
-            format: "native" (the default), "tiktoken", "huggingface", "transformers" (a folder) or
-                "sentencepiece".
+            format: "native" (the default), "tiktoken", "huggingface", "transformers" (a folder),
+                "sentencepiece", "tekken", "gguf", "gpt2" (a folder of vocab.json and merges.txt) or "minbpe".
 
         Raises:
             FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -951,9 +952,9 @@ class Tokenizer(Encoder):
 
         Args:
             path: the file.
-            pattern: the split pattern, for a file of ranks alone, which does not hold one.
+            pattern: the split pattern, for a file that holds none: of ranks alone, or GPT-2's vocab.json.
             special_tokens: text to id, for the same reason.
-            name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+            name: how to call the tokenizer, for the same reason, or for a SentencePiece model or GGUF file.
             add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the
                 token for the beginning before a text, and that for the end behind it.
 
@@ -972,6 +973,53 @@ class Tokenizer(Encoder):
             add_bos=add_bos,
             add_eos=add_eos,
         )
+
+    # ---- objects of other libraries ---------------------------------------------------------------
+
+    @classmethod
+    def from_tiktoken(cls, encoding: Any) -> Tokenizer:
+        """The tokenizer of a `tiktoken.Encoding`: its name, pattern, ranks and special tokens.
+
+        A pattern that is not natively served is run by the `regex` package, with its character classes.
+
+        Raises:
+            FormatError: the pattern does not compile, or the ranks are none that bpetok can hold.
+            TypeError: it is no such object.
+        """
+        from bpetok.formats.tiktoken import from_encoding
+
+        return from_encoding(encoding)
+
+    def to_tiktoken(self) -> Any:
+        """A `tiktoken.Encoding` that gives the same ids. A template and a chat template are left out.
+
+        Raises:
+            FormatError: tiktoken cannot give the same ids on every text: there are a normalizer or several
+                steps, merges without equivalent ranks, or a pattern that its engine may read differently.
+            MissingExtraError: tiktoken is not installed.
+        """
+        from bpetok.formats.tiktoken import to_encoding
+
+        return to_encoding(self)
+
+    @classmethod
+    def from_rustbpe(
+        cls, trained: Any, *, special_tokens: Mapping[str, int] | None = None, name: str = "rustbpe"
+    ) -> Tokenizer:
+        """The tokenizer of a `rustbpe.Tokenizer`, which nanochat trains: its pattern and ranks.
+
+        Args:
+            trained: the object.
+            special_tokens: text to id; rustbpe has none, and nanochat puts its own behind the ranks.
+            name: how to call the tokenizer.
+
+        Raises:
+            FormatError: two ids have the same bytes, or a special token has the id of another token.
+            TypeError: it is no such object.
+        """
+        from bpetok.formats.tiktoken import from_rustbpe
+
+        return from_rustbpe(trained, special_tokens, name)
 
     def to_transformers(self, **config: Any) -> Any:
         """A fast tokenizer of `transformers` with the same ids.

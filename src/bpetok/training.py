@@ -7,10 +7,7 @@ specification of the merges.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Unpack, cast, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, cast, get_args
 
 from bpetok._learn import MergeLearner
 from bpetok.alphabet import AlphabetOptions, CharacterOptions, Characters
@@ -31,6 +28,10 @@ from bpetok.tokenizer import Tokenizer
 from bpetok.treatment import NOTHING, Treatment
 from bpetok.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 __all__ = ["Learned", "learn", "train", "train_from_counts"]
 
 TieBreak = Literal["bytes", "huggingface", "rustbpe", "minbpe"]
@@ -45,25 +46,70 @@ class TrainOptions(CountOptions, CharacterOptions, total=False):
 STEP = 256  # merges between two looks at the signals and the progress callback
 
 
+class Merges(NamedTuple):
+    """Merges in order, as native numbers. Not as arrays: training has no other need of NumPy, which takes
+    14 MB, and longer to import than some corpora to count.
+
+    Attributes:
+        pairs: uint32, left and right of each.
+        ids: uint32, the token that each makes.
+        counts: int64, how often each pair stood in the corpus when it was merged.
+    """
+
+    pairs: bytes
+    ids: bytes
+    counts: bytes
+
+    def first(self, n: int) -> "Merges":
+        """The first n, or all."""
+        return Merges(self.pairs[: 8 * n], self.ids[: 4 * n], self.counts[: 8 * n])
+
+    def pair_list(self) -> list[tuple[int, int]]:
+        """(left, right) of each."""
+        numbers = iter(memoryview(self.pairs).cast("I"))
+        return list(zip(numbers, numbers, strict=True))
+
+    def id_list(self) -> list[int]:
+        """The token that each makes."""
+        return memoryview(self.ids).cast("I").tolist()
+
+
 @dataclass(frozen=True)
 class Learned:
     """What a training run has learned, with final ids.
 
     Attributes:
-        pairs: uint32, shape (n, 2): the merges in order.
-        ids: uint32, shape (n,): the token that each makes.
-        counts: int64, shape (n,): how often each pair stood in the corpus when it was merged.
+        merges: the merges in order.
         tokens: id to bytes of every token, single bytes included, without the special ones.
         special_tokens: text to id.
         ended_early: why there are fewer tokens than asked for, or None.
     """
 
-    pairs: npt.NDArray[np.uint32]
-    ids: npt.NDArray[np.uint32]
-    counts: npt.NDArray[np.int64]
+    merges: Merges
     tokens: dict[int, bytes]
     special_tokens: dict[str, int]
     ended_early: str | None
+
+    @property
+    def pairs(self) -> "npt.NDArray[np.uint32]":
+        """uint32, shape (n, 2): the merges in order."""
+        import numpy as np
+
+        return np.frombuffer(self.merges.pairs, np.uint32).reshape(-1, 2)
+
+    @property
+    def ids(self) -> "npt.NDArray[np.uint32]":
+        """uint32, shape (n,): the token that each merge makes."""
+        import numpy as np
+
+        return np.frombuffer(self.merges.ids, np.uint32)
+
+    @property
+    def counts(self) -> "npt.NDArray[np.int64]":
+        """int64, shape (n,): how often each pair stood in the corpus when it was merged."""
+        import numpy as np
+
+        return np.frombuffer(self.merges.counts, np.int64)
 
 
 def train(
@@ -279,7 +325,7 @@ def finish(learner: MergeLearner, settings: "Settings", progress: ProgressCallba
     """Make all merges that a learner has room for, and collect them."""
     advance(learner, progress)
     ended_early = settings.why_early(learner.passed_over) if learner.new_tokens else None
-    return settings.collect(*merges_of(learner), learner.tokens_made(), ended_early)
+    return settings.collect(Merges(*learner.results()), learner.tokens_made(), ended_early)
 
 
 def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
@@ -290,18 +336,6 @@ def advance(learner: MergeLearner, progress: ProgressCallback | None) -> None:
         more = learner.learn(STEP)
         if progress is not None:
             progress(Progress("learn", total - learner.new_tokens, total, "merges", "learning merges"))
-
-
-def merges_of(
-    learner: MergeLearner,
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    """Pairs, ids and counts, as in `Learned`."""
-    pairs, ids, counts = learner.results()
-    return (
-        np.frombuffer(pairs, np.uint32).reshape(-1, 2),
-        np.frombuffer(ids, np.uint32),
-        np.frombuffer(counts, np.uint64).astype(np.int64),
-    )
 
 
 class Layout(NamedTuple):
@@ -394,14 +428,7 @@ class Settings:
         """The settings with all that depends on the counts."""
         return self
 
-    def collect(
-        self,
-        pairs: npt.NDArray[np.uint32],
-        ids: npt.NDArray[np.uint32],
-        counts: npt.NDArray[np.int64],
-        made: Iterable[bytes],
-        ended_early: str | None,
-    ) -> Learned:
+    def collect(self, merges: Merges, made: Iterable[bytes], ended_early: str | None) -> Learned:
         """Merges with the tokens they make, the single bytes and the special tokens.
 
         Raises:
@@ -409,19 +436,23 @@ class Settings:
         """
         layout = self.layout()
         tokens = {token: bytes([byte]) for byte, token in enumerate(layout.byte_ids)}
-        tokens.update(zip(ids.tolist(), made, strict=True))
+        ids = merges.id_list()
+        tokens.update(zip(ids, made, strict=True))
         specials = layout.specials
         for text, token in specials.items():
             if token in tokens and tokens[token] != text.encode():
                 raise _spelling_error(text, tokens[token])
         if self.tie_break != "huggingface":
             specials = {text: at for at, text in enumerate(self.special_tokens, layout.next_id + len(ids))}
-        return Learned(pairs, ids, counts, tokens, specials, ended_early)
+        return Learned(merges, tokens, specials, ended_early)
 
     def vocabulary(self, learned: Learned) -> Vocabulary:
         """The vocabulary of what was learned."""
         return Vocabulary.from_merges(
-            learned.tokens, learned.pairs, learned.special_tokens, merge_counts=learned.counts
+            learned.tokens,
+            learned.merges.pair_list(),
+            learned.special_tokens,
+            merge_counts=memoryview(learned.merges.counts).cast("q"),
         )
 
     def around(self, treatment: Treatment) -> dict[str, Any]:
@@ -603,7 +634,7 @@ def tokenizer_of(
         "tie_break": settings.tie_break,
         "vocab_size_requested": settings.vocab_size,
         "vocab_size": vocabulary.n_vocab,
-        "n_merges": len(learned.ids),
+        "n_merges": len(learned.merges.ids) // 4,
         "min_frequency": settings.min_frequency,
         "max_token_length": settings.max_token_length,
         "corpus": {

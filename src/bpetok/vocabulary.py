@@ -59,7 +59,7 @@ class Vocabulary:
         special_tokens: Mapping[str, int],
         *,
         ignore_merges: bool = False,
-        merge_counts: npt.NDArray[np.int64] | None = None,
+        merge_counts: npt.NDArray[np.int64] | memoryview | None = None,
         characters: _Characters | None = None,
     ) -> None:
         self.tables = tables
@@ -107,7 +107,7 @@ class Vocabulary:
         special_tokens: Mapping[str, int],
         *,
         ignore_merges: bool = False,
-        merge_counts: npt.NDArray[np.int64] | None = None,
+        merge_counts: npt.NDArray[np.int64] | memoryview | None = None,
     ) -> Vocabulary:
         """A vocabulary with the semantics of a merge list.
 
@@ -117,8 +117,8 @@ class Vocabulary:
                 the token of its joined bytes, and two pairs may give the same one.
             special_tokens: text to id.
             ignore_merges: whether a piece that is a token is that token without merging.
-            merge_counts: int64, shape (n,): how often each pair stood in the training corpus when it
-                was merged. Shown by `Tokenizer.explain`.
+            merge_counts: int64, shape (n,), an array or a view: how often each pair stood in the training
+                corpus when it was merged. Shown by `Tokenizer.explain`.
 
         Raises:
             VocabularyError: an id is out of range or given twice, a token is empty, a merge is given
@@ -266,7 +266,9 @@ class Vocabulary:
     @property
     def merge_counts(self) -> npt.NDArray[np.int64] | None:
         """int64, shape (n merges,): the training counts, in the order of `merges`; None if unknown."""
-        return self._merge_counts
+        import numpy as np
+
+        return None if self._merge_counts is None else np.asarray(self._merge_counts)
 
     def token_bytes(self, token: int) -> bytes | None:
         """The bytes of an id, special or not; None for an id that is not in use."""

@@ -32,6 +32,19 @@ def test_native_file_and_summary(words, tmp_path):
     assert tokenizer.special_tokens_set == {"<end>"}
 
 
+@pytest.mark.parametrize("file_format", ["gpt2", "transformers"])
+def test_a_format_of_a_folder(words, tmp_path, file_format):
+    out = tmp_path / "folder"
+    arguments = ("train", words, *SMALL, "--pattern", "gpt2", "--format", file_format, "-o")
+    assert run(*arguments, out).exit_code == 0
+    assert bpetok.Tokenizer.load(out).n_vocab == 265
+    refused(run(*arguments, out), "exists", "--force")
+    assert run(*arguments, out, "--force").exit_code == 0
+    refused(run(*arguments, tmp_path / "none" / "folder"), "there is no folder", "none")
+    refused(run(*arguments, words), "there is no folder", "words.txt")
+    assert sorted(tmp_path.iterdir()) == sorted([out, words])
+
+
 @pytest.mark.parametrize("file_format", ["native", "tiktoken", "huggingface"])
 def test_formats_load_to_the_same_ids(words, tmp_path, file_format):
     out = tmp_path / ("out.json" if file_format == "huggingface" else "out.bpe")

@@ -25,7 +25,7 @@ from bpetok.formats import FORMATS
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_there_are_sound_files(format):
-    """A new format is damaged, too: if it cannot be written, add it to `hostile.READ_ONLY`."""
+    """A new format is damaged, too: if it holds none of the samples, add it to `hostile.BY_HAND`."""
     assert hostile.whole(format)
     for files in hostile.whole(format):
         assert hostile.outcome(files) == "read"

@@ -54,6 +54,11 @@ lines = st.lists(
 )
 @example(counts={b"aaaaa": 1, b"aaaa": 1, b"aab": 2}, tie_break="bytes", n=60, least=0, longest=None)
 @example(counts={b"abab" * 4: 1, b"ba": 3}, tie_break="huggingface", n=60, least=0, longest=None)
+# Frequent words that end where a class of slots does; the bytes are those of the ids 0 and 1.
+@example(
+    counts={b"ab" * 16: 5000, b'!"!!': 4999, b"!!": 7}, tie_break="huggingface", n=9, least=0, longest=None
+)
+@example(counts={b"ab" * 16: 5000, b"\0\0": 4999, b"b": 7}, tie_break="bytes", n=9, least=0, longest=None)
 def test_merges_are_those_of_the_specification(counts, tie_break, n, least, longest):
     settings = Settings(256 + n, (), tie_break, least, longest)
     learned = learn(CountTable.from_mapping(counts, "gpt2"), settings)

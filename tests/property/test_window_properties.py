@@ -43,7 +43,7 @@ def scanners():
     return st.fixed_dictionaries(
         {
             "word": st.sampled_from(["plain", "prefixed", "cased"]),
-            "contractions": st.sampled_from(["none", "exact", "any-case", "attached"]),
+            "contractions": st.sampled_from(["none", "exact", "any-case", "ascii-case", "attached"]),
             "digits": st.integers(0, 4),
             "words": st.integers(1, 3),
             "tail": st.sampled_from(["none", "newlines", "newlines-slashes"]),

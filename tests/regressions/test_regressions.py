@@ -1,9 +1,17 @@
 """Every defect ever fixed, with the smallest input that showed it."""
 
+import errno
+import os
+
 import pytest
 import regex
 
-from bpetok import Tokenizer, patterns, reference
+import bpetok
+from bpetok import Tokenizer, decoding, patterns, reference
+from bpetok.errors import FormatError
+from bpetok.formats.sentencepiece import model
+from bpetok.normalization import Prepend, Replace, Sequence
+from bpetok.normalization_spm import SentencePiece
 from bpetok.pretokenize import split
 from bpetok.vocabulary import Vocabulary
 
@@ -75,3 +83,62 @@ def test_a_pair_that_is_linked_later_is_not_taken_to_stand_side_by_side():
     ranks = {token: rank for rank, token in enumerate(tokens)}
     merged = {token for *_, token in Vocabulary.from_ranks(ranks, {}).tables.merges()}
     assert {ranks[left + right], ranks[left + right + b"z"]} <= merged
+
+
+def without_a_space() -> Tokenizer:
+    """A tokenizer of characters with tokens for bytes, in which a space is no token."""
+    vocabulary = Vocabulary.from_characters(
+        {257: b"a", 258: b"b"},
+        scores={257: -1.0, 258: -2.0},
+        special_tokens={"<unk>": 256},
+        byte_tokens=range(256),
+    )
+    normalizer = SentencePiece(remove_extra_whitespaces=False)
+    return Tokenizer.from_vocabulary(
+        "t", "whole", vocabulary, normalizer=normalizer, decoder=decoding.SentencePiece()
+    )
+
+
+def test_a_space_without_a_piece_was_taken_for_its_byte(tmp_path):
+    """SentencePiece spells it by the bytes of U+2581, which it has become by then."""
+    pieces = [("<unk>", 0.0, 2), *((f"<0x{byte:02X}>", 0.0, 6) for byte in range(256)), ("a", -1.0, 1)]
+    trainer = model.Trainer(model_type=2, vocab_size=len(pieces), byte_fallback=True)
+    path = tmp_path / "x.model"
+    path.write_bytes(model.serialize(model.Model(pieces, trainer, model.Normalizer(name="identity"))))
+    with pytest.raises(FormatError, match=r"bytes of U\+2581"):
+        Tokenizer.load(path)
+    for format in ("sentencepiece", "gguf"):
+        with pytest.raises(FormatError, match=r"bytes of U\+2581"):
+            without_a_space().save(tmp_path / "y", format)
+
+
+def test_a_space_without_a_token_was_written_as_one_with_another(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    vocabulary = Vocabulary.from_characters({256: b"a"}, merges=[], special_tokens={}, byte_tokens=range(256))
+    ours = Tokenizer.from_vocabulary(
+        "t", "metaspace", vocabulary, normalizer=Sequence((Prepend(" "), Replace("\u2581", " ")))
+    )
+    ours.save(tmp_path / "x.json", "huggingface")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "x.json"))
+    assert theirs.encode("a a").ids == ours.encode("a a") == [32, 256, 32, 256]
+
+
+def test_a_damaged_count_table_is_called_so_once(tmp_path):
+    path = tmp_path / "a.counts"
+    bpetok.CountTable.from_mapping({f"word {n}": 1 for n in range(9999)}, "gpt2").save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(bpetok.BpetokError) as caught:
+        bpetok.CountTable.load(path)
+    assert str(caught.value).count("is damaged") == 1
+
+
+def test_an_output_that_does_not_fit_is_named(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"a\.counts"):
+        bpetok.CountTable.from_mapping({"a": 1}, "gpt2").save(tmp_path / "a.counts")
+    assert list(tmp_path.iterdir()) == []

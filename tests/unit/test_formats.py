@@ -78,7 +78,7 @@ def test_saving_twice_gives_the_same_bytes(tmp_path, format):
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(FormatError, match="unknown format 'pickle' to write: use one of native, trans"):
+    with pytest.raises(FormatError, match="unknown format 'pickle' to write: use one of native, tekken"):
         trained().save(tmp_path / "file", "pickle")
     assert not list(tmp_path.iterdir())
 
@@ -162,9 +162,10 @@ def test_ranks_hold_no_preparation(tmp_path, more, word):
         (b"PK\3\4", "zip"),
         (b"\xef\xbb\xbf{}", "byte-order mark"),
         (b"\xff\xfe{\0}\0", "UTF-16"),
-        (b"#version: 0.2\na b\n", "merges.txt"),
+        (b"#version: 0.2\na b\n", "vocab.json beside it"),
+        (b"\x80\x04\x95", "Tokenizer.from_tiktoken"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        (b"GGUF\3\0\0\0", "GGUF"),
+        (b"GGUF\3\0\0\0", "truncated"),
         (b"\x0a\x0e\x0a\x05<unk>", "native file"),
         (b"hello world\n", "native file"),
         (b" " * 5000, "empty"),

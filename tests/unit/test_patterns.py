@@ -28,6 +28,9 @@ QWEN35 = (
     r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 NANOCHAT = LLAMA3.replace("{1,3}", "{1,2}")
+ASCII_CASE = LLAMA3.replace(
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+)
 
 # name: word, contractions, digits, tail, newlines, end_space
 EXPECTED = {
@@ -41,7 +44,7 @@ EXPECTED = {
 
 
 # Of words, and not of spaces or whole texts.
-WITH_WORDS = sorted(set(NAMED) - {"whole", "metaspace"})
+WITH_WORDS = sorted(set(NAMED) - {"whole", "metaspace", "deepseek"})
 
 
 @pytest.mark.parametrize("name", sorted(NAMED))
@@ -65,6 +68,7 @@ def test_parameters_follow_from_the_expression(name):
         (GPT2_ORIGINAL, {"end_space": False, "contractions": "exact", "number_space": True}),
         (QWEN35, {"word_marks": True, "punctuation_marks": False, "digits": 1}),
         (NANOCHAT, {"digits": 2}),
+        (ASCII_CASE, {"contractions": "ascii-case", "digits": 3}),
         (TEKKEN.replace(r"\p{N}|", r"\p{N}{1,3}|"), {"contractions": "none", "digits": 3}),
     ],
 )

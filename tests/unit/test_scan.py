@@ -382,7 +382,7 @@ def driver_case(scanner: Scanner, data: bytes) -> bytes:
     marks = char_class(0x301) & 64
     numbers = [
         ("plain", "prefixed", "cased").index(given["word"]),
-        ("none", "exact", "any-case", "attached").index(given["contractions"]),
+        ("none", "exact", "any-case", "attached", "ascii-case").index(given["contractions"]),
         1 | (marks if given["word_marks"] else 0),
         1 | 8 | 16 | (0 if given["punctuation_marks"] else marks),
         given["digits"],

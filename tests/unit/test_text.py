@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import strategies
 from bpetok import reference
 from bpetok._cpu import available
-from bpetok._text import _as_str, _as_utf8_on, as_utf8
+from bpetok._text import _as_str, _as_utf8_on, as_utf8, repaired
 
 every_tier = pytest.mark.parametrize("tier", available())
 
@@ -117,3 +117,12 @@ def test_every_code_point_and_back():
     for start in (*range(0, 0xD800, 0x800), *range(0xE000, 0x110000, 0x800)):
         text = "".join(map(chr, range(start, start + 0x800)))
         assert _as_str(text.encode()) == text
+
+
+@pytest.mark.parametrize("filler", ["", "x" * 100, "\u4e2d" * 40, "\U0001f600"])
+def test_surrogates_are_repaired_and_other_text_is_itself(filler):
+    for text in ("\ud83d\ude00", "\ud83d", "a\udfff"):
+        assert repaired(filler + text + filler) == as_utf8(filler + text + filler).decode()
+    for text in ("", "a", "\u00e9", "\ud7ff\ue000", "\U00010000\U0010ffff\U0001d800"):
+        assert repaired(text + filler) == text + filler
+    assert repaired(filler) is filler

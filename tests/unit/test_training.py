@@ -1,6 +1,8 @@
 """Training: settings, ids, special tokens, early ends, and what the tokenizer says of itself."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -183,6 +185,16 @@ def test_learned_arrays():
     assert learned.ids.tolist() == list(range(256, 262))
     assert sorted(learned.counts.tolist(), reverse=True) == learned.counts.tolist()
     assert learned.special_tokens == {}
+
+
+def test_nothing_heavy_is_imported_to_train():
+    code = (
+        "import sys, bpetok\n"
+        "tokenizer = bpetok.train(['low lower lowest'] * 2, vocab_size=258, pattern='gpt2')\n"
+        "print(tokenizer.encode('low'), sorted({'numpy', 'regex', 'hashlib', 'click'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[257] []"
 
 
 def test_the_tokenizer_encodes_its_corpus_into_its_tokens():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 # Bits of a class byte. UPPER and LOWER are the two brackets of o200k's pattern, which share the
 # caseless letters and the marks.
-LETTER, UPPER, LOWER, NUMBER, SPACE, NEWLINE, MARK = (1 << i for i in range(7))
+LETTER, UPPER, LOWER, NUMBER, SPACE, NEWLINE, MARK, OTHER = (1 << i for i in range(8))
 
 PROPERTIES = {
     r"\p{L}": LETTER,
@@ -27,6 +27,7 @@ PROPERTIES = {
     r"\s": SPACE,
     r"[\r\n]": NEWLINE,
     r"\p{M}": MARK,
+    r"[^\s\p{L}\p{M}\p{N}\p{P}\p{S}]": OTHER,
 }
 ROW = 64
 TARGET = Path(__file__).with_name("unicode_table.h")
@@ -77,7 +78,8 @@ enum {{
     CLASS_NUMBER = {NUMBER},
     CLASS_SPACE = {SPACE},
     CLASS_NEWLINE = {NEWLINE},
-    CLASS_MARK = {MARK}
+    CLASS_MARK = {MARK},
+    CLASS_OTHER = {OTHER}
 }};
 
 static const uint16_t class_row[{len(index)}] = {{

@@ -23,6 +23,7 @@ typedef struct {
     uint64_t number, space, newline, blank, quote, slash;
     uint64_t mark;         /* only where marks continue both a word and a run of punctuation */
     uint64_t one, two;     /* letters behind the quote of a contraction: s t d m; the first of ll ve re */
+    uint64_t apart, other, letter, sign; /* WORD_APART only: Chinese; of no class; ASCII letters, punctuation */
 } Classes;
 
 typedef struct {
@@ -53,13 +54,14 @@ ALWAYS_INLINE uint64_t number_borders(uint64_t number, uint64_t starts, size_t d
     return found;
 }
 
-/* Borders within runs of white space where its newlines end a piece. */
-ALWAYS_INLINE uint64_t newline_borders(uint64_t space, uint64_t newline) {
+/* Borders within runs of white space where its newlines end a piece. Of those with `kept` behind them, the last
+ * character stays with the others. */
+ALWAYS_INLINE uint64_t newline_borders(uint64_t space, uint64_t newline, uint64_t kept) {
     uint64_t other = space & ~newline, starts = other & ~(other << 1);
     uint64_t behind = starts & (newline << 1);  /* other white space behind a newline: a border... */
     uint64_t closed = (other + starts) & newline; /* ...unless another newline follows it */
     for (; closed; closed &= closed - 1) behind &= ~highest(starts & ((closed & -closed) - 1));
-    return behind | (other & ~(space >> 1)); /* and the last character that is no newline */
+    return behind | (other & ~(space >> 1) & ~(kept >> 1)); /* and the last character that is no newline */
 }
 
 /* Borders before capitals within runs of cased words. Adds to `stop` what depends on later text. */
@@ -138,7 +140,7 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     borders |= number_borders(c.number, starts, spec->digits);
 
     borders |= space & ~(space << 1);
-    borders |= spec->newlines ? newline_borders(space, newline) : space & ~(space >> 1);
+    borders |= spec->newlines ? newline_borders(space, newline, 0) : space & ~(space >> 1);
 
     /* White space at the end may go on: only its start is a border for sure. */
     other = ~(space << (64 - n));
@@ -151,6 +153,42 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     found.word = word;
     found.upper = upper;
     found.lower = lower;
+    found.number = c.number;
+    found.punctuation = punctuation;
+    found.space = space;
+    found.newline = newline;
+    return found;
+}
+
+/* As `find_borders` for WORD_APART. Where a number or Chinese text begins or ends, the text is cut, and neither
+ * side sees the other: nothing that is shifted over a cut counts. */
+ALWAYS_INLINE Borders find_borders_apart(const ScanSpec* spec, Classes c, int n) {
+    const uint64_t all = ~0ull >> (64 - n), cuts = (c.number ^ c.number << 1) | (c.apart ^ c.apart << 1);
+    uint64_t punctuation = all & ~(c.word | c.number | c.space | c.other), word = c.word, borders, stop;
+    uint64_t tail = flood(punctuation << 1 & c.newline & ~cuts, c.newline);
+    uint64_t space = c.space & ~tail, newline = c.newline & ~tail, fresh, leads, idle, lead, other;
+    int trailing, limit;
+    Borders found;
+
+    fresh = punctuation & (~(punctuation << 1) | cuts) & ~(c.blank << 1 & ~cuts);
+    word &= ~flood((fresh & c.sign) << 1 & c.letter, c.letter); /* what a sign leads, and it alone */
+    leads = c.other & word >> 1 & ~(cuts >> 1);                 /* at the end it is not known... */
+    idle = c.other & ~leads;
+    stop = c.other & (all ^ all >> 1); /* ...so that there may be no border */
+    lead = (space & ~newline) | leads;
+    borders = cuts | fresh | leads | (word & ~(word << 1) & ~(lead << 1)) | (idle & ~(idle << 1));
+    borders |= number_borders(c.number, c.number & ~(c.number << 1), spec->digits);
+    borders |= (space & ~(space << 1)) | newline_borders(space, newline, cuts);
+
+    other = ~(space << (64 - n));
+    trailing = other ? __builtin_clzll(other) : 64;
+    limit = n - trailing + (trailing > 0);
+    found.stop = stop;
+    found.complete = !stop && !trailing;
+    stop |= 2ull << (limit - 1);
+    found.borders = borders & ((stop & -stop) - 1) & ~1ull;
+    found.word = word;
+    found.upper = found.lower = 0;
     found.number = c.number;
     found.punctuation = punctuation;
     found.space = space;

@@ -2,7 +2,7 @@
 
 /* Classes of the ASCII characters among 64 bytes. `quotes`: whether contractions matter; `fold`: whether in
  * either case. */
-TARGET ALWAYS_INLINE Classes ascii_classes(const ScanSpec* spec, int quotes, int fold, Bytes v) {
+TARGET ALWAYS_INLINE Classes ascii_classes(const ScanSpec* spec, int kind, int quotes, int fold, Bytes v) {
     Classes c = {0};
     c.upper = bits(between(v, 'A', 'Z'));
     c.lower = bits(between(v, 'a', 'z'));
@@ -11,6 +11,12 @@ TARGET ALWAYS_INLINE Classes ascii_classes(const ScanSpec* spec, int quotes, int
     c.blank = bits(equal(v, ' '));
     c.space = c.blank | bits(between(v, '\t', '\r'));
     c.newline = bits(either(equal(v, '\n'), equal(v, '\r')));
+    if (kind == WORD_APART) {
+        c.letter = c.word;
+        c.sign = bits(between(v, '!', '~')) & ~(c.word | c.number);
+        c.other = bits(between(v, 0, 0x7F)) & ~(c.word | c.number | c.sign | c.space);
+        return c;
+    }
     if (spec->tail_slashes) c.slash = bits(equal(v, '/'));
     if (quotes) c.quote = bits(equal(v, '\''));
     if (c.quote) {
@@ -81,6 +87,15 @@ TARGET ALWAYS_INLINE Bytes other_classes(const uint8_t* p, Bytes v, Bytes second
     return classes;
 }
 
+/* Where the characters of `is_chinese` (see _scan.pyx) start, if all are valid. */
+TARGET ALWAYS_INLINE uint64_t chinese(Bytes v, Bytes second, Bytes third) {
+    Lanes kana = both(equal(v, 0xE3), between(second, 0x81, 0x83));
+    Lanes most = both(between(v, 0xE4, 0xE9), within(second, lookup16(v, CASELESS_FIRST), lookup16(v, CASELESS_LAST)));
+    uint64_t behind = bits(both(equal(v, 0xE9), either(equal(second, 0xBF),
+                                                       both(equal(second, 0xBE), between(third, 0xA6, 0xBF)))));
+    return bits(either(kana, most)) & ~behind;
+}
+
 /* The place of the highest bit; 0 if there is none. */
 TARGET ALWAYS_INLINE int last_of(uint64_t mask) { return 63 - __builtin_clzll(mask | 1); }
 
@@ -95,6 +110,7 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
     const int quotes = spec->contractions == CONTRACTION_ATTACHED ? kind == WORD_CASED
                                                                   : spec->contractions != CONTRACTION_NONE;
     const int fold = spec->contractions != CONTRACTION_EXACT;
+    const int long_s = fold && spec->contractions != CONTRACTION_ASCII;
     const int marks = kind == WORD_CASED ? CLASS_MARK : spec->word_mask & CLASS_MARK;
     const int shared_marks = spec->punctuation_stop & CLASS_MARK ? 0 : marks;
     size_t at = *start;
@@ -115,10 +131,10 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
             p = rest;
         }
         v = load(p);
-        c = ascii_classes(spec, quotes, fold, v);
+        c = ascii_classes(spec, kind, quotes, fold, v);
         if (!bits(between(v, 0x80, 0xFF))) {
             guess = last_of(c.word << 1 & ~c.word & ~c.quote);
-            found = find_borders(spec, kind, c, size);
+            found = kind == WORD_APART ? find_borders_apart(spec, c, size) : find_borders(spec, kind, c, size);
             borders = found.borders;
             if (size < 64 && found.complete) {
                 borders |= 1ull << size;
@@ -154,12 +170,20 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
             c.blank = narrow(c.blank, &whole);
             c.slash = narrow(c.slash, &whole);
             if (c.quote) {
-                if (fold) c.one |= bits(both(equal(v, 0xC5), equal(second, 0xBF))); /* long s */
+                if (long_s) c.one |= bits(both(equal(v, 0xC5), equal(second, 0xBF)));
                 c.one = narrow(c.one, &whole);
                 c.two = narrow(c.two, &whole);
                 c.quote = narrow(c.quote, &whole);
             }
-            found = find_borders(spec, kind, c, n);
+            if (kind == WORD_APART) {
+                c.other = narrow(c.other | has(classes, CLASS_OTHER), &whole);
+                c.letter = narrow(c.letter, &whole);
+                c.sign = narrow(c.sign, &whole);
+                c.apart = narrow(chinese(v, second, load(p + 2)), &whole);
+                found = find_borders_apart(spec, c, n);
+            } else {
+                found = find_borders(spec, kind, c, n);
+            }
             borders = widen(found.borders, &whole);
             if (size < 64 && found.complete && starts == (valid & ~bits(between(v, 0x80, 0xBF)))) {
                 borders |= 1ull << size;
@@ -220,6 +244,7 @@ TARGET static size_t scan_blocks(const ScanSpec* spec, const uint8_t* text, size
     switch (spec->word) {
     case WORD_PLAIN: return scan_kind(spec, WORD_PLAIN, text, start, end, ends, count, capacity);
     case WORD_PREFIXED: return scan_kind(spec, WORD_PREFIXED, text, start, end, ends, count, capacity);
+    case WORD_APART: return scan_kind(spec, WORD_APART, text, start, end, ends, count, capacity);
     case WORD_SPACED: return scan_spaces(text, start, end, ends, count, capacity);
     default: return scan_kind(spec, WORD_CASED, text, start, end, ends, count, capacity);
     }

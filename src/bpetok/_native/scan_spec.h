@@ -9,7 +9,8 @@ enum {
     WORD_PREFIXED = 1, /* [^\r\n\p{L}\p{N}]?\p{L}+             (cl100k) */
     WORD_CASED = 2,    /* prefix, upper-like run, lower-like run (o200k) */
     WORD_SPACED = 3,   /* no words: a piece from each space on  (metaspace) */
-    WORD_WHOLE = 4     /* no words: the text is one piece       (whole) */
+    WORD_WHOLE = 4,    /* no words: the text is one piece       (whole) */
+    WORD_APART = 5     /* numbers and Chinese apart from the rest (deepseek) */
 };
 
 /* How contractions are matched. */
@@ -17,7 +18,8 @@ enum {
     CONTRACTION_NONE = 0,
     CONTRACTION_EXACT = 1,    /* their own piece, lower case only */
     CONTRACTION_ANY_CASE = 2, /* their own piece, either case */
-    CONTRACTION_ATTACHED = 3  /* end of a cased word, either case */
+    CONTRACTION_ATTACHED = 3, /* end of a cased word, either case */
+    CONTRACTION_ASCII = 4     /* their own piece, either case, without U+017F (long s) */
 };
 
 typedef struct {

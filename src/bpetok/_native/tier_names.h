@@ -25,6 +25,7 @@
 #define ascii_classes TIER(ascii_classes)
 #define whole_characters TIER(whole_characters)
 #define other_classes TIER(other_classes)
+#define chinese TIER(chinese)
 #define last_of TIER(last_of)
 #define scan_kind TIER(scan_kind)
 #define scan_blocks TIER(scan_blocks)
@@ -53,6 +54,7 @@
 #undef ascii_classes
 #undef whole_characters
 #undef other_classes
+#undef chinese
 #undef last_of
 #undef scan_kind
 #undef scan_blocks

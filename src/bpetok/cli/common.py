@@ -42,13 +42,13 @@ output_option = click.option("-o", "--output", required=True, metavar="OUT", hel
 pattern_option = click.option(
     "--pattern",
     metavar="NAME|REGEX",
-    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, or a regex  "
+    help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, deepseek, or a regex  "
     "[default: cl100k]",
 )
 format_option = click.option(
     "--format",
     "file_format",
-    type=click.Choice([name for name, each in formats.FORMATS.items() if each.writes]),
+    type=click.Choice(list(formats.FORMATS)),
     default="native",
     show_default=True,
     help="Format of OUT.",
@@ -191,8 +191,13 @@ def load_tokenizer(name: str) -> "Tokenizer":
     )
 
 
-def check_output(path: str, *, force: bool) -> None:
+def check_output(path: str, *, force: bool, within: str | None = None) -> None:
     """See before any work begins that a file may be written.
+
+    Args:
+        path: the file, or "-".
+        force: whether one that exists may be overwritten.
+        within: a folder that is made for it, if it is not there.
 
     Raises:
         click.UsageError: it exists and may not be overwritten, or is a directory, or its folder is missing.
@@ -205,10 +210,13 @@ def check_output(path: str, *, force: bool) -> None:
         raise click.UsageError(f"{path} is not an ordinary file: name one, or - for standard output")
     if target.exists() and not force:
         raise click.UsageError(f"{path} exists: add --force to overwrite it, or name another file")
-    if not target.parent.is_dir():
-        raise click.UsageError(f"{path}: there is no folder {target.parent}: make it first")
-    if not os.access(target.parent, os.W_OK):
-        raise click.UsageError(f"{path}: the folder {target.parent} cannot be written to")
+    folder = target.parent
+    if within is not None and not os.path.lexists(within):
+        folder = Path(within).parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{path}: there is no folder {folder}: make it first")
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"{path}: the folder {folder} cannot be written to")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     "file_format",
-    type=click.Choice([name for name, each in formats.FORMATS.items() if each.writes]),
+    type=click.Choice(list(formats.FORMATS)),
     default="native",
     show_default=True,
     help="Format of OUT.",
@@ -54,8 +54,9 @@ def command(
     if specials and pattern is None:
         raise click.UsageError("--special is for a file of ranks: say its --pattern, too")
     special_tokens = dict(map(_special, specials))
-    for path in formats.paths(output, file_format):
-        common.check_output(path, force=force)
+    paths = formats.paths(output, file_format)
+    for path in paths:
+        common.check_output(path, force=force, within=None if output in paths else output)
     if pattern is None:
         tokenizer = common.load_tokenizer(source)
     else:

@@ -37,6 +37,7 @@ class Target:
             click.UsageError: one may not.
         """
         paths = formats.paths(self.output, self.file_format)
+        within = None if self.output in paths else self.output
         if self.map_path is not None:
             paths.append(self.map_path)
         if "-" in paths:
@@ -44,7 +45,7 @@ class Target:
         if len({os.path.realpath(path) for path in paths}) < len(paths):
             raise click.UsageError(f"--map {self.map_path} is a file of OUT: name another")
         for path in paths:
-            common.check_output(path, force=self.force)
+            common.check_output(path, force=self.force, within=None if path == self.map_path else within)
 
     def save(self, edited: "Edited", message: str, **summary: object) -> None:
         """Write the tokenizer, and before it the map of ids; then say what was done."""

@@ -137,7 +137,7 @@ def command(
             f"--format {file_format} writes {len(paths)} files, so OUT cannot be -: name a file"
         )
     for path in paths:
-        common.check_output(path, force=force)
+        common.check_output(path, force=force, within=None if output in paths else output)
     said = texts.characters(alphabet)
     settings = make_settings(vocab_size, specials, tie_break, min_frequency, max_token_length, said)
     check_variants(superword_from, drop_scaffolds, settings)

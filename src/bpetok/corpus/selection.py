@@ -1,7 +1,7 @@
 """Which documents are taken, and how often: decided by each text alone, so in any order, on any machine."""
 
-import hashlib
 import math
+from _blake2 import blake2b  # what `hashlib` has, which also loads OpenSSL: 4 MB
 
 
 def copies(text: str | bytes, weight: float, seed: int) -> int:
@@ -17,13 +17,13 @@ def copies(text: str | bytes, weight: float, seed: int) -> int:
     rest = weight - whole
     if not rest:
         return whole
-    drawn = hashlib.blake2b(_utf8(text), digest_size=8, key=str(seed).encode()).digest()
+    drawn = blake2b(_utf8(text), digest_size=8, key=str(seed).encode()).digest()
     return whole + (int.from_bytes(drawn) < rest * 2**64)
 
 
 def fingerprint(text: str | bytes) -> bytes:
     """128 bits by which a text is known: BLAKE2b of its UTF-8."""
-    return hashlib.blake2b(_utf8(text), digest_size=16).digest()
+    return blake2b(_utf8(text), digest_size=16).digest()
 
 
 def _utf8(text: str | bytes) -> bytes:

@@ -3,12 +3,12 @@
 A file's format is recognised by its content, never by its name. Reading is strict: what is damaged, or
 cannot be reproduced exactly, is a `FormatError` that says what, where and what to do. Writing is atomic.
 
-Each format is a module, or a package, with up to three functions:
+Each format is a module, or a package, with three functions:
 
 - `looks_like(file: File) -> bool`: whether a file is of this format, or was meant to be;
 - `read(file: File) -> Tokenizer`, with those arguments of `load` that the format `takes`;
-- `dump(tokenizer, path) -> bytes | dict[str, bytes]`, if it `writes`: what to write, if it is several files
-  by path, in the order in which they are put into place.
+- `dump(tokenizer, path) -> bytes | dict[str, bytes]`: what to write, if it is several files by path, in the
+  order in which they are put into place.
 
 A format of several files, or one that is written to other paths than the given one, also has
 `paths(path) -> list[str]`: the files that `dump` writes. None of them is `path` when that is a folder.
@@ -40,14 +40,12 @@ class Format(NamedTuple):
         what: what its files are called, for messages.
         names: what a file of this format is called in a folder.
         takes: the arguments of `load` that say what a file does not hold.
-        writes: whether it can be written, too.
     """
 
     module: str
     what: str
     names: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
-    writes: bool = True
 
     def load(self) -> Any:
         """The module."""
@@ -57,10 +55,17 @@ class Format(NamedTuple):
 # A file is of the first format that it looks like; in a folder, the first whose file is there is read.
 FORMATS: dict[str, Format] = {
     "native": Format("native", "a native file"),
-    "tekken": Format("tekken", "a tekken.json", ("tekken.json",), writes=False),
+    "tekken": Format("tekken", "a tekken.json", ("tekken.json",)),
     "transformers": Format("huggingface.folder", "part of a folder of transformers", ("tokenizer.json",)),
     "huggingface": Format("huggingface", "a tokenizer.json"),
-    "minbpe": Format("minbpe", "a minbpe model", writes=False),
+    "gpt2": Format(
+        "gpt2",
+        "a vocab.json or merges.txt",
+        ("vocab.json", "merges.txt"),
+        ("pattern", "special_tokens", "name"),
+    ),
+    "minbpe": Format("minbpe", "a minbpe model"),
+    "gguf": Format("gguf", "a GGUF file", takes=("name",)),
     "tiktoken": Format(
         "tiktoken", "a .tiktoken file", ("tokenizer.model",), ("pattern", "special_tokens", "name")
     ),
@@ -69,6 +74,10 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
+_PICKLE = (
+    "which is a program and is never run here: where you trust it, load it yourself, and if that gives a "
+    "tiktoken.Encoding, as nanochat's tokenizer.pkl does, hand it to Tokenizer.from_tiktoken"
+)
 _FOREIGN = {
     b"\x1f\x8b": "it is compressed with gzip: unpack it first",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstandard: unpack it first",
@@ -76,9 +85,8 @@ _FOREIGN = {
     b"\xef\xbb\xbf": "it starts with a byte-order mark: save it as UTF-8 without one",
     b"\xff\xfe": "it is UTF-16: save it as UTF-8",
     b"\xfe\xff": "it is UTF-16: save it as UTF-8",
-    b"#version": "it is a merges.txt: use the tokenizer.json that belongs to it",
+    **{bytes([0x80, protocol]): f"it is a pickle, {_PICKLE}" for protocol in range(2, 6)},
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the file itself with `git lfs pull`",
-    b"GGUF": "it is a GGUF model, which cannot be read",
 }
 
 
@@ -90,8 +98,9 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str], format: str | None 
         path: where to. An existing file is replaced once the new one is complete, and keeps its permissions.
         format: one of `FORMATS`. "native" (the default) keeps everything; the others what their own
             libraries know. "tiktoken" is two files, the ranks, and beside them PATH.json with the rest;
-            "transformers" makes a folder that `AutoTokenizer` loads; "sentencepiece" is for vocabularies that
-            merge characters.
+            "transformers" makes a folder that `AutoTokenizer` loads, and "gpt2" one of vocab.json and
+            merges.txt; "sentencepiece" is for vocabularies that
+            merge characters. "gguf" has a vocabulary and no weights.
 
     Raises:
         FormatError: the format cannot hold this tokenizer exactly, or is not known.
@@ -132,7 +141,7 @@ def load(
         pattern: the split pattern, a name or a regular expression: for a file of a format that does not
             hold one, such as tiktoken's.
         special_tokens: text to id, for the same reason.
-        name: how to call the tokenizer, for the same reason, or for a SentencePiece model.
+        name: how to call the tokenizer, for the same reason, or for a SentencePiece model or GGUF file.
         add_bos, add_eos: for a SentencePiece model, which does not say: whether the template puts the token
             for the beginning before a text, and that for the end behind it.
 
@@ -202,9 +211,8 @@ def paths(path: str, format: str | None = None) -> list[str]:
 
 def _format(name: str | None) -> Format:
     format = FORMATS.get("native" if name is None else name)
-    if format is None or not format.writes:
-        known = ", ".join(name for name, each in FORMATS.items() if each.writes)
-        raise FormatError(f"unknown format {name!r} to write: use one of {known}")
+    if format is None:
+        raise FormatError(f"unknown format {name!r} to write: use one of {', '.join(FORMATS)}")
     return format
 
 

@@ -1,6 +1,7 @@
 """Writing files whole or not at all."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -115,12 +116,17 @@ def _staged(target: str, temporary: list[str], draft: str | None = None) -> Iter
     name = os.path.join(os.path.dirname(target), draft or f".bpetok-{secrets.token_hex(8)}.tmp")
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if draft else os.O_EXCL), 0o666)
     temporary.append(name)
-    with open(handle, "wb") as file:
-        if mode is not None:
-            os.fchmod(handle, stat.S_IMODE(mode))
-        yield file
-        file.flush()
-        os.fsync(handle)
+    try:
+        with open(handle, "wb") as file:
+            if mode is not None:
+                os.fchmod(handle, stat.S_IMODE(mode))
+            yield file
+            file.flush()
+            os.fsync(handle)
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG):
+            error.filename = target  # which an error of writing does not tell
+        raise
 
 
 def _back_up(target: str, temporary: list[str]) -> str | None:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from bpetok.errors import FormatError, VocabularyError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, is_text, shorten
 from bpetok.formats.file import File
+from bpetok.formats.merging import merge_list, refuse
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["looks_like", "read"]
+__all__ = ["dump", "looks_like", "read"]
 
 HEADER = "minbpe v1"
 WHOLE = "(?s:.+)"
@@ -102,3 +103,45 @@ def _make(tokens: list[bytes], merges: list[tuple[int, int]], specials: dict[str
     if len(set(tokens)) != len(tokens):
         raise VocabularyError("two merges give the same bytes, and these would have two ids")
     return Vocabulary.from_merges(tokens, merges, specials)
+
+
+def dump(tokenizer: Tokenizer, path: str) -> bytes:
+    """A minbpe model with which its `RegexTokenizer` gives the same ids; `BasicTokenizer` for the pattern
+    "whole".
+
+    A template and a chat template are no part of the format, and are left out.
+
+    Raises:
+        FormatError: ids are not bytes first and then the results of the merges in their order; or the format
+            has no room for a part.
+    """
+    where = f"cannot write {path}"
+    merges = merge_list(tokenizer, where, "minbpe")
+    tokens, specials = tokenizer.vocabulary.tokens(), tokenizer.vocabulary.special_tokens
+    if any(tokens.get(byte) != bytes([byte]) for byte in range(256)):
+        refuse(where, "ids 0 to 255 must be the single bytes in their order in this format")
+    if [result for *_, result in merges] != sorted(tokens)[256:] or max(tokens) >= len(tokens):
+        refuse(where, "from 256 on an id must be the place of its merge in this format, without a gap")
+    source = tokenizer.pattern.source
+    if source != WHOLE and (tokenizer.pattern.scanner is None or source != source.strip()):
+        refuse(
+            where,
+            f"the split pattern {shorten(source)} begins or ends with white space, which minbpe takes off"
+            if tokenizer.pattern.scanner
+            else f"minbpe may read the split pattern {shorten(source)} differently: use a named pattern",
+        )
+    for text, token in specials.items():
+        if text.split() != [text]:
+            refuse(where, f"special token {shorten(text)} holds white space, which parts it from its id here")
+        if token in tokens:
+            refuse(where, f"special token {shorten(text)} has id {token}, which is another token's")
+    # minbpe takes the first in the file of those that match at a place, bpetok the longest.
+    rows = sorted(specials.items(), key=lambda item: -len(item[0]))
+    lines = [
+        HEADER,
+        "" if source == WHOLE else source,
+        str(len(rows)),
+        *(f"{text} {token}" for text, token in rows),
+        *(f"{left} {right}" for left, right, _ in merges),
+    ]
+    return ("\n".join(lines) + "\n").encode()

@@ -10,20 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.errors import FormatError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, field, is_text, shorten
 from bpetok.formats.file import File
+from bpetok.formats.merging import refuse
+from bpetok.formats.tiktoken import parts
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["looks_like", "read"]
+__all__ = ["dump", "looks_like", "read"]
 
 VERSIONS = ("v1", "v2", "v3", "v7", "v11", "v13", "v15")
+NEW = "v13"  # what a tokenizer is written as that was in no such file before
 # Files up to v7 may leave the special tokens out; these are meant.
 _OLD = (
     "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
@@ -110,3 +114,60 @@ def _specials(document: dict[str, Any], version: str, n_specials: int, where: st
     if len(specials) != n_specials:
         raise FormatError(f"{where}: a special token is given twice")
     return specials
+
+
+def dump(tokenizer: Tokenizer, path: str) -> bytes:
+    """A `tekken.json` with which `mistral-common` gives the same ids.
+
+    A tokenizer that came from such a file keeps its version and what the file says of images, audio and
+    model settings. A template and a chat template are no part of the format, and are left out.
+
+    Raises:
+        FormatError: the ids are not special tokens first, then all single bytes in their order, then the
+            rest, without a gap; or tiktoken, which `mistral-common` uses, cannot give the same ids.
+    """
+    where = f"cannot write {path}"
+    made = parts(tokenizer, where)
+    specials: dict[int, str] = {}
+    for text, token in made["special_tokens"].items():
+        if specials.setdefault(token, text) != text:
+            refuse(
+                where, f"id {token} has two special tokens, {shorten(specials[token])} and {shorten(text)}"
+            )
+    first = len(specials)
+    tokens = {token: data for data, token in made["mergeable_ranks"].items()}
+    for what, ids, start in (("special tokens", specials, 0), ("the other tokens", tokens, first)):
+        if sorted(ids) != list(range(start, start + len(ids))):
+            refuse(where, f"the ids of {what} must be {start} to {start + len(ids) - 1} in this format")
+    if any(tokens.get(first + byte) != bytes([byte]) for byte in range(256)):
+        refuse(where, f"ids {first} to {first + 255} must be the single bytes in their order in this format")
+    stored = tokenizer.provenance.get("tekken")
+    stored = stored if isinstance(stored, dict) else {}
+    kept = {key: stored[key] for key in _KEPT if key in stored}
+    config = stored.get("config")
+    config = config if isinstance(config, dict) and config.get("version") in VERSIONS else {"version": NEW}
+    config = config | {
+        "pattern": made["pat_str"],
+        "num_vocab_tokens": len(tokens),
+        "default_vocab_size": first + len(tokens),
+        "default_num_special_tokens": first,
+    }
+    rows = [_row(token - first, tokens[token]) for token in sorted(tokens)]
+    marks = [{"rank": at, "token_str": specials[at], "is_control": True} for at in range(first)]
+    lists = [("vocab", rows), ("special_tokens", marks)]
+    body = "".join(f',\n "{key}": [\n{_lines(entries)}\n ]' for key, entries in lists)
+    head = json.dumps({"config": config, **kept}, indent=1)
+    return f"{head[:-2]}{body}\n}}\n".encode()
+
+
+def _row(rank: int, data: bytes) -> dict[str, Any]:
+    """An entry of 'vocab', with the text of a token that is one."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {"rank": rank, "token_bytes": base64.b64encode(data).decode(), "token_str": text}
+
+
+def _lines(entries: list[dict[str, Any]]) -> str:
+    return ",\n".join(f"  {json.dumps(entry)}" for entry in entries)

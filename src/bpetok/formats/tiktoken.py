@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.errors import FormatError, PatternError, VocabularyError
+from bpetok.added_tokens import AddedToken
+from bpetok.errors import FormatError, MissingExtraError, PatternError, VocabularyError
 from bpetok.formats.checks import (
     MAX_ID,
     MAX_TOKEN,
     build,
-    check_texts,
     field,
     parse_json,
     read_file,
@@ -32,13 +32,16 @@ from bpetok.formats.checks import (
     special_tokens_of,
 )
 from bpetok.formats.file import File
+from bpetok.formats.merging import check_plain
+from bpetok.formats.published import Published, published
+from bpetok.normalization import NFC
 from bpetok.patterns import resolve
 from bpetok.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump", "looks_like", "paths", "read"]
+__all__ = ["dump", "from_encoding", "from_rustbpe", "looks_like", "parts", "paths", "read", "to_encoding"]
 
 SIDECAR = "bpetok-tiktoken"
 VERSION = 1
@@ -67,17 +70,7 @@ def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
             does not know, or another file is in the way.
     """
     where = f"cannot write {path}"
-    if more := tokenizer.extras().keys() & {"normalizer", "added_tokens", "decoder"}:
-        raise FormatError(f"{where}: the tokenizer has a part {min(more)!r}, which tiktoken does not know")
-    if tokenizer.splits is not None:
-        raise FormatError(f"{where}: several steps cut its texts, and tiktoken knows one pattern only")
-    try:
-        ranks = tokenizer.vocabulary.ranks()
-    except VocabularyError as error:
-        raise FormatError(f"{where}: {error}") from error
-    check_texts(tokenizer, where)
-    if not ranks:
-        raise FormatError(f"{where}: the vocabulary has no tokens")
+    ranks = _ranks(tokenizer, where)
     for data in ranks:
         if len(data) > MAX_TOKEN:
             raise FormatError(f"{where}: a token has {len(data)} bytes; at most {MAX_TOKEN} can be stored")
@@ -94,6 +87,22 @@ def dump(tokenizer: Tokenizer, path: str) -> dict[str, bytes]:
     return {path + ".json": (json.dumps(beside, indent=1) + "\n").encode("ascii"), path: lines}
 
 
+def _ranks(tokenizer: Tokenizer, where: str) -> dict[bytes, int]:
+    """The ranks with which tiktoken gives the same ids.
+
+    Raises:
+        FormatError: there are none, or texts are prepared or cut in ways that tiktoken does not know.
+    """
+    check_plain(tokenizer, where, "tiktoken")
+    try:
+        ranks = tokenizer.vocabulary.ranks()
+    except VocabularyError as error:
+        raise FormatError(f"{where}: {error}") from error
+    if not ranks:
+        raise FormatError(f"{where}: the vocabulary has no tokens")
+    return ranks
+
+
 def read(
     file: File,
     *,
@@ -104,7 +113,7 @@ def read(
     """The tokenizer in a file of ranks.
 
     What the file does not hold comes from the arguments; else from the file that `save` wrote beside it;
-    else, for a published vocabulary, from bpetok's own copy.
+    else, for a published file, it is known (see `published`).
 
     Args:
         file: the file.
@@ -115,7 +124,7 @@ def read(
     Raises:
         FormatError: a line is damaged, or nothing says which pattern belongs to the ranks.
     """
-    from bpetok.encodings import get_encoding
+    from bpetok.encodings import SHA256, get_encoding
 
     path, data = file.path, file.data
     if file.is_json:
@@ -125,24 +134,27 @@ def read(
         )
     ranks = _parse(data, path)
     if pattern is not None:
-        found: tuple[str, str, Mapping[str, int]] = (Path(path).stem, _source(pattern, path), {})
+        found = Published(Path(path).stem, _source(pattern, path), {})
     elif os.path.lexists(path + ".json"):
         found = _read_beside(path + ".json", hashlib.sha256(data).hexdigest())
     else:
-        published = _published_name(ranks)
-        if published is None:
+        known = published(hashlib.sha256(_lines(ranks)).hexdigest())
+        if known is None:
             raise FormatError(
                 f"{path} holds ranks only, is no published vocabulary, and has no {Path(path).name}.json "
                 "beside it: say what belongs to it with Tokenizer.load(path, pattern=..., "
                 "special_tokens=...)"
             )
-        encoding = get_encoding(published)
-        if special_tokens is None and name is None:
-            return encoding
-        found = (published, encoding.pattern.source, encoding.vocabulary.special_tokens)
-    specials = found[2] if special_tokens is None else special_tokens
+        if known.name in SHA256 and special_tokens is None and name is None:
+            return get_encoding(known.name)
+        found = known
+    specials = found.special_tokens if special_tokens is None else special_tokens
+    more: dict[str, Any] = {}
+    if found.composes:
+        added = [AddedToken(text, token, normalized=True) for text, token in specials.items()]
+        more = {"normalizer": NFC(), "added_tokens": added}
     make = functools.partial(Vocabulary.from_ranks, ranks, specials)
-    return build(path, found[0] if name is None else name, found[1], make)
+    return build(path, found.name if name is None else name, found.pattern, make, **more)
 
 
 def _lines(ranks: dict[bytes, int]) -> bytes:
@@ -190,15 +202,7 @@ def _source(pattern: str, where: str) -> str:
         raise FormatError(f"{where}: {error}") from error
 
 
-def _published_name(ranks: dict[bytes, int]) -> str | None:
-    """The encoding whose published file holds these ranks."""
-    from bpetok.encodings import SHA256
-
-    digest = hashlib.sha256(_lines(ranks)).hexdigest()
-    return next((name for name, published in SHA256.items() if published == digest), None)
-
-
-def _read_beside(path: str, digest: str) -> tuple[str, str, dict[str, int]]:
+def _read_beside(path: str, digest: str) -> Published:
     """Name, pattern and special tokens from the file beside the ranks."""
     document = _sidecar(path)
     if document is None:
@@ -216,7 +220,7 @@ def _read_beside(path: str, digest: str) -> tuple[str, str, dict[str, int]]:
             f"{path} was written for other ranks than those beside it, or they are damaged: copy both files "
             "again"
         )
-    return (
+    return Published(
         field(document, "name", str, path),
         field(document, "pattern", str, path),
         special_tokens_of(document, path),
@@ -242,3 +246,64 @@ def _keep_other_files(path: str) -> None:
             f"{path} is in the way: pattern and special tokens go there, and it is another file; choose "
             "another name"
         )
+
+
+# ---- objects of other libraries ------------------------------------------------------------------------
+
+
+def from_encoding(encoding: Any) -> Tokenizer:
+    """The tokenizer of a `tiktoken.Encoding`: see `Tokenizer.from_tiktoken`."""
+    try:
+        name, pattern = encoding.name, encoding._pat_str
+        ranks, specials = dict(encoding._mergeable_ranks), dict(encoding._special_tokens)
+    except AttributeError:
+        raise TypeError(f"expected a tiktoken.Encoding, got {type(encoding).__name__}") from None
+    make = functools.partial(Vocabulary.from_ranks, ranks, specials)
+    return build(f"the encoding {shorten(name)}", name, pattern, make)
+
+
+def from_rustbpe(trained: Any, special_tokens: Mapping[str, int] | None, name: str) -> Tokenizer:
+    """The tokenizer of a `rustbpe.Tokenizer`: see `Tokenizer.from_rustbpe`."""
+    try:
+        pattern, rows = trained.get_pattern(), trained.get_mergeable_ranks()
+    except AttributeError:
+        raise TypeError(f"expected a rustbpe.Tokenizer, got {type(trained).__name__}") from None
+    ranks = {bytes(data): rank for data, rank in rows}
+    if len(ranks) < len(rows):
+        raise FormatError(
+            "the tokenizer of rustbpe merges two pairs to the same bytes, and these would have two ids"
+        )
+    make = functools.partial(Vocabulary.from_ranks, ranks, special_tokens or {})
+    return build("the tokenizer of rustbpe", name, pattern, make)
+
+
+def parts(tokenizer: Tokenizer, where: str) -> dict[str, Any]:
+    """The arguments of a `tiktoken.Encoding` that gives the same ids.
+
+    Raises:
+        FormatError: tiktoken cannot give the same ids on every text, or its engine of regular expressions
+            may not find the same pieces.
+    """
+    ranks = _ranks(tokenizer, where)
+    if tokenizer.pattern.scanner is None:
+        raise FormatError(
+            f"{where}: the split pattern {shorten(tokenizer.pattern.source)} is run by the `regex` package "
+            "here, and tiktoken's engine may read it differently: use a named pattern"
+        )
+    return {
+        "name": tokenizer.name,
+        "pat_str": tokenizer.pattern.source,
+        "mergeable_ranks": ranks,
+        "special_tokens": dict(tokenizer.vocabulary.special_tokens),
+    }
+
+
+def to_encoding(tokenizer: Tokenizer) -> Any:
+    """A `tiktoken.Encoding`: see `Tokenizer.to_tiktoken`."""
+    try:
+        import tiktoken
+    except ImportError as error:
+        raise MissingExtraError(
+            "an encoding of tiktoken needs that package: pip install 'bpetok[tiktoken]'"
+        ) from error
+    return tiktoken.Encoding(**parts(tokenizer, "cannot make an encoding of tiktoken"))

@@ -49,7 +49,7 @@ _OWN = {"added_tokens_decoder", "chat_template", "tokenizer_class"}
 
 def looks_like(file: File) -> bool:
     """Whether a file is a JSON object that has a model, and its folder was named instead of it."""
-    return file.folder is not None and "model" in file.document
+    return file.folder is not None and not isinstance(file.document.get("model", 0), int)
 
 
 def read(file: File) -> Tokenizer:

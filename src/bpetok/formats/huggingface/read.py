@@ -36,8 +36,8 @@ _PLAIN_BYTES = splits.ByteLevel(add_prefix_space=False, use_regex=False)
 
 
 def looks_like(file: File) -> bool:
-    """Whether a file is a JSON object that has a model."""
-    return "model" in file.document
+    """Whether a file is a JSON object that has a model; in a vocab.json, "model" is a token."""
+    return not isinstance(file.document.get("model", 0), int)
 
 
 def read(

@@ -68,10 +68,10 @@ def plain(steps: Steps, added: Collection[AddedToken], vocab: Mapping[str, int])
     return Steps((*before, _TO_SPACE), tuple(splits))
 
 
-def marked(steps: Steps, added: Collection[AddedToken], tokens: Iterable[bytes]) -> Steps | None:
+def marked(steps: Steps, added: Collection[AddedToken], tokens: Collection[bytes]) -> Steps | None:
     """The other way round: the steps for a vocabulary with U+2581 in the place of spaces, which do the
     same; None where a vocabulary must be left as it is."""
-    if any(UNDERLINE.encode() in data for data in tokens):
+    if b" " not in tokens or any(UNDERLINE.encode() in data for data in tokens):
         return None
     *before, last = steps.normalizer or (None,)
     if last != _TO_SPACE:

@@ -171,6 +171,10 @@ def _check(model: Model, where: str) -> None:
         raise FormatError(f"{where}: no piece is for the unknown")
     if model.trainer.byte_fallback and n_bytes != 256:
         raise FormatError(f"{where}: {n_bytes} pieces are bytes; with 'byte_fallback' there are 256")
+    if escape and n_bytes and SPACE not in merged:
+        raise FormatError(
+            f"{where}: no piece is {SPACE!r}, so that a space would be spelled by the bytes of U+2581"
+        )
     for text in merged.keys() & marks.keys():
         raise FormatError(
             f"{where}: pieces {merged[text]} and {marks[text]} are both {shorten(text)}, of types that "

@@ -18,7 +18,7 @@ from bpetok.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from bpetok.tokenizer import Tokenizer
 
-__all__ = ["dump"]
+__all__ = ["check_decoder", "check_pattern", "dump", "normalizer_of", "scores_of"]
 
 
 def dump(tokenizer: Tokenizer, where: str) -> bytes:
@@ -42,10 +42,10 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         _refuse(
             where, "a piece that is a token is that token without merging, which SentencePiece does not do"
         )
-    normalizer = _normalizer(tokenizer.normalizer, where)
-    _check_pattern(tokenizer, where)
+    normalizer = normalizer_of(tokenizer.normalizer, where)
+    check_pattern(tokenizer, where)
     _check_symbols(tokenizer, normalizer, where)
-    _check_decoder(tokenizer.decoder, normalizer, where)
+    check_decoder(tokenizer.decoder, normalizer, where)
     pieces = _pieces(tokenizer, normalizer.escape_whitespaces, where)
     return serialize(
         Model(
@@ -71,8 +71,12 @@ def _refuse(where: str, why: str) -> NoReturn:
 _TO_SPACE = Replace(SPACE, " ")
 
 
-def _normalizer(normalizer: Normalizer | None, where: str) -> SentencePiece:
-    """What does to any text what the tokenizer's own steps do."""
+def normalizer_of(normalizer: Normalizer | None, where: str) -> SentencePiece:
+    """What does to any text what the tokenizer's own steps do.
+
+    Raises:
+        FormatError: SentencePiece has nothing that does.
+    """
     if isinstance(normalizer, SentencePiece):
         return normalizer
     steps = list(normalizer.steps if isinstance(normalizer, Sequence) else [normalizer] if normalizer else [])
@@ -87,8 +91,12 @@ def _normalizer(normalizer: Normalizer | None, where: str) -> SentencePiece:
     return SentencePiece(add_dummy_prefix=prefix, remove_extra_whitespaces=False, escape_whitespaces=escape)
 
 
-def _check_pattern(tokenizer: Tokenizer, where: str) -> None:
-    """See that merging in pieces is merging in the whole text."""
+def check_pattern(tokenizer: Tokenizer, where: str) -> None:
+    """See that merging in pieces is merging in the whole text.
+
+    Raises:
+        FormatError: it is not.
+    """
     source = tokenizer.pattern.source
     if source == NAMED["whole"]:
         return
@@ -120,8 +128,12 @@ def _check_symbols(tokenizer: Tokenizer, normalizer: SentencePiece, where: str) 
         _refuse(where, "SentencePiece finds symbols in the normalized text, and keeps them from the map")
 
 
-def _check_decoder(decoder: decoding.Decoder | None, normalizer: SentencePiece, where: str) -> None:
-    """See that text comes back as from SentencePiece; bytes that are no UTF-8 do not count."""
+def check_decoder(decoder: decoding.Decoder | None, normalizer: SentencePiece, where: str) -> None:
+    """See that text comes back as from SentencePiece; bytes that are no UTF-8 do not count.
+
+    Raises:
+        FormatError: it does not.
+    """
     prefix = normalizer.add_dummy_prefix or normalizer.remove_extra_whitespaces
     if isinstance(decoder, decoding.SentencePiece):
         same = decoder.prefix == prefix and decoder.all_spaces == normalizer.remove_extra_whitespaces
@@ -145,7 +157,7 @@ def _check_decoder(decoder: decoding.Decoder | None, normalizer: SentencePiece, 
 def _pieces(tokenizer: Tokenizer, escape: bool, where: str) -> list[Piece]:
     vocabulary = tokenizer.vocabulary
     unknown = _unknown(vocabulary, where)
-    scores = _scores(vocabulary, where)
+    scores = scores_of(vocabulary, where)
     made: dict[int, Piece] = {}
     always = {token.id for token in tokenizer.added_tokens if not token.special}
     for text, token in vocabulary.special_tokens.items():
@@ -181,6 +193,8 @@ def _pieces(tokenizer: Tokenizer, escape: bool, where: str) -> list[Piece]:
         _refuse(
             where, f"the id of a piece is its place, and {len(missing)} ids such as {min(missing)} have none"
         )
+    if escape and vocabulary.byte_tokens is not None and b" " not in vocabulary.tokens().values():
+        _refuse(where, "no token is a space, and SentencePiece would spell it by the bytes of U+2581")
     texts: dict[str, int] = {}
     for token in range(vocabulary.n_vocab):
         text = made[token][0]
@@ -204,8 +218,12 @@ def _unknown(vocabulary: Vocabulary, where: str) -> int:
     return found
 
 
-def _scores(vocabulary: Vocabulary, where: str) -> dict[int, float]:
-    """Id to a score that 32 bits hold; scores order tokens as their merges do."""
+def scores_of(vocabulary: Vocabulary, where: str) -> dict[int, float]:
+    """Id to a score that 32 bits hold; scores order tokens as their merges do.
+
+    Raises:
+        FormatError: a list of merges says what no scores can say.
+    """
     if vocabulary.semantics == "scores":
         scores = vocabulary.scores()
         if all(struct.unpack("<f", struct.pack("<f", score))[0] == score for score in scores.values()):
