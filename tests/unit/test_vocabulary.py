@@ -162,3 +162,22 @@ def test_the_compact_binary_refuses_damage():
             Vocabulary.from_binary(flipped, {}, "here")
         with pytest.raises(FormatError, match="here"):
             Vocabulary.from_binary(blob[:at], {}, "here")
+
+
+def test_merges_with_what_they_make():
+    tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"abc", b"bc"]
+    vocabulary = Vocabulary.from_merges(tokens, [(97, 98), (256, 99), (98, 99), (97, 258)], {})
+    assert vocabulary.merge_table().tolist() == [[97, 98, 256], [256, 99, 257], [98, 99, 258], [97, 258, 257]]
+    assert vocabulary.merges().tolist() == [[97, 98], [256, 99], [98, 99], [97, 258]]
+
+
+def test_merges_of_scores_name_unused_tokens_by_their_ids():
+    vocabulary = Vocabulary.from_characters(
+        {256: b"a", 257: b"b", 258: b"ab", 259: b"abab"},
+        scores={256: 0, 257: 0, 258: 2, 259: 1},
+        special_tokens={},
+        byte_tokens=range(256),
+        unused=[258],
+    )
+    assert [256, 257, 258] in vocabulary.merge_table().tolist()
+    assert [258, 258, 259] in vocabulary.merge_table().tolist()

@@ -14,13 +14,18 @@ def command() -> None:
 @common.json_option
 def list_command(as_json: bool) -> None:
     """Show the corpora there are, and those that can be added."""
+    from bpetok.diagnostics import load_corpus
     from bpetok.diagnostics.data import DATA_SETS, folder, installed
 
     known = {name: installed(name) for name in DATA_SETS}
     if as_json:
         common.echo_json({"phrasebook": {}, **{name: each and vars(each) for name, each in known.items()}})
         return
-    click.echo("phrasebook  in the package: 30 everyday sentences in 64 languages, translated by machine")
+    shipped = load_corpus()
+    click.echo(
+        f"phrasebook  in the package: {len(shipped.segments)} everyday sentences in {len(shipped.languages)} "
+        "languages, translated by machine"
+    )
     for name, each in known.items():
         if each is not None:
             click.echo(f"{name:<10}  {each.package}, {each.licence}, {each.n_versions} versions: {each.path}")

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from bpetok.diagnostics.bootstrap import Resampling
 from bpetok.diagnostics.compare import compare
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
-from bpetok.diagnostics.counts import count_texts
+from bpetok.diagnostics.counts import TextCounts, count_texts
 from bpetok.diagnostics.fairness import MOST_UNKNOWN, premiums, spread
 from bpetok.diagnostics.figures import Figure
-from bpetok.diagnostics.languages import figures, has_words, means_by_script, ratios, read
+from bpetok.diagnostics.languages import figures, has_words, means, ratios, read
 from bpetok.diagnostics.layout import Layout
 from bpetok.diagnostics.morphology import Segmented, morphology
 from bpetok.diagnostics.reachability import find_witnesses
@@ -31,7 +31,7 @@ from bpetok.diagnostics.report import (
 )
 from bpetok.diagnostics.segmenters import segmenter as segmenter_of
 from bpetok.diagnostics.stability import SAMPLE, probes, sample_words, stability
-from bpetok.diagnostics.subject import SPECIAL, UNUSED, Encoded, Subject
+from bpetok.diagnostics.subject import UNUSED, Encoded, Subject
 from bpetok.diagnostics.vocabulary import (
     describe_vocabulary,
     entry_scripts,
@@ -43,6 +43,9 @@ from bpetok.protocols import TokenizerLike
 
 __all__ = ["diagnose"]
 
+
+Floats = npt.NDArray[np.float64]
+Families = Sequence[tuple[Mapping[str, Floats], Resampling]]  # measures, and what resampled them
 
 FEW_DRAWS = 100
 
@@ -91,6 +94,18 @@ class _Run:
         keys = row[encoded.ids] * n_segments + segment
         return np.bincount(keys, minlength=int((uses > 0).sum()) * n_segments).reshape(-1, n_segments)
 
+    def estimates(self, counts: TextCounts, context: int, price: float | None) -> dict[str, Floats]:
+        """The measures of languages but those of stability, shape (languages, 1 + draws) each."""
+        corpus, layout, resampling = self.corpus, self.layout, self.resampling
+        found = premiums(corpus, counts.tokens, layout.n_bytes, self.reference, resampling)
+        found["context_window"] = context / found["premium"]
+        if price is not None:
+            found["cost"] = price * found["premium"]
+        own, first = (resampling.sums(corpus.table(tokens)) for tokens in (counts.tokens, self.tokens[0]))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no segment of a language
+            found["relative_length"] = own / first
+        return found | ratios(corpus, layout, counts, resampling)
+
     def measure(
         self,
         subject: Subject,
@@ -99,53 +114,64 @@ class _Run:
         words: Sequence[Segmented],
         reachability: bool,
     ) -> TokenizerReport:
-        corpus, layout, resampling = self.corpus, self.layout, self.resampling
-        encoded = subject.encode(corpus.texts)
-        counts = count_texts(subject, encoded, subject.layout(encoded, layout))
+        encoded = subject.encode(self.corpus.texts)
+        counts = count_texts(subject, encoded, subject.layout(encoded, self.layout))
         self.tokens.append(counts.tokens)
-        estimates = premiums(corpus, counts.tokens, layout.n_bytes, self.reference, resampling)
-        estimates["context_window"] = context / estimates["premium"]
-        if price is not None:
-            estimates["cost"] = price * estimates["premium"]
-        tokens = resampling.sums(corpus.table(counts.tokens))
-        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have no segment of a language
-            estimates["relative_length"] = tokens / resampling.sums(corpus.table(self.tokens[0]))
-        estimates |= ratios(corpus, layout, counts, resampling)
+        estimates = self.estimates(counts, context, price)
         known = estimates["unknown_tokens"][:, 0] <= MOST_UNKNOWN
-        fairness = read(spread(estimates, self.complete & known), resampling)
-        changes = stability(subject, self.words, self.word_resampling)
-        by_language = read(estimates, resampling) | read(changes, self.word_resampling)
+        fairness = spread(estimates, self.complete & known)
+        families = (
+            (estimates, self.resampling),
+            (stability(subject, self.words, self.word_resampling), self.word_resampling),
+        )
         uses = np.bincount(encoded.ids, minlength=subject.n_vocab)
+        n_entries = int((subject.kinds != UNUSED).sum()) - len(subject.special)
+        efficiency = renyi_efficiency(self.few_draws.sums(self.uses_by_segment(encoded, uses)), n_entries)
+        whole = figures(
+            read(fairness, self.resampling)
+            | read({"renyi_efficiency": efficiency[np.newaxis]}, self.few_draws)
+            | {"utilisation": [Figure(utilisation(uses, subject.kinds))]},
+            0,
+        )
         scripts = entry_scripts(subject)
-        n_entries = int((subject.kinds != UNUSED).sum() - (subject.kinds == SPECIAL).sum())
-        fairness["utilisation"] = [Figure(utilisation(uses, subject.kinds))]
-        by_segment = self.uses_by_segment(encoded, uses)
-        efficiency = renyi_efficiency(self.few_draws.sums(by_segment), n_entries)[np.newaxis]
-        fairness |= read({"renyi_efficiency": efficiency}, self.few_draws)
-        codes = [language.code for language in corpus.languages]
-        n_tokens = dict(zip(codes, tokens[:, 0].astype(int).tolist(), strict=True))
-        by_script = {}
-        for script, means in means_by_script(corpus, estimates).items():
-            members = [each.code for each in corpus.languages if each.script == script]
-            found = figures(read(means, resampling), 0)
-            by_script[script] = ScriptFigures(len(members), sum(map(n_tokens.__getitem__, members)), found)
+        n_tokens = self.corpus.table(counts.tokens).sum(1).astype(int).tolist()
         return TokenizerReport(
             name=subject.name,
             sha256=subject.sha256,
             n_vocab=subject.n_vocab,
             normalizer=subject.normalizer,
-            languages={
-                language.code: LanguageFigures(n_tokens[language.code], figures(by_language, number))
-                for number, language in enumerate(corpus.languages)
-            },
-            scripts=by_script,
-            figures=figures(fairness, 0),
+            languages=self.languages(families, n_tokens),
+            scripts=self.scripts(families, n_tokens),
+            figures=whole,
             vocabulary=describe_vocabulary(subject, uses, scripts),
-            morphology=morphology(subject, words, resampling.draws, resampling.seed) if words else {},
+            morphology=morphology(subject, words, self.resampling.draws, self.resampling.seed)
+            if words
+            else {},
             reachability=find_witnesses(subject, uses) if reachability else None,
             probes=probes(subject),
             entries=Entries(subject.entries, subject.kinds, scripts, uses),
         )
+
+    def languages(self, families: Families, n_tokens: list[int]) -> dict[str, LanguageFigures]:
+        found: dict[str, list[Figure | None]] = {}
+        for estimates, resampling in families:
+            found |= read(estimates, resampling)
+        return {
+            language.code: LanguageFigures(n_tokens[number], figures(found, number))
+            for number, language in enumerate(self.corpus.languages)
+        }
+
+    def scripts(self, families: Families, n_tokens: list[int]) -> dict[str, ScriptFigures]:
+        members: dict[str, list[int]] = {}
+        for number, language in enumerate(self.corpus.languages):
+            members.setdefault(language.script, []).append(number)
+        found: dict[str, list[Figure | None]] = {}
+        for estimates, resampling in families:
+            found |= read(means(estimates, members.values()), resampling)
+        return {
+            script: ScriptFigures(len(numbers), sum(map(n_tokens.__getitem__, numbers)), figures(found, at))
+            for at, (script, numbers) in enumerate(members.items())
+        }
 
 
 def diagnose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from bpetok.diagnostics.figures import Figure, figures_of
 from bpetok.diagnostics.layout import Layout
 from bpetok.diagnostics.segmenters import NO_SPACES
 
-__all__ = ["figures", "has_words", "means_by_script", "ratios", "read"]
+__all__ = ["figures", "has_words", "means", "ratios", "read"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,12 +81,13 @@ def figures(found: Mapping[str, Sequence[Figure | None]], number: int) -> dict[s
     return {name: figure for name, row in found.items() if (figure := row[number]) is not None}
 
 
-def means_by_script(corpus: ParallelCorpus, estimates: Mapping[str, Floats]) -> dict[str, dict[str, Floats]]:
-    """By script, the means over its languages of each measure, shape (1, 1 + draws)."""
-    scripts: dict[str, list[int]] = {}
-    for number, language in enumerate(corpus.languages):
-        scripts.setdefault(language.script, []).append(number)
-    return {
-        script: {name: values[numbers].mean(0, keepdims=True) for name, values in estimates.items()}
-        for script, numbers in sorted(scripts.items())
-    }
+def means(estimates: Mapping[str, Floats], groups: Iterable[Sequence[int]]) -> dict[str, Floats]:
+    """Means over groups of languages, of those where a measure is defined, shape (groups, 1 + draws) each."""
+    groups = [*groups]
+    found = {}
+    for name, values in estimates.items():
+        defined = np.isfinite(values[:, 0])
+        rows = [[number for number in group if defined[number]] for group in groups]
+        nothing = np.full(values.shape[1], np.nan)
+        found[name] = np.stack([values[row].mean(0) if row else nothing for row in rows])
+    return found

@@ -115,7 +115,7 @@ class LanguageFigures:
 
 @dataclass(frozen=True)
 class ScriptFigures:
-    """All languages of a script, by one tokenizer; figures are means over its languages."""
+    """All languages of a script, by one tokenizer; figures are means over those where they are defined."""
 
     n_languages: int
     n_tokens: int

@@ -201,25 +201,6 @@ def _holding_letters(points: Points, begins: Indices, ends: Indices) -> Words:
     return begins[word], ends[word]
 
 
-def _icu(points: Points, starts: Indices) -> Words:
-    """The breaker of ICU, with its dictionaries and models."""
-    try:
-        from icu4py.breakers import WordBreaker
-    except ImportError as error:
-        raise MissingExtraError(
-            'the dictionary segmenter needs icu4py: install it with pip install "bpetok[icu]"'
-        ) from error
-    begins, ends = [], []
-    bounds = np.append(starts, len(points)).tolist()
-    for start, stop in pairwise(bounds):
-        at = start
-        for part in WordBreaker(points[start:stop].astype("<u4").tobytes().decode("utf-32-le"), "root"):
-            begins.append(at)
-            at += len(part)
-            ends.append(at)
-    return _holding_letters(points, np.array(begins, np.int64), np.array(ends, np.int64))
-
-
 @dataclass(frozen=True)
 class Segmenter:
     """What finds words.
@@ -244,17 +225,44 @@ SEGMENTERS = {
             "uax29", f"Unicode word boundaries (UAX 29, properties of regex {regex.__version__})", _uax29
         ),
         Segmenter("whitespace", "runs of what is no white space", _whitespace),
-        Segmenter("icu", "ICU's word breaker, with dictionaries", _icu, dictionary=True),
     )
 }
 
 
+def _icu() -> Segmenter:
+    """The breaker of ICU, with its dictionaries and models."""
+    try:
+        import icu4py
+        from icu4py.breakers import WordBreaker
+    except ImportError as error:
+        raise MissingExtraError(
+            'the dictionary segmenter needs icu4py: install it with pip install "bpetok[icu]"'
+        ) from error
+
+    def words(points: Points, starts: Indices) -> Words:
+        begins, ends = [], []
+        for start, stop in pairwise(np.append(starts, len(points)).tolist()):
+            at = start
+            for part in WordBreaker(points[start:stop].astype("<u4").tobytes().decode("utf-32-le"), "root"):
+                begins.append(at)
+                at += len(part)
+                ends.append(at)
+        return _holding_letters(points, np.array(begins, np.int64), np.array(ends, np.int64))
+
+    return Segmenter(
+        "icu", f"word breaker of ICU {icu4py.icu_version}, with dictionaries", words, dictionary=True
+    )
+
+
 def segmenter(name: str) -> Segmenter:
-    """The segmenter of a name.
+    """The segmenter of a name: one of `SEGMENTERS`, or "icu".
 
     Raises:
         DiagnosticsError: there is none.
+        MissingExtraError: icu4py is needed and not installed.
     """
+    if name == "icu":
+        return _icu()
     if name not in SEGMENTERS:
-        raise DiagnosticsError(f"no segmenter {name!r}: use one of {', '.join(SEGMENTERS)}")
+        raise DiagnosticsError(f"no segmenter {name!r}: use one of {', '.join(SEGMENTERS)}, icu")
     return SEGMENTERS[name]

@@ -86,3 +86,12 @@ def test_intervals_hold_the_figure():
     for figure in diagnose([toy("ab", "th", "e ")], "phrasebook").tokenizer().figures.values():
         if figure.low is not None:
             assert figure.low <= figure.value <= figure.high
+
+
+def test_scripts_are_means_over_their_languages():
+    rows = [*ROWS, ("ita", "3", "zz")]
+    latin = diagnose([toy("ab")], ParallelCorpus.of(rows), draws=0).tokenizer().scripts["Latin"]
+    assert (latin.n_languages, latin.n_tokens) == (3, 3 + 5 + 2)
+    assert latin.figures["premium"].value == pytest.approx((1 + 5 / 3) / 2)  # of ita none is known
+    assert latin.figures["bytes_per_token"].value == pytest.approx((4 / 3 + 6 / 5 + 2 / 2) / 3)
+    assert "change_case" in latin.figures

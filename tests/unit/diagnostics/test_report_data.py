@@ -104,7 +104,9 @@ def test_a_dictionary_finds_words():
         [toy("ab")], ParallelCorpus.of([("eng", "1", "a b"), ("tha", "1", "สวัสดีครับ")]), segmenter="icu"
     )
     assert {each.code: each.n_words for each in report.corpus.languages} == {"eng": 2, "tha": 2}
-    assert report.state("fertility.tha").figure.value == 30 / 2
+    stated = report.state("fertility.tha")
+    assert stated.figure.value == 30 / 2
+    assert "word breaker of ICU" in stated.segmenter
 
 
 def test_relative_length_is_over_the_first_tokenizer():
