@@ -491,7 +491,9 @@ def test_copies_behave_like_the_original(copied):
 
 
 def test_the_same_encodings_in_the_same_order():
-    assert bpetok.list_encoding_names() == tiktoken.list_encoding_names()
+    # Where bpetok is installed, tiktoken knows its encodings too, by other names.
+    theirs = [name for name in tiktoken.list_encoding_names() if not name.startswith("bpetok:")]
+    assert bpetok.list_encoding_names() == theirs
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
