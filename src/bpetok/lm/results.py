@@ -267,7 +267,7 @@ def _items(folder: Path, task: str) -> list[Item]:
 
 def _seconds(folder: Path, path: Path) -> float | None:
     kept = folder / "times" / f"{path.parent.name}-{path.name}"
-    return float(_read(kept)["seconds"]) if kept.exists() else None
+    return float(_read(kept)["seconds"][-1]) if kept.exists() else None
 
 
 def _read(path: Path) -> Any:
