@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,12 +52,12 @@ def test_what_is_missing_is_made_again_and_the_same(done, tmp_path):
         pass
 
     def stop(report):
-        if report.done >= 6:
+        if report.done >= 10:
             raise Stop
 
     with pytest.raises(Stop):
         run(EXPERIMENT, tmp_path, progress=stop)
-    assert len(list(tmp_path.glob("*/*-*.json"))) >= 6
+    assert len(list(tmp_path.glob("[rs]*/*-*.json"))) >= 10
     assert files(tmp_path) != files(done)
     partial = results(tmp_path)
     assert partial.missing
@@ -66,7 +67,71 @@ def test_what_is_missing_is_made_again_and_the_same(done, tmp_path):
 
 def test_another_experiment_needs_another_folder(done):
     with pytest.raises(ExperimentError, match="differs in seeds"):
-        run(dataclasses.replace(EXPERIMENT, seeds=3), done)
+        run(dataclasses.replace(EXPERIMENT, seeds=1), done)
+    with pytest.raises(ExperimentError, match="differs in arms"):
+        run(dataclasses.replace(EXPERIMENT, arms=("bpe:60", "bytes")), done)
+    with pytest.raises(ExperimentError, match="differs in steps, size"):
+        run(dataclasses.replace(EXPERIMENT, steps=10), done)
+
+
+def test_other_versions_need_another_folder(done, tmp_path):
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "torch": "1.0"}))
+    with pytest.raises(ExperimentError, match=r"made with torch 1\.0 instead of"):
+        run(EXPERIMENT, tmp_path)
+
+
+def test_an_experiment_grows_into_the_larger_one(done, tmp_path):
+    run(dataclasses.replace(EXPERIMENT, seeds=1, arms=("bytes",), budgets=("examples",)), tmp_path)
+    run(EXPERIMENT, tmp_path)
+    assert files(tmp_path) == files(done)
+
+
+def test_the_curve_ends_where_the_model_does(done):
+    for path in (done / "runs").glob("*.json"):
+        run_file = json.loads(path.read_text())
+        half = len(run_file["right"]) // 2
+        last = run_file["curve"][-1]
+        assert (last["step"], last["tokens"], last["flops"]) == tuple(
+            run_file[key] for key in ("steps", "tokens", "flops")
+        )
+        assert last["right"] == run_file["right"][:half]
+        flops = [point["flops"] for point in run_file["curve"]]
+        assert flops == sorted(set(flops))
+        times = json.loads((done / "times" / f"runs-{path.name}").read_text())["seconds"]
+        assert len(times) == len(flops)
+        assert times == sorted(times)
+
+
+def test_the_folder_says_what_the_arms_and_the_baselines_did(done):
+    for path in (done / "arms").glob("*.json"):
+        for word, (pieces, seen) in json.loads(path.read_text())["words"].items():
+            assert "".join(pieces) == word
+            assert len(seen) == len(pieces)
+    items = json.loads((done / "items" / "contains.json").read_text())
+    for found in json.loads((done / "baselines" / "contains.json").read_text()).values():
+        assert found["right"] == "".join(
+            str(int(answer == item["answer"])) for item, answer in zip(items, found["answers"], strict=True)
+        )
+
+
+def test_the_rates_are_those_with_most_right_on_validation_words(done):
+    for arm in EXPERIMENT.arms:
+        tried = {}
+        for path in (done / "sweep").glob("*.json"):
+            found = json.loads(path.read_text())
+            if found["job"]["arm"] == arm:
+                factor = found["rate_factor"]
+                right, loss = tried.get(factor, (0, 0))
+                tried[factor] = (right - found["accuracy"], loss + found["held_out_loss"])
+        assert set(tried) == set(EXPERIMENT.rates)
+        taken = {
+            one["rate_factor"]
+            for one in map(json.loads, (path.read_text() for path in (done / "runs").glob("*.json")))
+            if one["job"]["arm"] == arm
+        }
+        assert taken == {min(EXPERIMENT.rates, key=lambda factor: tried[factor])}
 
 
 @pytest.mark.parametrize(

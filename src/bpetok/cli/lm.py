@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -130,6 +130,101 @@ def _bar() -> Iterator["Callable[[Report], None] | None"]:
             bars.update(bar, completed=report.done, total=report.total, state=state)
 
         yield update
+
+
+@command.command("report")
+@click.argument("folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--html", "html_path", metavar="F", help="Write a page: one file that works offline.")
+@click.option("--json", "json_path", metavar="F", help="Write all results; - is standard output.")
+@click.option("--csv", "csv_path", metavar="F", help="Write a line for each arm, task and budget.")
+@click.option("--charts", "charts_path", metavar="FOLDER", help="Write each chart as SVG, and as Vega-Lite.")
+@common.force_option
+def report_command(
+    folder: Path,
+    html_path: str | None,
+    json_path: str | None,
+    csv_path: str | None,
+    charts_path: str | None,
+    force: bool,
+) -> None:
+    """Show what the experiment in the folder RUN has found, as far as it has got."""
+    import json
+
+    from bpetok.lm.results import results
+
+    outputs = [path for path in (html_path, json_path, csv_path) if path is not None]
+    if outputs.count("-") > 1:
+        raise click.UsageError("standard output takes one of --html, --json and --csv")
+    for path in outputs:
+        common.check_output(path, force=force)
+    spec = results(folder).spec()
+    if json_path is not None:
+        with common.open_output(json_path) as file:
+            file.write((json.dumps(spec, ensure_ascii=False, indent=1) + "\n").encode())
+    if csv_path is not None:
+        with common.open_output(csv_path) as file:
+            file.write(_csv(spec).encode())
+    if html_path is not None:
+        from bpetok.page.lm import lm_page
+
+        page = lm_page(folder, spec)
+        with common.open_output(html_path) as file:
+            file.write(page.encode())
+    if charts_path is not None:
+        from bpetok.formats.atomic import write_files
+        from bpetok.page.charts import draw
+        from bpetok.page.lm_charts import lm_charts
+
+        files = {}
+        for name, one in lm_charts(spec).items():
+            files[str(Path(charts_path) / f"{name}.svg")] = draw(one)
+            files[str(Path(charts_path) / f"{name}.vl.json")] = json.dumps(one, indent=1).encode()
+        Path(charts_path).mkdir(parents=True, exist_ok=True)
+        write_files(files)
+    if "-" not in outputs:
+        _show(spec)
+
+
+def _csv(spec: dict[str, Any]) -> str:
+    import csv
+    import io
+
+    from bpetok.page.lm import lm_label
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    costs = ("steps", "flops", "seconds", "parameters")
+    writer.writerow(["task", "arm", "budget", "accuracy", "low", "high", "label", *costs])
+    for cell in spec["cells"]:
+        names = [cell["task"], cell["arm"], cell["budget"]]
+        writer.writerow([*names, *cell["accuracy"], lm_label(spec, cell), *(cell[key] for key in costs)])
+    return out.getvalue()
+
+
+def _show(spec: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bpetok.page.lm import lm_findings, lm_label
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("task", "arm", "budget", "right", "best shortcut", ""):
+        table.add_column(title)
+    for cell in spec["cells"]:
+        share, low, high = cell["accuracy"]
+        best = max((one[0] for one in spec["baselines"][cell["task"]].values()), default=None)
+        row = (
+            cell["task"], cell["arm"], cell["budget"], f"{share:.1%} ({low:.1%} to {high:.1%})",
+            "none" if best is None else f"{best:.1%}", lm_label(spec, cell),
+        )  # fmt: skip
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False)
+    console.print(table)
+    for line in lm_findings(spec):
+        console.print(line, markup=False)
+    if spec["missing"]:
+        console.print(f"{len(spec['missing'])} runs are not there yet.")
 
 
 @command.command("audit")

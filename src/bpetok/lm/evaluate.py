@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
 from bpetok.lm.arms import END, PAD, Arm
+from bpetok.lm.data import batch_of
 from bpetok.lm.model import Model
 from bpetok.lm.tasks import Item
 
-__all__ = ["answers"]
+__all__ = ["answers", "nats"]
 
 
 @torch.inference_mode()
@@ -46,3 +48,20 @@ def answers(model: Model, arm: Arm, items: Sequence[Item], *, longest: int, at_o
             out.append(arm.spell(written[: written.index(PAD)] if PAD in written else written))
     model.train()
     return out
+
+
+@torch.inference_mode()
+def nats(model: Model, arm: Arm, items: Sequence[Item], *, at_once: int = 512) -> float:
+    """The mean loss of the model on the answers, in nats a symbol."""
+    device = model.embedding.weight.device
+    model.eval()
+    total, count = 0.0, 0
+    for first in range(0, len(items), at_once):
+        batch = batch_of(arm, items[first : first + at_once])
+        tokens, where, targets = (
+            torch.from_numpy(array).to(device) for array in (batch.tokens, batch.where, batch.targets)
+        )
+        total += float(F.cross_entropy(model(tokens, where), targets, reduction="sum"))
+        count += len(batch.targets)
+    model.train()
+    return total / count

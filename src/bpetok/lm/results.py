@@ -7,7 +7,7 @@ experiment is still running.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from bpetok.lm.statistics import Interval, bootstrap_mean, holm, paired_differen
 from bpetok.lm.tasks import TASKS, Item, Part
 from bpetok.lm.words import Split, leakage, load_words, split_words
 
-__all__ = ["Cell", "Contrast", "Results", "Stratum", "results"]
+__all__ = ["Cell", "Contrast", "CurvePoint", "Results", "Stratum", "results"]
 
 # Training items from which the baselines learn; a seed of their own.
 _SHOWN, _BASELINE_SEED = 20_000, 1 << 43
-_VERSION = 1
+_VERSION = 2
+Run = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,18 @@ class Stratum:
     name: str
     n: int
     accuracy: Interval
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A point of a learning curve, the mean of the seeds: how much training, and the score on half of the
+    test's items (accuracy, or bits a byte)."""
+
+    step: int
+    tokens: float
+    flops: float
+    seconds: float | None
+    score: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Cell:
         flops: of training, the mean of the seeds.
         seconds: of training, likewise; None where no times were kept.
         strata: by tokens of the word, and by whether all of them were seen in training.
+        curve: the course of training.
     """
 
     arm: str
@@ -63,12 +77,18 @@ class Cell:
     seconds: float | None
     parameters: int
     strata: tuple[Stratum, ...]
+    curve: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True)
 class Contrast:
     """The first arm less another one, on the same items, with p values adjusted over all contrasts of a
-    budget."""
+    budget.
+
+    The budgets "equal flops" and "equal time" are read from the curves of the budget "examples": each seed
+    of both arms at the last point of its curve that cost no more than the cheaper of both whole trainings.
+    There the learning rates of the costlier one have not come down yet, so its score is a lower bound.
+    """
 
     arm: str
     task: str
@@ -137,7 +157,7 @@ def results(folder: str | Path) -> Results:
         if (folder / "items" / f"{task}.json").exists()
     }
     baselines = {task: _baselines(task, split, items[task]) for task in items}
-    cells, scores, missing = [], {}, []
+    cells, kept, missing = [], {}, []
     for budget in settings["budgets"]:
         for task in settings["tasks"]:
             for spec in settings["arms"]:
@@ -149,26 +169,26 @@ def results(folder: str | Path) -> Results:
                     f"{spec} {task} {budget} {seed}" for seed in range(settings["seeds"]) if seed not in seeds
                 ]
                 if found:
-                    scores[spec, task, budget] = _scores(found)
+                    kept[spec, task, budget] = found
                     cells.append(_cell(found, arms[spec], split, items[task], baselines[task]))
     return Results(
         settings,
         tuple(cells),
         baselines,
-        tuple(_contrasts(settings, scores)),
+        tuple(_contrasts(settings, kept)),
         {spec: _arm(arm, split) for spec, arm in arms.items()},
         leakage(split),
         tuple(missing),
     )
 
 
-def _scores(runs: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+def _scores(runs: Sequence[Run]) -> npt.NDArray[np.float64]:
     """Right or wrong, of shape (seeds, items)."""
     return np.array([[char == "1" for char in run["right"]] for run in runs], np.float64)
 
 
 def _cell(
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[Run],
     arm: Arm,
     split: Split,
     items: Sequence[Item],
@@ -178,7 +198,6 @@ def _cell(
     accuracy = bootstrap_mean(scores)
     best = max((one.high for one in baselines.values()), default=0.0)
     job = runs[0]["job"]
-    seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
     return Cell(
         job["arm"],
         job["task"],
@@ -188,10 +207,37 @@ def _cell(
         accuracy.low > best,
         runs[0]["steps"],
         float(np.mean([run["flops"] for run in runs])),
-        float(np.mean(seconds)) if seconds else None,
+        _mean_seconds(runs),
         runs[0]["parameters"],
         tuple(_strata(scores, arm, split, items)),
+        _curve(runs, lambda point: _share(point["right"])),
     )
+
+
+def _mean_seconds(runs: Sequence[Run]) -> float | None:
+    seconds = [run["seconds"][-1] for run in runs if run["seconds"]]
+    return float(np.mean(seconds)) if seconds else None
+
+
+def _share(right: str) -> float:
+    return right.count("1") / len(right)
+
+
+def _curve(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> tuple[CurvePoint, ...]:
+    out = []
+    for at, point in enumerate(runs[0]["curve"]):
+        points = [run["curve"][at] for run in runs]
+        seconds = [run["seconds"][at] for run in runs if run["seconds"]]
+        out.append(
+            CurvePoint(
+                point["step"],
+                float(np.mean([one["tokens"] for one in points])),
+                float(np.mean([one["flops"] for one in points])),
+                float(np.mean(seconds)) if seconds else None,
+                float(np.mean([score(one) for one in points])),
+            )
+        )
+    return tuple(out)
 
 
 def _strata(scores: npt.NDArray[np.float64], arm: Arm, split: Split, items: Sequence[Item]) -> list[Stratum]:
@@ -210,20 +256,27 @@ def _strata(scores: npt.NDArray[np.float64], arm: Arm, split: Split, items: Sequ
 
 
 def _contrasts(
-    settings: Mapping[str, Any], scores: Mapping[tuple[str, str, str], npt.NDArray[np.float64]]
+    settings: Mapping[str, Any], runs: Mapping[tuple[str, str, str], Sequence[Run]]
 ) -> list[Contrast]:
     first = settings["arms"][0]
     out = []
-    for budget in settings["budgets"]:
+    for budget in (*settings["budgets"], "equal flops", "equal time"):
         found = {}
         for task in settings["tasks"]:
-            reference = scores.get((first, task, "examples"))
             for spec in settings["arms"][1:]:
-                other = scores.get((spec, task, budget))
-                if reference is None or other is None:
-                    continue
+                reference = runs.get((first, task, "examples"), ())
+                other = runs.get((spec, task, "examples" if budget.startswith("equal") else budget), ())
                 seeds = min(len(reference), len(other))
-                found[spec, task] = paired_difference(reference[:seeds], other[:seeds])
+                if not seeds:
+                    continue
+                if budget.startswith("equal"):
+                    pairs = [_level(*pair, budget) for pair in zip(reference, other, strict=False)]
+                    if any(pair is None for pair in pairs):
+                        continue
+                    tables = [[list(map(int, pair[at])) for pair in pairs if pair] for at in (0, 1)]
+                    found[spec, task] = paired_difference(*tables)
+                else:
+                    found[spec, task] = paired_difference(_scores(reference[:seeds]), _scores(other[:seeds]))
         adjusted = holm({f"{spec}\0{task}": one.p for (spec, task), one in found.items()})
         out += [
             Contrast(
@@ -237,6 +290,25 @@ def _contrasts(
             for (spec, task), one in found.items()
         ]
     return out
+
+
+def _level(one: Run, other: Run, budget: str) -> tuple[str, str] | None:
+    """What both got right when they had cost as much: None where that is not known."""
+    costs = []
+    for run in (one, other):
+        costs.append(
+            [point["flops"] for point in run["curve"]] if budget == "equal flops" else run["seconds"] or []
+        )
+    if not all(costs):
+        return None
+    most = min(cost[-1] for cost in costs)
+    out = []
+    for run, cost in zip((one, other), costs, strict=True):
+        at = [index for index, spent in enumerate(cost) if spent <= most]
+        if not at:
+            return None
+        out.append(run["curve"][at[-1]]["right"])
+    return out[0], out[1]
 
 
 def _baselines(task: str, split: Split, items: Sequence[Item]) -> dict[str, Interval]:
@@ -265,9 +337,9 @@ def _items(folder: Path, task: str) -> list[Item]:
     ]
 
 
-def _seconds(folder: Path, path: Path) -> float | None:
+def _seconds(folder: Path, path: Path) -> list[float] | None:
     kept = folder / "times" / f"{path.parent.name}-{path.name}"
-    return float(_read(kept)["seconds"]) if kept.exists() else None
+    return list(_read(kept)["seconds"]) if kept.exists() else None
 
 
 def _read(path: Path) -> Any:

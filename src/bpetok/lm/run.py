@@ -1,9 +1,13 @@
 """An experiment: many arms, tasks and seeds, in a folder that can be gone on with.
 
-The folder holds `experiment.json` (the settings), `items/` (what is asked in the test, the same of every
-arm), `sweep/` (the search for learning rates), `runs/` (one file a run, with every answer),
-`checkpoints/` of runs under way, and `times.json`, the only file that differs between two equal
-experiments.
+The folder holds all that a report needs, whatever this package has become since:
+
+- `experiment.json`: the settings; `environment.json`: the versions that the results depend on;
+- `items/`: what is asked in the test, the same of every arm; `baselines/`: the answers without a model;
+- `arms/`: how each arm cuts the test words, and which of its tokens no training word has;
+- `sweep/`: the search for learning rates; `runs/`: one file a run, with every answer;
+- `models/`: what was trained with seed 0; `checkpoints/`: of runs under way;
+- `times/`: what runs took, the only files that differ between two equal experiments.
 """
 
 from __future__ import annotations
@@ -12,8 +16,7 @@ import itertools
 import json
 import multiprocessing
 import platform
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -27,8 +30,11 @@ from bpetok.lm.config import Preset, preset
 __all__ = ["Experiment", "Job", "run"]
 
 _VERSION = 1
+# Shares of the steps after which a model is asked the first half of the test's items.
+_CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
 # Items of the test and of the choice of learning rates: seeds of their own.
-_TEST, _VALIDATION = 1 << 41, 1 << 42
+_TEST, _VALIDATION, _SHOWN = 1 << 41, 1 << 42, 1 << 43
+_N_SHOWN = 20_000  # training items from which baselines learn
 _SWEEP_SEED = 10_000
 
 
@@ -47,8 +53,8 @@ class Experiment:
         n_words: of these at most.
         steps: of the examples budget; None for those of the preset.
         rates: factors of the learning rates that are tried, each for a third of the steps, on validation
-            words.
-        sweep_task: the task that they are tried on.
+            words: the one with the most right answers is taken.
+        sweep_tasks: the tasks that they are tried on.
     """
 
     arms: tuple[str, ...]
@@ -60,12 +66,12 @@ class Experiment:
     n_words: int = 24_000
     steps: int | None = None
     rates: tuple[float, ...] = (0.5, 1.0, 2.0)
-    sweep_task: str = "spell"
+    sweep_tasks: tuple[str, ...] = ("spell", "rime")
 
     def __post_init__(self) -> None:
         from bpetok.lm.tasks import TASKS
 
-        for task in (*self.tasks, self.sweep_task):
+        for task in (*self.tasks, *self.sweep_tasks):
             if task not in TASKS:
                 raise TrainingError(f"there is no task {task!r}: use some of {', '.join(TASKS)}")
         for budget in self.budgets:
@@ -152,8 +158,9 @@ def run(
     _claim(experiment, folder)
     report = Report()
     sweep = [
-        Job(arm, experiment.sweep_task, "examples", _SWEEP_SEED, factor)
+        Job(arm, task, "examples", _SWEEP_SEED, factor)
         for arm in experiment.arms
+        for task in experiment.sweep_tasks
         for factor in experiment.rates
         if len(experiment.rates) > 1
     ]
@@ -230,7 +237,7 @@ def _do(
 ) -> None:
     """Train one model, ask it, and write its file."""
     from bpetok.lm.data import draw_items
-    from bpetok.lm.evaluate import answers
+    from bpetok.lm.evaluate import answers, nats
     from bpetok.lm.tasks import TASKS
     from bpetok.lm.train import train
 
@@ -245,7 +252,14 @@ def _do(
         size = size.with_steps(_steps_for(experiment, job.arm, job.task))
     factor = job.factor if job.factor is not None else _best_factor(experiment, folder, job.arm)
     checkpoint = folder / "checkpoints" / f"{Path(job.file).parent.name}-{Path(job.file).stem}.pt"
-    began = time.perf_counter()
+    held_out, salt = (split.validation, _VALIDATION) if job.factor is not None else (split.test, _TEST)
+    items = draw_items(task.prepare(held_out), size.test_items, salt)
+    longest = max(len(item.answer) for item in items) + 2
+
+    def ask(model: Any, asked: list[Any]) -> tuple[list[str], str]:
+        given = answers(model, arm, asked, longest=longest)
+        return given, _marks(item.is_right(answer) for item, answer in zip(asked, given, strict=True))
+
     trained = train(
         arm,
         task,
@@ -255,13 +269,11 @@ def _do(
         checkpoint=checkpoint,
         device=device,
         autocast=autocast,
+        measure=None if job.factor is not None else lambda model: ask(model, items[: len(items) // 2])[1],
+        measure_at=sorted({max(1, round(share * size.train.steps)) for share in _CURVE}),
         progress=show,
     )
-    seconds = time.perf_counter() - began
-    held_out, salt = (split.validation, _VALIDATION) if job.factor is not None else (split.test, _TEST)
-    items = draw_items(task.prepare(held_out), size.test_items, salt)
-    given = answers(trained.model, arm, items, longest=max(len(item.answer) for item in items) + 2)
-    right = [item.is_right(answer) for item, answer in zip(items, given, strict=True)]
+    given, right = ask(trained.model, items)
     result = {
         "version": _VERSION,
         "job": asdict(job),
@@ -273,15 +285,27 @@ def _do(
         "tokens": trained.tokens,
         "flops": trained.flops,
         "losses": trained.losses,
-        "accuracy": sum(right) / len(right),
-        "right": "".join("1" if one else "0" for one in right),
+        "held_out_loss": nats(trained.model, arm, items),
+        "curve": [
+            {"step": at.step, "tokens": at.tokens, "flops": at.flops, "right": at.found}
+            for at in trained.curve
+        ],
+        "accuracy": right.count("1") / len(right),
+        "right": right,
         "answers": given,
     }
-    _write(folder / job.file, result)
     if job.factor is None:
-        _note_items(folder, job.task, items)
-    _note_time(folder, job.file, seconds)
+        _note_items(folder, job.task, items, split)
+        _note_arm(folder, job.arm, arm, split)
+        if job.seed == 0:
+            _save(folder / "models" / f"{Path(job.file).stem}.pt", trained.model)
+    _note_time(folder, job.file, trained.seconds)
+    _write(folder / job.file, result)
     checkpoint.unlink(missing_ok=True)
+
+
+def _marks(right: Iterable[bool]) -> str:
+    return "".join("1" if one else "0" for one in right)
 
 
 @lru_cache(maxsize=2)
@@ -324,44 +348,119 @@ def _steps_for(experiment: Experiment, arm: str, task: str) -> int:
 
 
 def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
-    """The factor with the highest share of right answers on validation words; of equal ones, the lowest
-    loss."""
+    """The factor with the highest share of right answers on validation words, all sweep tasks together; of
+    equal ones, the lowest loss on them."""
     if len(experiment.rates) == 1:
         return experiment.rates[0]
     tried = []
     for factor in experiment.rates:
-        job = Job(arm, experiment.sweep_task, "examples", _SWEEP_SEED, factor)
-        result = _read(folder / job.file)
-        tried.append((-result["accuracy"], result["losses"][-1][1], factor))
-    return float(min(tried)[2])
+        found = [
+            _read(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
+            for task in experiment.sweep_tasks
+        ]
+        tried.append(
+            (-sum(one["accuracy"] for one in found), sum(one["held_out_loss"] for one in found), factor)
+        )
+    return min(tried)[2]
 
 
 def _claim(experiment: Experiment, folder: Path) -> None:
-    """See that the folder is this experiment's, or make it so."""
+    """See that the folder is this experiment's, or make it so. An experiment may grow: by tasks, budgets,
+    arms behind the first, and seeds."""
     path = folder / "experiment.json"
+    environment = _environment(experiment)
+    spec = experiment.spec()
     if path.exists():
         kept = _read(path)
-        if kept != experiment.spec():
-            differing = [key for key in experiment.spec() if kept.get(key) != experiment.spec()[key]]
+        differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
+        if differing:
             raise ExperimentError(
-                f"{folder} holds another experiment, which differs in {', '.join(differing)}: use "
-                "another folder"
+                f"{folder} holds another experiment, which differs in {', '.join(differing)} (tasks, "
+                "budgets, arms and seeds can only be added): use another folder"
             )
-        return
-    for name in ("items", "sweep", "runs", "checkpoints"):
+        made = _read(folder / "environment.json")
+        differing = [key for key in environment if made.get(key) != environment[key]]
+        if differing:
+            raise ExperimentError(
+                f"{folder} was made with "
+                + ", ".join(f"{key} {made.get(key)} instead of {environment[key]}" for key in differing)
+                + ": go on with what it was made with, or use another folder"
+            )
+    for name in ("items", "baselines", "arms", "sweep", "runs", "models", "checkpoints", "times"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _write(path, experiment.spec())
+    _write(folder / "environment.json", environment)
+    _write(path, spec)
 
 
-def _note_items(folder: Path, task: str, items: list[Any]) -> None:
+def _grown(key: str, kept: Any, wanted: Any) -> bool:
+    if key in ("tasks", "budgets"):
+        return set(kept) <= set(wanted)
+    if key == "arms":
+        return bool(kept[0] == wanted[0]) and set(kept) <= set(wanted)
+    return bool(kept <= wanted if key == "seeds" else kept == wanted)
+
+
+def _environment(experiment: Experiment) -> dict[str, str]:
+    """What the results depend on beside the settings."""
+    import hashlib
+
+    import numpy as np
+    import torch
+
+    entries = _words(experiment.words, experiment.n_words)[0]
+    words = hashlib.blake2b(repr(entries).encode(), digest_size=16).hexdigest()
+    return {"torch": torch.__version__, "numpy": np.__version__, "words": words}
+
+
+def _note_items(folder: Path, task: str, items: list[Any], split: Any) -> None:
+    """Keep what is asked, and what the baselines answer."""
+    from bpetok.lm.data import draw_items
+    from bpetok.lm.tasks import TASKS
+
     path = folder / "items" / f"{task}.json"
-    if not path.exists():
-        _write(path, [asdict(item) for item in items])
+    if path.exists():
+        return
+    shown = draw_items(TASKS[task].prepare(split.train), _N_SHOWN, _SHOWN)
+    found = {}
+    for name, learn in TASKS[task].baselines.items():
+        answer = learn(shown)
+        given = [answer(item) for item in items]
+        right = _marks(item.is_right(one) for item, one in zip(items, given, strict=True))
+        found[name] = {"right": right, "answers": given}
+    _write(folder / "baselines" / f"{task}.json", found)
+    _write(path, [asdict(item) for item in items])
 
 
-def _note_time(folder: Path, name: str, seconds: float) -> None:
+def _note_arm(folder: Path, name: str, arm: Any, split: Any) -> None:
+    """Keep how an arm cuts the test words, and which of its tokens no training word has."""
+    path = folder / "arms" / f"{_plain(name)}.json"
+    if path.exists():
+        return
+    seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
+    words = {
+        entry.word: [
+            [piece.decode("utf-8", "backslashreplace") for piece in arm.pieces(entry.word)],
+            _marks(symbol in seen for symbol in arm.word(entry.word)),
+        ]
+        for entry in split.test
+    }
+    _write(path, {"arm": name, "n_symbols": arm.n_symbols, "words": words}, indent=None)
+
+
+def _save(path: Path, model: Any) -> None:
+    """Keep the parameters of a model, and its shape."""
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    kept = {"settings": asdict(model.settings), "n_vocab": model.n_vocab, "longest": len(model.cos)}
+    torch.save({**kept, "parameters": model.state_dict()}, buffer)
+    write_files({str(path): buffer.getvalue()})
+
+
+def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
-    path.parent.mkdir(exist_ok=True)
     _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
@@ -376,8 +475,8 @@ def _read(path: Path) -> Any:
         raise FormatError(f"{path} cannot be read ({error}): delete it, and it will be made anew") from error
 
 
-def _write(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()})
+def _write(path: Path, value: Mapping[str, Any] | list[Any], indent: int | None = 1) -> None:
+    write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()})
 
 
 def _need_torch() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from bpetok.lm.optim import Optimizer
 from bpetok.lm.tasks import Task
 from bpetok.lm.words import Split
 
-__all__ = ["Progress", "Trained", "train"]
+__all__ = ["Point", "Progress", "Trained", "train"]
 
-_CHECKPOINT = 1
+_CHECKPOINT = 2
 _SIZING = 512  # items that say how long sequences get
 
 
@@ -41,12 +41,32 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Point:
+    """The state of a model on its way.
+
+    Attributes:
+        step: how many steps it has taken.
+        tokens: how many it saw, padding included.
+        flops: what they cost.
+        found: what was measured.
+    """
+
+    step: int
+    tokens: int
+    flops: int
+    found: Any
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained model with the course of its training.
 
     Attributes:
         model: the model.
         losses: (step, nats a target) pairs, the mean since the pair before.
+        curve: what was measured on the way.
+        seconds: of the processor (of the clock, on another device), up to each point of the curve, without
+            what measuring took.
         tokens: that it saw, padding included.
         flops: that it cost.
         optimizer: which ("muon", or "adamw" where that is missing).
@@ -54,6 +74,8 @@ class Trained:
 
     model: Model
     losses: list[tuple[int, float]]
+    curve: list[Point]
+    seconds: list[float]
     tokens: int
     flops: int
     optimizer: str
@@ -70,6 +92,8 @@ def train(
     checkpoint_steps: int = 200,
     device: str = "cpu",
     autocast: bool = False,
+    measure: Callable[[Model], Any] | None = None,
+    measure_at: Sequence[int] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
     """Train a model.
@@ -79,6 +103,8 @@ def train(
         checkpoint: a file to go on from if it is there, and to write every `checkpoint_steps` steps.
         device: as PyTorch names it.
         autocast: whether matrices are multiplied in bfloat16.
+        measure: gives what a point of the curve holds, as plain data; it must change nothing.
+        measure_at: the steps after which it is called.
 
     Raises:
         ExperimentError: the loss is no number; the checkpoint is of another run.
@@ -99,16 +125,22 @@ def train(
         "preset": preset.spec(),
         "n_symbols": arm.n_symbols,
     }
-    step, total, since, flops, tokens = 0, 0.0, 0, 0, 0
+    step, total, since, flops, tokens, seconds = 0, 0.0, 0, 0, 0, 0.0
     losses: list[tuple[int, float]] = []
+    curve: list[Point] = []
+    times: list[float] = []
     if checkpoint is not None and checkpoint.exists():
         kept = _read(checkpoint, identity)
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
-        step, total, since, flops, tokens = kept["counters"]
+        step, total, since, flops, tokens, seconds = kept["counters"]
         losses = [(int(at), float(loss)) for at, loss in kept["losses"]]
+        curve = [Point(*point) for point in kept["curve"]]
+        times = list(kept["times"])
+    # The clock runs on while others use the processor; only a GPU's own time is not seen otherwise.
+    clock = time.process_time if device == "cpu" else time.perf_counter
     report = max(1, settings.steps // 40)
-    began, began_tokens, began_flops = time.perf_counter(), tokens, flops
+    began, began_tokens, began_flops, mark = time.perf_counter(), tokens, flops, clock()
     while step < settings.steps:
         batch = batch_of(arm, draw_items(draw, settings.batch, seed, step))
         inputs = _to(batch.tokens, device)
@@ -129,18 +161,23 @@ def train(
         step, total, since = step + 1, total + value, since + 1
         if step % report == 0 or step == settings.steps:
             losses.append((step, total / since))
+            total, since = 0.0, 0
             if progress is not None:
-                seconds = time.perf_counter() - began
+                passed = time.perf_counter() - began
                 progress(
                     Progress(
                         step,
                         settings.steps,
                         losses[-1][1],
-                        (tokens - began_tokens) / seconds,
-                        (flops - began_flops) / seconds,
+                        (tokens - began_tokens) / passed,
+                        (flops - began_flops) / passed,
                     )
                 )
-            total, since = 0.0, 0
+        if measure is not None and step in measure_at:
+            seconds += clock() - mark
+            curve.append(Point(step, tokens, flops, measure(model)))
+            times.append(seconds)
+            mark = clock()
         if checkpoint is not None and step % checkpoint_steps == 0 and step < settings.steps:
             _write(
                 checkpoint,
@@ -148,11 +185,13 @@ def train(
                     "identity": identity,
                     "model": model.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "counters": [step, total, since, flops, tokens],
+                    "counters": [step, total, since, flops, tokens, seconds + clock() - mark],
                     "losses": losses,
+                    "curve": [astuple(point) for point in curve],
+                    "times": times,
                 },
             )
-    return Trained(model, losses, tokens, flops, optimizer.kind)
+    return Trained(model, losses, curve, times, tokens, flops, optimizer.kind)
 
 
 def _to(array: Any, device: str) -> torch.Tensor:

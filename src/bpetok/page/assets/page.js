@@ -1,6 +1,10 @@
 // Puts the parts of the page into the places that it has for them.
 
 async function begin() {
+  if (document.querySelector("[data-part]") === null) {
+    document.documentElement.dataset.ready = "";
+    return;
+  }
   const embedded = document.getElementById("data");
   const source = embedded === null ? await Live.connect() : new Embedded(JSON.parse(embedded.textContent));
   const places = {
