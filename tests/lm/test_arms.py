@@ -86,7 +86,6 @@ def test_digits_are_grouped_from_either_end():
         ("bpe:80+magic", r"has 'magic': use \+dropout"),
         ("bpe:80+dropout:x", "write a share"),
         ("bpe:80+dropout:2", "from 0 to 1"),
-        ("fallback:80+dropout", "cannot drop merges"),
         ("fallback:2", "at least"),
     ],
 )
