@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
 
 from bpetok.errors import ExperimentError, FormatError, TrainingError
 from bpetok.lm.results import results
-from bpetok.lm.run import Experiment, run
+from bpetok.lm.run import Experiment, Machine, run
 
 WORDS = str(Path(__file__).parents[1] / "data" / "words.txt")
 EXPERIMENT = Experiment(
@@ -63,6 +64,63 @@ def test_what_is_missing_is_made_again_and_the_same(done, tmp_path):
     assert partial.missing
     run(EXPERIMENT, tmp_path)
     assert files(tmp_path) == files(done)
+
+
+def test_tasks_of_other_words_texts_and_remedies(tmp_path):
+    """One small run over what is left: other scripts, arithmetic, text, memory, and arms with changes."""
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"The number {at} is followed by the number {at + 1}.\n" for at in range(9_000)))
+    experiment = Experiment(
+        arms=("bytes", "bpe:400+dropout:0.2+spelled", "bpe:400+taught+stochastok", "fallback:400"),
+        tasks=("spell@phrasebook:ell_Grek", f"text@text:{path}", "facts", "rhyme-word", "add"),
+        preset="cpu-test",
+        seeds=1,
+        words=WORDS,
+        n_words=500,
+        steps=2,
+        rates=(1.0,),
+    )
+    run(experiment, tmp_path)
+    found = results(tmp_path)
+    assert not found.missing
+    greek, text, *others = experiment.tasks
+    made = {(one.arm, one.task) for one in (*found.cells, *found.texts)}
+    assert made == {(arm, task) for arm in experiment.arms for task in others} | {
+        ("bytes", greek),
+        ("bpe:400+dropout:0.2+spelled", greek),
+        ("fallback:400", greek),
+        ("bytes", text),
+        ("fallback:400", text),
+    }
+    by_arm = {one.arm: one for one in found.texts}
+    for one in found.texts:
+        assert one.bits_per_byte.low <= one.bits_per_byte.estimate <= one.bits_per_byte.high
+        assert one.curve[-1].score == pytest.approx(one.bits_per_byte.estimate, rel=0.1)
+    # Two steps change little: every symbol is about as likely as any other.
+    n_symbols = {
+        kept["job"]["arm"]: kept["n_symbols"]
+        for kept in (json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*text*.json"))
+    }
+    assert by_arm["bytes"].bytes_per_token == pytest.approx(1)
+    assert by_arm["bytes"].bits_per_byte.estimate == pytest.approx(math.log2(n_symbols["bytes"]), rel=0.25)
+    assert by_arm["fallback:400"].bytes_per_token > 1.2
+    assert 0.1 < found.baselines[text]["zlib"].estimate < 8
+    for cell in found.cells:
+        assert sum(one.n for one in cell.strata if "seen" in one.name) == (64 if cell.task != "facts" else 0)
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(TrainingError, match=r"no device 'cuda:7' here .*use one of cpu"):
+        run(EXPERIMENT, tmp_path, machine=Machine("cuda:7"))
+    with pytest.raises(TrainingError, match="no device 'quantum'"):
+        run(EXPERIMENT, tmp_path, machine=Machine("quantum"))
+
+
+def test_the_first_arm_must_serve_every_task():
+    with pytest.raises(
+        TrainingError, match=r"first arm, 'bpe:60\+taught', does not serve for the task 'spell'"
+    ):
+        dataclasses.replace(EXPERIMENT, arms=("bpe:60+taught", "bytes"))
 
 
 def test_another_experiment_needs_another_folder(done):
@@ -184,11 +242,36 @@ def test_results_are_what_the_answers_say(done):
         by_novelty = [one.n for one in cell.strata if "seen" in one.name]
         assert sum(by_tokens) == sum(by_novelty) == 2 * len(items)
         assert cell.accuracy.low <= cell.accuracy.estimate <= cell.accuracy.high
-    assert {(one.arm, one.task, one.budget) for one in found.contrasts} == {
+    trained = {one for one in found.contrasts if one.budget in EXPERIMENT.budgets}
+    assert {(one.arm, one.task, one.budget) for one in trained} == {
         ("bpe:60", task, budget) for task in EXPERIMENT.tasks for budget in EXPERIMENT.budgets
     }
     assert found.arms["bytes"]["tokens_per_word"] > found.arms["bpe:60"]["tokens_per_word"]
     assert json.dumps(found.spec())
+    assert found.leakage["family"] == 0
+    for cell in found.cells:
+        assert cell.curve[-1].step == cell.steps
+        assert cell.curve[-1].flops == pytest.approx(cell.flops)
+        assert cell.curve[-1].seconds == pytest.approx(cell.seconds)
+
+
+def test_equal_budgets_are_read_from_the_curves(done):
+    found = [one for one in results(done).contrasts if one.budget == "equal flops"]
+    assert {(one.arm, one.task) for one in found} == {("bpe:60", task) for task in EXPERIMENT.tasks}
+    for one in found:
+        scores = []
+        for seed in range(EXPERIMENT.seeds):
+            both = [
+                json.loads((done / "runs" / f"{arm}-{one.task}-examples-{seed}.json").read_text())["curve"]
+                for arm in ("bytes", "bpe_60")
+            ]
+            most = min(curve[-1]["flops"] for curve in both)
+            first, other = (
+                max((p for p in curve if p["flops"] <= most), key=lambda p: p["step"])["right"]
+                for curve in both
+            )
+            scores.append((first.count("1") - other.count("1")) / len(first))
+        assert one.difference.estimate == pytest.approx(sum(scores) / len(scores))
 
 
 def test_equal_operations_cost_as_much(done):

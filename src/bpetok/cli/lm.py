@@ -29,7 +29,8 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
     default="bytes,bpe:1024,bpe:8192",
     show_default=True,
     callback=_listed,
-    help="bytes, characters, bpe:N, the name of an encoding, or a file; the first is compared with.",
+    help="bytes, characters, bpe:N, fallback:N, groups, the name of an encoding, or a file, each with "
+    "+dropout:P, +stochastok:P, +spelled, +taught or +like:ARM behind it; the first is compared with.",
 )
 @click.option(
     "--tasks", default="spell,reverse,nth", show_default=True, callback=_listed, help="What is asked."
@@ -47,9 +48,18 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
 @click.option("--max-words", type=click.IntRange(1), default=24_000, show_default=True, help="Words at most.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of training; the preset's if not given.")
 @click.option("--no-sweep", is_flag=True, help="Do not search for each arm's learning rates.")
+@click.option(
+    "--sweep-tasks",
+    default="spell,rime",
+    show_default=True,
+    callback=_listed,
+    help="The tasks that learning rates are chosen by.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once.")
 @click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
 @click.option("--bf16", is_flag=True, help="Multiply matrices in bfloat16.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the models (torch.compile).")
+@click.option("--batch", type=click.IntRange(1), help="Sequences a step; the preset's if not given.")
 @click.option(
     "-o",
     "--output",
@@ -67,16 +77,19 @@ def run_command(
     max_words: int,
     steps: int | None,
     no_sweep: bool,
+    sweep_tasks: tuple[str, ...],
     jobs: int,
     device: str,
     bf16: bool,
+    compiled: bool,
+    batch: int | None,
     output: Path,
 ) -> None:
     """Train and test models: every arm, every task, every seed.
 
     What the folder has already is kept; a run that was cut off goes on where it was.
     """
-    from bpetok.lm.run import Experiment, run
+    from bpetok.lm.run import Experiment, Machine, run
 
     experiment = Experiment(
         arms=arms,
@@ -87,10 +100,13 @@ def run_command(
         words=words,
         n_words=max_words,
         steps=steps,
+        batch=batch,
         rates=(1.0,) if no_sweep else Experiment.rates,
+        sweep_tasks=sweep_tasks,
     )
     with _bar() as progress:
-        run(experiment, output, processes=jobs, device=device, autocast=bf16, progress=progress)
+        machine = Machine(device, bf16, compiled)
+        run(experiment, output, processes=jobs, machine=machine, progress=progress)
     click.echo(f"done: {output}")
 
 

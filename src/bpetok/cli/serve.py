@@ -66,6 +66,7 @@ def command(names: tuple[str, ...], corpus: str, host: str, port: int, allowed: 
     server = uvicorn.Server(config)
     # Bound here, so that the address can be told, with the port that was free.
     with config.bind_socket() as socket:
+        socket.listen()  # before the address is told: who opens it at once must not be refused
         where, chosen = socket.getsockname()[:2]
         click.echo(f"http://{f'[{where}]' if ':' in where else where}:{chosen}/")
         # Uvicorn closes what is open and then raises again what ended it.

@@ -7,22 +7,51 @@ words is a symbol behind them. So all that differs between arms is how a word is
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpetok.errors import TrainingError
+import numpy as np
+
+from bpetok.errors import BpetokError, TokenError, TrainingError
+from bpetok.lm.cutting import bpe_dropout, stochastok
 
 if TYPE_CHECKING:
     from bpetok.lm.tasks import Item
     from bpetok.protocols import TokenizerLike
 
-__all__ = ["BEGIN", "END", "PAD", "Arm", "make_arm"]
+__all__ = ["BEGIN", "END", "PAD", "Arm", "Changes", "make_arm", "parse_arm"]
 
 PAD, BEGIN, END, ASK = range(4)
 _CONTROLS = 4
-_PLAIN = "".join(map(chr, range(32, 127)))
-_SYMBOL = {char: _CONTROLS + at for at, char in enumerate(_PLAIN)}
+_ASCII = "".join(map(chr, range(32, 127)))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done about the tokens of an arm.
+
+    Attributes:
+        dropout: the probability with which training passes over a merge (BPE-dropout).
+        stochastok: how many tokens training splits in two, as a share of a word's.
+        spelled: whether the characters of a word stand behind its tokens.
+        taught: whether every second item of training has a word, any of all splits, spelled.
+        like: the arm whose number of parameters, all told, the model has.
+    """
+
+    dropout: float = 0.0
+    stochastok: float = 0.0
+    spelled: bool = False
+    taught: bool = False
+    like: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("dropout", "stochastok"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}: it is a share, from 0 to 1")
 
 
 class Arm:
@@ -32,24 +61,49 @@ class Arm:
         name: what it is called in results.
         tokenizer: what cuts the words.
         words: every word that will ever be asked about, of all splits.
+        changes: what is done about its tokens.
+        alphabet: plain characters beside those of ASCII; None for all that occur in the words.
 
     Raises:
         TrainingError: the tokenizer cannot encode one of the words, or changes it.
     """
 
-    def __init__(self, name: str, tokenizer: TokenizerLike, words: Iterable[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        tokenizer: TokenizerLike,
+        words: Iterable[str],
+        changes: Changes = Changes(),
+        alphabet: str | None = None,
+    ) -> None:
         self.name = name
-        self._ids: dict[str, tuple[int, ...]] = {}
-        rows: dict[bytes, int] = {char.encode(): symbol for char, symbol in _SYMBOL.items()}
-        for word in sorted(set(words)):
-            pieces = [tokenizer.decode_single_token_bytes(token) for token in tokenizer.encode_ordinary(word)]
-            if b"".join(pieces) != word.encode():
-                raise TrainingError(
-                    f"the arm {name!r} gives {b''.join(pieces)!r} back for the word {word!r}: "
-                    "its tokenizer changes texts, so it cannot be compared with the others"
-                )
-            self._ids[word] = tuple(rows.setdefault(piece, _CONTROLS + len(rows)) for piece in pieces)
+        self.changes = changes
+        self.like: int | None = None
+        words = sorted(set(words))
+        if alphabet is None:
+            alphabet = "".join(sorted(set().union(*words) - set(_ASCII)))
+        self._plain = _ASCII + alphabet
+        self._symbols = {char: _CONTROLS + at for at, char in enumerate(self._plain)}
+        rows: dict[bytes, int] = {char.encode(): symbol for char, symbol in self._symbols.items()}
+        cuts = {word: _cut(name, tokenizer, word) for word in words}
+        self._ids = {
+            word: tuple(rows.setdefault(piece, _CONTROLS + len(rows)) for piece in pieces)
+            for word, pieces in cuts.items()
+        }
+        if changes.dropout or changes.stochastok:
+            self._ranks = _vocabulary(tokenizer, words)
+            for piece in self._ranks:
+                rows.setdefault(piece, _CONTROLS + len(rows))
+        if changes.dropout:
+            calm = np.random.default_rng(0)
+            for word, pieces in cuts.items():
+                if bpe_dropout(word.encode(), self._ranks, 0.0, calm) != pieces:
+                    raise TrainingError(
+                        f"the arm {name!r} cannot drop merges: its tokenizer cuts {word!r} otherwise than "
+                        "by merges in the order of its ids; use bpe:N, or +stochastok"
+                    )
         self.n_symbols = _CONTROLS + len(rows)
+        self._rows = rows
         self._texts = {row: piece for piece, row in rows.items()}
 
     def word(self, word: str) -> tuple[int, ...]:
@@ -60,20 +114,74 @@ class Arm:
         """The bytes of a word's tokens."""
         return [self._texts[symbol] for symbol in self._ids[word]]
 
-    def prompt(self, item: Item) -> list[int]:
-        """The symbols of a question, up to where its answer begins."""
+    def prompt(self, item: Item, rng: np.random.Generator | None = None) -> list[int]:
+        """The symbols of a question, up to where its answer begins.
+
+        Args:
+            item: the question.
+            rng: what draws the cuts of an arm that has them drawn: given in training, not in a test.
+        """
         symbols = [BEGIN]
         for text, is_word in item.prompt:
-            symbols += self._ids[text] if is_word else [_SYMBOL[char] for char in text]
+            if not is_word:
+                symbols += [self._symbols[char] for char in text]
+                continue
+            symbols += self._ids[text] if rng is None else self._drawn(text, rng)
+            if self.changes.spelled:
+                symbols += [self._symbols[char] for char in text]
         return [*symbols, ASK]
 
+    def _drawn(self, word: str, rng: np.random.Generator) -> Sequence[int]:
+        changes = self.changes
+        if not (changes.dropout or changes.stochastok):
+            return self._ids[word]
+        pieces = self.pieces(word)
+        if changes.dropout:
+            pieces = bpe_dropout(word.encode(), self._ranks, changes.dropout, rng)
+        if changes.stochastok:
+            pieces = stochastok(pieces, self._ranks, changes.stochastok, rng)
+        return [self._rows[piece] for piece in pieces]
+
     def answer(self, item: Item) -> list[int]:
-        """The symbols of its answer, and the one that ends it."""
-        return [*(_SYMBOL[char] for char in item.answer), END]
+        """The symbols of its answer: plain characters and the one that ends it, or those of a text."""
+        if item.is_text:
+            return list(self._ids[item.answer])
+        return [*(self._symbols[char] for char in item.answer), END]
 
     def spell(self, symbols: Sequence[int]) -> str:
         """What symbols stand for; one that is no plain character shows as U+FFFD."""
-        return "".join(_PLAIN[at - _CONTROLS] if 0 <= at - _CONTROLS < len(_PLAIN) else "�" for at in symbols)
+        plain = self._plain
+        return "".join(plain[at - _CONTROLS] if 0 <= at - _CONTROLS < len(plain) else "�" for at in symbols)
+
+
+def _cut(name: str, tokenizer: TokenizerLike, word: str) -> list[bytes]:
+    try:
+        pieces = [tokenizer.decode_single_token_bytes(token) for token in tokenizer.encode_ordinary(word)]
+    except BpetokError as error:
+        raise TrainingError(
+            f"the arm {name!r} cannot encode {word!r} ({error}): use a tokenizer that has every letter of "
+            "the words, or other words"
+        ) from error
+    if b"".join(pieces) != word.encode():
+        raise TrainingError(
+            f"the arm {name!r} gives {b''.join(pieces)!r} back for the word {word!r}: "
+            "its tokenizer changes texts, so it cannot be compared with the others"
+        )
+    return pieces
+
+
+def _vocabulary(tokenizer: TokenizerLike, words: Sequence[str]) -> dict[bytes, int]:
+    """The tokens that occur anywhere in the words, with their ids."""
+    data = b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+    found = {}
+    for token in range(tokenizer.n_vocab):
+        try:
+            piece = tokenizer.decode_single_token_bytes(token)
+        except TokenError:  # a gap between ids
+            continue
+        if piece != b"\xff" and piece in data:
+            found[piece] = token
+    return found
 
 
 class _Bytes:
@@ -106,52 +214,133 @@ class _Characters:
         return chr(token).encode()
 
 
-def make_arm(spec: str, words: Sequence[str]) -> Arm:
+class _Groups:
+    """Runs of ASCII digits in groups of up to three, counted from their start or from their end, and every
+    other character alone. A token's id is the number that its UTF-8 bytes make."""
+
+    n_vocab = 1 << 32
+
+    def __init__(self, from_end: bool) -> None:
+        self.from_end = from_end
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        pieces: list[str] = []
+        for run in re.findall(r"[0-9]+|[^0-9]", text):
+            first = len(run) % 3 if self.from_end else 0
+            cuts = sorted({0, len(run), *range(first, len(run), 3)})
+            pieces += [run[i:j] for i, j in itertools.pairwise(cuts)]
+        return [int.from_bytes(piece.encode()) for piece in pieces]
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        return b"".join(map(self.decode_single_token_bytes, tokens))
+
+    def decode_single_token_bytes(self, token: int) -> bytes:
+        return token.to_bytes((token.bit_length() + 7) // 8)
+
+
+def parse_arm(spec: str) -> tuple[str, Changes]:
+    """The tokenizer that the name of an arm begins with, and what is done about its tokens.
+
+    >>> parse_arm("bpe:1024+dropout:0.1")
+    ('bpe:1024', Changes(dropout=0.1, stochastok=0.0, spelled=False, taught=False, like=None))
+
+    Raises:
+        TrainingError: there is no such change.
+    """
+    if Path(spec).exists():
+        return spec, Changes()
+    base, *parts = spec.split("+")
+    given: dict[str, float | bool | str] = {}
+    for part in parts:
+        name, _, value = part.partition(":")
+        if name in ("dropout", "stochastok"):
+            try:
+                given[name] = float(value or "0.1")
+            except ValueError:
+                raise TrainingError(f"the arm {spec!r} has {part!r}: write a share, {name}:0.1") from None
+        elif name in ("spelled", "taught") and not value:
+            given[name] = True
+        elif name == "like" and value:
+            given[name] = value
+        else:
+            raise TrainingError(
+                f"the arm {spec!r} has {part!r}: use +dropout:P, +stochastok:P, +spelled, "
+                "+taught or +like:ARM"
+            )
+    return base, Changes(**given)  # type: ignore[arg-type]
+
+
+def make_arm(
+    spec: str,
+    words: Sequence[str],
+    *,
+    learned_from: Sequence[str] | None = None,
+    pattern: str = r"[^\n]+",
+    alphabet: str | None = None,
+) -> Arm:
     """The arm that a name stands for.
 
     Args:
-        spec: "bytes", "characters", "bpe:N" for N tokens learned from the words (their letters, and
-            merges), the name
-            of an encoding, or the path of a tokenizer's file.
-        words: every word that will be asked about. The vocabulary of "bpe:N" is learned from all of them,
-            as a
-            tokenizer's usually is: a model may meet tokens in the test that it was never trained on.
+        spec: "bytes"; "characters"; "bpe:N" for N tokens learned from the words (their letters, and
+            merges); "fallback:N" for the same of characters, with bytes for the rarest; "groups" and
+            "groups-from-end" for digits in threes; the name of an encoding, or the path of a tokenizer's
+            file. Behind it may stand changes, see `parse_arm`.
+        words: every word that will be asked about.
+        learned_from: what the vocabularies of "bpe:N" and "fallback:N" are learned from; None for all the
+            words, as a tokenizer's usually is: a model may then meet tokens in the test that it was never
+            trained on.
+        pattern: how texts are split where a vocabulary is learned.
+        alphabet: see `Arm`.
 
     Raises:
         TrainingError: there is no such arm, or it cannot be made from these words.
     """
     import bpetok
 
+    base, changes = parse_arm(spec)
     tokenizer: TokenizerLike
-    if spec == "bytes":
+    if base == "bytes":
         tokenizer = _Bytes()
-    elif spec == "characters":
+    elif base == "characters":
         tokenizer = _Characters()
-    elif spec.startswith("bpe:"):
-        tokenizer = _learned(spec, words)
-    elif Path(spec).exists():
-        tokenizer = bpetok.Tokenizer.load(spec)
-    elif spec in bpetok.list_encoding_names():
-        tokenizer = bpetok.get_encoding(spec)
+    elif base in ("groups", "groups-from-end"):
+        tokenizer = _Groups(base != "groups")
+    elif base.startswith(("bpe:", "fallback:")):
+        tokenizer = _learned(base, words if learned_from is None else learned_from, pattern)
+    elif Path(base).exists():
+        tokenizer = bpetok.Tokenizer.load(base)
+    elif base in bpetok.list_encoding_names():
+        tokenizer = bpetok.get_encoding(base)
     else:
         raise TrainingError(
-            f"there is no arm {spec!r}: use bytes, characters, bpe:N, the name of an encoding "
-            f"({', '.join(bpetok.list_encoding_names())}), or the path of a tokenizer"
+            f"there is no arm {base!r}: use bytes, characters, bpe:N, fallback:N, groups, groups-from-end, "
+            f"the name of an encoding ({', '.join(bpetok.list_encoding_names())}), or the path of a tokenizer"
         )
-    return Arm(spec if not Path(spec).exists() else Path(spec).stem, tokenizer, words)
+    arm = Arm(spec if not Path(spec).exists() else Path(spec).stem, tokenizer, words, changes, alphabet)
+    if changes.like is not None:
+        arm.like = make_arm(
+            changes.like, words, learned_from=learned_from, pattern=pattern, alphabet=alphabet
+        ).n_symbols
+    return arm
 
 
-def _learned(spec: str, words: Sequence[str]) -> TokenizerLike:
+def _learned(spec: str, words: Sequence[str], pattern: str) -> TokenizerLike:
     import bpetok
 
-    size = spec.removeprefix("bpe:")
+    kind, _, size = spec.partition(":")
     letters = len({byte for word in words for byte in word.encode()})
     if not size.isdecimal() or int(size) < letters:
         raise TrainingError(f"the arm {spec!r} needs a number of at least {letters}, the number of letters")
-    # The vocabulary has all bytes; those that occur in no word are not counted.
+    if kind == "bpe":
+        # The vocabulary has all bytes; those that occur in no word are not counted.
+        return bpetok.train(
+            sorted(set(words)), vocab_size=256 + int(size) - letters, pattern=pattern, special_tokens=[]
+        )
     return bpetok.train(
         sorted(set(words)),
-        vocab_size=256 + int(size) - letters,
-        pattern=r"[^\n]+",
-        special_tokens=[],
+        vocab_size=256 + int(size),
+        pattern=pattern,
+        byte_fallback=True,
+        dummy_prefix=False,
+        character_coverage=0.99,
     )

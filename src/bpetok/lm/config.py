@@ -36,6 +36,16 @@ class ModelSettings:
         """Parameters without the embedding: 12 d² a layer."""
         return 12 * self.width**2 * self.layers
 
+    def as_large_as(self, n_symbols: int, n_like: int) -> ModelSettings:
+        """The shape with a wider trunk, so that with `n_symbols` embeddings it has about as many parameters
+        as this one with `n_like`."""
+        wanted = self.trunk_parameters + n_like * self.width
+        step = 2 * self.heads
+        return min(
+            (replace(self, width=width) for width in range(step, self.width * 32, step)),
+            key=lambda shape: abs(shape.trunk_parameters + n_symbols * shape.width - wanted),
+        )
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -76,6 +86,10 @@ class Preset:
     model: ModelSettings
     train: TrainSettings
     test_items: int
+
+    def with_batch(self, batch: int) -> Preset:
+        """The same with another number of sequences a step."""
+        return replace(self, train=replace(self.train, batch=batch))
 
     def with_steps(self, steps: int) -> Preset:
         """The same with another number of steps."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from bpetok.lm.arms import PAD, Arm
-from bpetok.lm.tasks import Item
+from bpetok.lm.tasks import Item, Part
 
-__all__ = ["Batch", "batch_of", "draw_items", "longest_sequence"]
+__all__ = ["Batch", "batch_of", "draw_items", "longest_sequence", "share_of", "taught"]
 
 _BUCKET = 8  # lengths are rounded up to this, so that few shapes occur
 
@@ -31,9 +31,9 @@ class Batch:
     targets: npt.NDArray[np.int64]
 
 
-def batch_of(arm: Arm, items: Sequence[Item]) -> Batch:
-    """The items of a batch, in the symbols of an arm."""
-    rows = [(arm.prompt(item), arm.answer(item)) for item in items]
+def batch_of(arm: Arm, items: Sequence[Item], rng: np.random.Generator | None = None) -> Batch:
+    """The items of a batch, in the symbols of an arm; with `rng` cut as in training."""
+    rows = [(arm.prompt(item, rng), arm.answer(item)) for item in items]
     length = _bucket(max(len(prompt) + len(answer) - 1 for prompt, answer in rows))
     tokens = np.full((len(rows), length), PAD, np.int64)
     where = np.zeros((len(rows), length), np.bool_)
@@ -43,6 +43,22 @@ def batch_of(arm: Arm, items: Sequence[Item]) -> Batch:
         where[at, len(prompt) - 1 : len(row)] = True
     targets = np.array([symbol for _, answer in rows for symbol in answer], np.int64)
     return Batch(tokens, where, targets)
+
+
+def share_of(batch: Batch, rank: int, processes: int) -> Batch:
+    """The rows of a batch that one of several processes takes, of the length of the whole."""
+    rows = np.arange(len(batch.tokens)) % processes == rank
+    of_row = np.nonzero(batch.where)[0]
+    return Batch(batch.tokens[rows], batch.where[rows], batch.targets[rows[of_row]])
+
+
+def taught(items: Sequence[Item], spelled: Sequence[Item]) -> list[Item]:
+    """The items with every second one replaced by one that has a word spelled, marked as such."""
+    mark = Part("#", False)
+    return [
+        replace(other, prompt=(mark, *other.prompt)) if at % 2 else item
+        for at, (item, other) in enumerate(zip(items, spelled, strict=True))
+    ]
 
 
 def draw_items(draw: Callable[[np.random.Generator], Item], count: int, *seed: int) -> list[Item]:

@@ -51,17 +51,18 @@ def answers(model: Model, arm: Arm, items: Sequence[Item], *, longest: int, at_o
 
 
 @torch.inference_mode()
-def nats(model: Model, arm: Arm, items: Sequence[Item], *, at_once: int = 512) -> float:
-    """The mean loss of the model on the answers, in nats a symbol."""
+def nats(model: Model, arm: Arm, items: Sequence[Item], *, at_once: int = 64) -> list[float]:
+    """The loss of the model on each answer, in nats, summed over its symbols."""
     device = model.embedding.weight.device
     model.eval()
-    total, count = 0.0, 0
+    out: list[float] = []
     for first in range(0, len(items), at_once):
         batch = batch_of(arm, items[first : first + at_once])
         tokens, where, targets = (
             torch.from_numpy(array).to(device) for array in (batch.tokens, batch.where, batch.targets)
         )
-        total += float(F.cross_entropy(model(tokens, where), targets, reduction="sum"))
-        count += len(batch.targets)
+        each = F.cross_entropy(model(tokens, where), targets, reduction="none").double()
+        sums = torch.zeros(len(tokens), dtype=torch.float64, device=device)
+        out += sums.index_add_(0, where.nonzero()[:, 0], each).tolist()
     model.train()
-    return total / count
+    return out

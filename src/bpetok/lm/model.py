@@ -107,11 +107,20 @@ class Model(nn.Module):
         Returns:
             float32, shape (places, n_vocab), or (batch, length, n_vocab) without `where`.
         """
+        return self._logits(self.hidden(tokens), where)
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """What the trunk makes of the tokens, of shape (batch, length, width): all that has a fixed shape, so
+        it can be compiled."""
         x = _normalised(self.embedding(tokens))
         cos, sin = self.cos[: tokens.shape[1]], self.sin[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x, cos, sin)
-        x = _normalised(x)
+        return _normalised(x)
+
+    # How many logits are asked for differs from batch to batch: this part is not compiled.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _logits(self, x: Tensor, where: Tensor | None) -> Tensor:
         if where is not None:
             x = x[where]
         return F.linear(x, self.embedding.weight).float()

@@ -1,12 +1,13 @@
 """The results of an experiment: accuracies with intervals, beside what needs no model; differences; strata.
 
-Every table is made from the files of an experiment's folder alone, so it can be made again, and while the
-experiment is still running.
+Every table is made from the files of an experiment's folder alone: neither words nor tokenizers are needed,
+and it can be made while the experiment is still running.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,16 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.errors import ExperimentError, FormatError
-from bpetok.lm.arms import Arm, make_arm
-from bpetok.lm.data import draw_items
-from bpetok.lm.statistics import Interval, bootstrap_mean, holm, paired_difference, wilson
-from bpetok.lm.tasks import TASKS, Item, Part
-from bpetok.lm.words import Split, leakage, load_words, split_words
+from bpetok.lm.run import plain_name, serves
+from bpetok.lm.statistics import Interval, bootstrap_mean, bootstrap_ratio, holm, paired_difference, wilson
 
-__all__ = ["Cell", "Contrast", "CurvePoint", "Results", "Stratum", "results"]
+__all__ = ["Cell", "Contrast", "CurvePoint", "Results", "Stratum", "TextCell", "results"]
 
-# Training items from which the baselines learn; a seed of their own.
-_SHOWN, _BASELINE_SEED = 20_000, 1 << 43
 _VERSION = 2
 Run = Mapping[str, Any]
 
@@ -49,6 +45,28 @@ class CurvePoint:
     flops: float
     seconds: float | None
     score: float
+
+
+@dataclass(frozen=True)
+class TextCell:
+    """One arm's language model of plain text with one budget.
+
+    Attributes:
+        bits_per_byte: summed nats over summed bytes, in bits, with an interval over seeds and stretches.
+        bytes_per_token: of the test's stretches.
+    """
+
+    arm: str
+    task: str
+    budget: str
+    bits_per_byte: Interval
+    per_seed: tuple[float, ...]
+    bytes_per_token: float
+    steps: int
+    flops: float
+    seconds: float | None
+    parameters: int
+    curve: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True)
@@ -105,17 +123,18 @@ class Results:
     Attributes:
         settings: of the experiment.
         cells: every arm on every task.
-        baselines: accuracy of each baseline on the test items of a task.
+        texts: every arm's language model.
+        baselines: accuracy of each baseline on the test items of a task; of a text, bits a byte.
         contrasts: of the first arm with each other one.
-        arms: how many tokens each arm has, how many a word takes, and the share of test words with a
-            token that
-            no training word has.
+        arms: how many tokens each arm has, how many a test word takes, and the share of test words with a
+            token that no training word has.
         leakage: what test words share with training words, see `bpetok.lm.words.leakage`.
         missing: runs that are not there yet.
     """
 
     settings: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    texts: tuple[TextCell, ...]
     baselines: Mapping[str, Mapping[str, Interval]]
     contrasts: tuple[Contrast, ...]
     arms: Mapping[str, Mapping[str, float]]
@@ -139,10 +158,6 @@ def results(folder: str | Path) -> Results:
     if not (folder / "experiment.json").exists():
         raise ExperimentError(f"{folder} holds no experiment: it has no experiment.json")
     settings = _read(folder / "experiment.json")
-    entries = load_words(settings["words"], most=settings["n_words"])
-    split = split_words(entries)
-    words = [entry.word for entry in entries]
-    arms = {spec: make_arm(spec, words) for spec in settings["arms"]}
     runs: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for path in sorted((folder / "runs").glob("*.json")):
         run = _read(path)
@@ -151,33 +166,41 @@ def results(folder: str | Path) -> Results:
         runs.setdefault((job["arm"], job["task"], job["budget"]), []).append(run)
     if not runs:
         raise ExperimentError(f"{folder} has no finished run yet: go on with `bpetok lm run`")
-    items = {
-        task: _items(folder, task)
-        for task in settings["tasks"]
-        if (folder / "items" / f"{task}.json").exists()
-    }
-    baselines = {task: _baselines(task, split, items[task]) for task in items}
-    cells, kept, missing = [], {}, []
+    cuts = {path.stem: _read(path) for path in sorted((folder / "arms").glob("*.json"))}
+    asked = sorted({task for _, task, _ in runs})
+    baselines = {task: _baselines(folder, task) for task in asked}
+    items = {task: _read(folder / "items" / f"{plain_name(task)}.json") for task in asked}
+    cells: list[Cell] = []
+    texts: list[TextCell] = []
+    missing: list[str] = []
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for budget in settings["budgets"]:
         for task in settings["tasks"]:
             for spec in settings["arms"]:
-                if budget != "examples" and spec == settings["arms"][0]:
+                if (budget != "examples" and spec == settings["arms"][0]) or not serves(spec, task):
                     continue
-                found = sorted(runs.get((spec, task, budget), []), key=lambda run: run["job"]["seed"])
-                seeds = [run["job"]["seed"] for run in found]
+                here = sorted(runs.get((spec, task, budget), []), key=lambda run: run["job"]["seed"])
+                seeds = [run["job"]["seed"] for run in here]
                 missing += [
                     f"{spec} {task} {budget} {seed}" for seed in range(settings["seeds"]) if seed not in seeds
                 ]
-                if found:
-                    kept[spec, task, budget] = found
-                    cells.append(_cell(found, arms[spec], split, items[task], baselines[task]))
+                if not here:
+                    continue
+                if "nats" in here[0]:
+                    texts.append(_text_cell(here))
+                    continue
+                found[spec, task, budget] = here
+                name = plain_name(spec)
+                cut = cuts.get(f"{name}-{plain_name(task)}") or cuts.get(name)
+                cells.append(_cell(here, cut["words"] if cut else {}, items[task], baselines[task]))
     return Results(
         settings,
         tuple(cells),
+        tuple(texts),
         baselines,
-        tuple(_contrasts(settings, kept)),
-        {spec: _arm(arm, split) for spec, arm in arms.items()},
-        leakage(split),
+        tuple(_contrasts(settings, found)),
+        {cut["arm"] if name == plain_name(cut["arm"]) else name: _arm(cut) for name, cut in cuts.items()},
+        _read(folder / "leakage.json") if (folder / "leakage.json").exists() else {},
         tuple(missing),
     )
 
@@ -189,9 +212,8 @@ def _scores(runs: Sequence[Run]) -> npt.NDArray[np.float64]:
 
 def _cell(
     runs: Sequence[Run],
-    arm: Arm,
-    split: Split,
-    items: Sequence[Item],
+    cuts: Mapping[str, tuple[list[str], str]],
+    items: Sequence[Mapping[str, Any]],
     baselines: Mapping[str, Interval],
 ) -> Cell:
     scores = _scores(runs)
@@ -209,8 +231,29 @@ def _cell(
         float(np.mean([run["flops"] for run in runs])),
         _mean_seconds(runs),
         runs[0]["parameters"],
-        tuple(_strata(scores, arm, split, items)),
+        tuple(_strata(scores, cuts, items)),
         _curve(runs, lambda point: _share(point["right"])),
+    )
+
+
+def _text_cell(runs: Sequence[Run]) -> TextCell:
+    sizes = np.array(runs[0]["bytes"], np.float64)
+    table = np.array([run["nats"] for run in runs], np.float64)
+    half = sizes[: len(sizes) // 2].sum()
+    job = runs[0]["job"]
+    return TextCell(
+        job["arm"],
+        job["task"],
+        job["budget"],
+        bootstrap_ratio(table / math.log(2), sizes),
+        tuple(float(one) for one in table.sum(axis=1) / sizes.sum() / math.log(2)),
+        # The loss a symbol is a mean over as many symbols as the sum is over bytes.
+        float(sizes.sum() * runs[0]["held_out_loss"] / table[0].sum()),
+        runs[0]["steps"],
+        float(np.mean([run["flops"] for run in runs])),
+        _mean_seconds(runs),
+        runs[0]["parameters"],
+        _curve(runs, lambda point: point["nats"] / half / math.log(2)),
     )
 
 
@@ -240,14 +283,20 @@ def _curve(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> 
     return tuple(out)
 
 
-def _strata(scores: npt.NDArray[np.float64], arm: Arm, split: Split, items: Sequence[Item]) -> list[Stratum]:
-    seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
+def _strata(
+    scores: npt.NDArray[np.float64],
+    cuts: Mapping[str, tuple[list[str], str]],
+    items: Sequence[Mapping[str, Any]],
+) -> list[Stratum]:
+    """By how the words asked about are cut; nothing where that was not kept, as of words that were taught."""
     groups: dict[str, list[int]] = {}
     for at, item in enumerate(items):
-        symbols = [symbol for part in item.prompt if part.is_word for symbol in arm.word(part.text)]
-        novel = "all tokens seen" if all(symbol in seen for symbol in symbols) else "a token never seen"
-        count = len(arm.word(item.word))
-        groups.setdefault(novel, []).append(at)
+        words = [text for text, is_word in item["prompt"] if is_word]
+        if not all(word in cuts for word in words):
+            return []
+        seen = all("0" not in cuts[word][1] for word in words)
+        count = len(cuts[item["word"]][0])
+        groups.setdefault("all tokens seen" if seen else "a token never seen", []).append(at)
         groups.setdefault(f"{count if count < 4 else '4 or more'} token{'s' * (count > 1)}", []).append(at)
     return [
         Stratum(name, scores[:, at].size, wilson(int(scores[:, at].sum()), scores[:, at].size))
@@ -311,30 +360,23 @@ def _level(one: Run, other: Run, budget: str) -> tuple[str, str] | None:
     return out[0], out[1]
 
 
-def _baselines(task: str, split: Split, items: Sequence[Item]) -> dict[str, Interval]:
-    known = draw_items(TASKS[task].prepare(split.train), _SHOWN, _BASELINE_SEED)
+def _baselines(folder: Path, task: str) -> dict[str, Interval]:
     out = {}
-    for name, learn in TASKS[task].baselines.items():
-        answer = learn(known)
-        out[name] = wilson(sum(item.is_right(answer(item)) for item in items), len(items))
+    for name, kept in _read(folder / "baselines" / f"{plain_name(task)}.json").items():
+        if "right" in kept:
+            out[name] = wilson(kept["right"].count("1"), len(kept["right"]))
+        else:
+            out[name] = Interval(*3 * (kept["bits_per_byte"],))
     return out
 
 
-def _arm(arm: Arm, split: Split) -> dict[str, float]:
-    seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
-    test = [arm.word(entry.word) for entry in split.test]
+def _arm(cut: Mapping[str, Any]) -> dict[str, float]:
+    words = cut["words"].values()
     return {
-        "tokens": arm.n_symbols,
-        "tokens_per_word": sum(map(len, test)) / max(1, len(test)),
-        "never_seen": sum(not seen.issuperset(word) for word in test) / max(1, len(test)),
+        "tokens": cut["n_symbols"],
+        "tokens_per_word": sum(len(pieces) for pieces, _ in words) / max(1, len(words)),
+        "never_seen": sum("0" in seen for _, seen in words) / max(1, len(words)),
     }
-
-
-def _items(folder: Path, task: str) -> list[Item]:
-    return [
-        Item(one["word"], tuple(Part(*part) for part in one["prompt"]), one["answer"], tuple(one["accepted"]))
-        for one in _read(folder / "items" / f"{task}.json")
-    ]
 
 
 def _seconds(folder: Path, path: Path) -> list[float] | None:

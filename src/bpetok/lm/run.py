@@ -3,6 +3,7 @@
 The folder holds all that a report needs, whatever this package has become since:
 
 - `experiment.json`: the settings; `environment.json`: the versions that the results depend on;
+- `leakage.json`: what test words share with training words;
 - `items/`: what is asked in the test, the same of every arm; `baselines/`: the answers without a model;
 - `arms/`: how each arm cuts the test words, and which of its tokens no training word has;
 - `sweep/`: the search for learning rates; `runs/`: one file a run, with every answer;
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import multiprocessing
+import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,7 @@ from bpetok.errors import ExperimentError, FormatError, MissingExtraError, Train
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
 
-__all__ = ["Experiment", "Job", "run"]
+__all__ = ["Experiment", "Job", "Machine", "plain_name", "run", "serves"]
 
 _VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
@@ -52,6 +56,7 @@ class Experiment:
         words: a word list, see `bpetok.lm.words.load_words`.
         n_words: of these at most.
         steps: of the examples budget; None for those of the preset.
+        batch: sequences a step; None for those of the preset.
         rates: factors of the learning rates that are tried, each for a third of the steps, on validation
             words: the one with the most right answers is taken.
         sweep_tasks: the tasks that they are tried on.
@@ -65,15 +70,18 @@ class Experiment:
     words: str = "cmudict"
     n_words: int = 24_000
     steps: int | None = None
+    batch: int | None = None
     rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     sweep_tasks: tuple[str, ...] = ("spell", "rime")
 
     def __post_init__(self) -> None:
-        from bpetok.lm.tasks import TASKS
-
         for task in (*self.tasks, *self.sweep_tasks):
-            if task not in TASKS:
-                raise TrainingError(f"there is no task {task!r}: use some of {', '.join(TASKS)}")
+            for arm in self.arms:
+                if not serves(arm, task) and arm == self.arms[0] and task in self.tasks:
+                    raise TrainingError(
+                        f"the first arm, {arm!r}, does not serve for the task {task!r}, so there is nothing "
+                        "to compare with: put another first"
+                    )
         for budget in self.budgets:
             if budget not in ("examples", "flops"):
                 raise TrainingError(f"there is no budget {budget!r}: use examples, flops or both")
@@ -92,13 +100,31 @@ class Experiment:
         self.sized()
 
     def sized(self) -> Preset:
-        """The preset, with the number of steps that was asked for."""
+        """The preset, with the number of steps and sequences that was asked for."""
         found = preset(self.preset)
+        if self.batch is not None:
+            found = found.with_batch(self.batch)
         return found if self.steps is None else found.with_steps(self.steps)
 
     def spec(self) -> dict[str, Any]:
         """As plain data."""
         return {"version": _VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
+
+
+def serves(arm: str, task: str) -> bool:
+    """Whether an arm makes sense for a task. One that is taught to spell the words of the test cannot be
+    asked to spell them; and of a text no word is cut by itself.
+
+    Raises:
+        TrainingError: there is no such task, or no such change of an arm.
+    """
+    from bpetok.lm.arms import parse_arm
+    from bpetok.lm.tasks import find_task
+
+    changes, name = parse_arm(arm)[1], find_task(task)[0].name
+    if name == "text":
+        return not (changes.dropout or changes.spelled or changes.taught)
+    return not (changes.taught and name == "spell")
 
 
 @dataclass(frozen=True)
@@ -114,10 +140,26 @@ class Job:
     @property
     def file(self) -> str:
         """Its file in the folder."""
-        parts = [_plain(self.arm), self.task, self.budget, str(self.seed)]
+        task = plain_name(self.task)
+        parts = [plain_name(self.arm), task, self.budget, str(self.seed)]
         if self.factor is not None:
-            return f"sweep/{_plain(self.arm)}-{self.task}-x{self.factor:g}.json"
+            return f"sweep/{plain_name(self.arm)}-{task}-x{self.factor:g}.json"
         return f"runs/{'-'.join(parts)}.json"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What computes.
+
+    Attributes:
+        device: as PyTorch names it.
+        autocast: whether matrices are multiplied in bfloat16.
+        compiled: whether models are compiled.
+    """
+
+    device: str = "cpu"
+    autocast: bool = False
+    compiled: bool = False
 
 
 @dataclass
@@ -134,28 +176,28 @@ def run(
     folder: Path,
     *,
     processes: int = 1,
-    device: str = "cpu",
-    autocast: bool = False,
+    machine: Machine = Machine(),
     progress: Callable[[Report], None] | None = None,
 ) -> None:
     """Train and test every model that the folder has no results of.
 
     What is there is kept, and a model whose training was cut off is trained on from its last checkpoint.
-    The files are the same whatever the number of processes, and the same again on the same machine.
+    The files are the same whatever the number of processes, and the same again on the same machine. Under
+    `torchrun` its processes train each model together.
 
     Args:
         folder: where the results are, or are to be.
         processes: models trained side by side, each on one thread.
-        device: as PyTorch names it.
-        autocast: whether matrices are multiplied in bfloat16.
+        machine: what computes.
         progress: called now and then.
 
     Raises:
         ExperimentError: the folder holds another experiment, or a loss is no number.
         MissingExtraError: PyTorch, or the package with the word list, is not installed.
+        TrainingError: there is no such device.
     """
     _need_torch()
-    _claim(experiment, folder)
+    _check_device(machine.device)
     report = Report()
     sweep = [
         Job(arm, task, "examples", _SWEEP_SEED, factor)
@@ -170,16 +212,62 @@ def run(
         for budget in experiment.budgets
         for task in experiment.tasks
         for arm in experiment.arms
-        if budget == "examples" or arm != experiment.arms[0]
+        if (budget == "examples" or arm != experiment.arms[0]) and serves(arm, task)
     ]
     report.total = len(sweep) + len(runs)
-    for jobs in (sweep, runs):
-        waiting = [job for job in jobs if not (folder / job.file).exists()]
-        report.done += len(jobs) - len(waiting)
-        for _ in _each(experiment, folder, waiting, processes, device, autocast, report, progress):
-            report.done += 1
-            if progress is not None:
-                progress(report)
+    with _process_group(machine) as machine:
+        if _rank() == 0:
+            _claim(experiment, folder)
+        for jobs in (sweep, runs):
+            _together()
+            waiting = [job for job in jobs if not (folder / job.file).exists()]
+            _together()
+            report.done += len(jobs) - len(waiting)
+            for _ in _each(experiment, folder, waiting, processes, machine, report, progress):
+                report.done += 1
+                if progress is not None:
+                    progress(report)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        known = ["cpu", *(f"cuda:{at}" for at in range(torch.cuda.device_count()))]
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"there is no device {device!r} here ({reason}): use one of {', '.join(known)}"
+        ) from error
+
+
+@contextmanager
+def _process_group(machine: Machine) -> Iterator[Machine]:
+    """Join the processes that `torchrun` started, if it did; each takes a GPU of its own."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield machine
+        return
+    import torch.distributed as dist
+
+    on_gpu = machine.device.startswith("cuda")
+    dist.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield replace(machine, device=f"cuda:{os.environ['LOCAL_RANK']}") if on_gpu else machine
+    finally:
+        dist.destroy_process_group()
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def _together() -> None:
+    """Wait for the other processes of the group."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.barrier()
 
 
 def _each(
@@ -187,8 +275,7 @@ def _each(
     folder: Path,
     jobs: list[Job],
     processes: int,
-    device: str,
-    autocast: bool,
+    machine: Machine,
     report: Report,
     progress: Callable[[Report], None] | None,
 ) -> Iterator[None]:
@@ -200,7 +287,8 @@ def _each(
                 if progress is not None:
                     progress(report)
 
-            _do(experiment, folder, job, device, autocast, show)
+            _do(experiment, folder, job, machine, show)
+            _together()
             yield
         return
     context = multiprocessing.get_context("spawn")
@@ -210,7 +298,7 @@ def _each(
         try:
             while True:
                 for job in itertools.islice(waiting, processes - len(running)):
-                    running.add(pool.submit(_do, experiment, folder, job, device, autocast, None))
+                    running.add(pool.submit(_do, experiment, folder, job, machine, None))
                 if not running:
                     return
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
@@ -231,34 +319,38 @@ def _do(
     experiment: Experiment,
     folder: Path,
     job: Job,
-    device: str,
-    autocast: bool,
+    machine: Machine,
     show: Callable[[Any], None] | None,
 ) -> None:
     """Train one model, ask it, and write its file."""
     from bpetok.lm.data import draw_items
     from bpetok.lm.evaluate import answers, nats
-    from bpetok.lm.tasks import TASKS
+    from bpetok.lm.tasks import find_task
     from bpetok.lm.train import train
 
-    _, split = _words(experiment.words, experiment.n_words)
-    arm = _arm(job.arm, experiment.words, experiment.n_words)
-    task = TASKS[job.task]
+    task, source = find_task(job.task)
+    source = source or experiment.words
+    entries, split = _words(source, experiment.n_words)
+    arm = _arm(job.arm, source, experiment.n_words)
     size = experiment.sized()
-    steps = size.train.steps
     if job.factor is not None:
-        size = size.with_steps(max(1, steps // 3))
+        size = size.with_steps(max(1, size.train.steps // 3))
     elif job.budget == "flops":
         size = size.with_steps(_steps_for(experiment, job.arm, job.task))
     factor = job.factor if job.factor is not None else _best_factor(experiment, folder, job.arm)
     checkpoint = folder / "checkpoints" / f"{Path(job.file).parent.name}-{Path(job.file).stem}.pt"
     held_out, salt = (split.validation, _VALIDATION) if job.factor is not None else (split.test, _TEST)
-    items = draw_items(task.prepare(held_out), size.test_items, salt)
+    items = draw_items(task.prepare(split.train if task.recalled else held_out), size.test_items, salt)
+    is_right = task.judge(entries)
     longest = max(len(item.answer) for item in items) + 2
 
     def ask(model: Any, asked: list[Any]) -> tuple[list[str], str]:
         given = answers(model, arm, asked, longest=longest)
-        return given, _marks(item.is_right(answer) for item, answer in zip(asked, given, strict=True))
+        return given, _marks(is_right(item, answer) for item, answer in zip(asked, given, strict=True))
+
+    def measure(model: Any) -> Any:
+        asked = items[: len(items) // 2]
+        return sum(nats(model, arm, asked)) if items[0].is_text else ask(model, asked)[1]
 
     trained = train(
         arm,
@@ -267,13 +359,22 @@ def _do(
         size.scaled(factor),
         seed=job.seed,
         checkpoint=checkpoint,
-        device=device,
-        autocast=autocast,
-        measure=None if job.factor is not None else lambda model: ask(model, items[: len(items) // 2])[1],
+        device=machine.device,
+        autocast=machine.autocast,
+        compiled=machine.compiled,
+        measure=None if job.factor is not None else measure,
         measure_at=sorted({max(1, round(share * size.train.steps)) for share in _CURVE}),
         progress=show,
     )
-    given, right = ask(trained.model, items)
+    each = nats(trained.model, arm, items)
+    found: dict[str, Any]
+    if items[0].is_text:
+        size_in_bytes = [len(item.answer.encode()) for item in items]
+        bits = sum(each) / sum(size_in_bytes) / math.log(2)
+        found = {"bits_per_byte": bits, "nats": each, "bytes": size_in_bytes}
+    else:
+        given, right = ask(trained.model, items)
+        found = {"accuracy": right.count("1") / len(right), "right": right, "answers": given}
     result = {
         "version": _VERSION,
         "job": asdict(job),
@@ -285,18 +386,24 @@ def _do(
         "tokens": trained.tokens,
         "flops": trained.flops,
         "losses": trained.losses,
-        "held_out_loss": nats(trained.model, arm, items),
+        "held_out_loss": sum(each) / sum(len(arm.answer(item)) for item in items),
         "curve": [
-            {"step": at.step, "tokens": at.tokens, "flops": at.flops, "right": at.found}
+            {
+                "step": at.step,
+                "tokens": at.tokens,
+                "flops": at.flops,
+                "nats" if items[0].is_text else "right": at.found,
+            }
             for at in trained.curve
         ],
-        "accuracy": right.count("1") / len(right),
-        "right": right,
-        "answers": given,
+        **found,
     }
+    if _rank() > 0:
+        return
     if job.factor is None:
-        _note_items(folder, job.task, items, split)
-        _note_arm(folder, job.arm, arm, split)
+        _note_items(folder, job.task, task, items, split, entries)
+        if not items[0].is_text:
+            _note_arm(folder, job, source == experiment.words, arm, split)
         if job.seed == 0:
             _save(folder / "models" / f"{Path(job.file).stem}.pt", trained.model)
     _note_time(folder, job.file, trained.seconds)
@@ -310,8 +417,13 @@ def _marks(right: Iterable[bool]) -> str:
 
 @lru_cache(maxsize=2)
 def _words(source: str, most: int) -> tuple[Any, Any]:
+    """The words of a source, or for the task `text` its stretches, and their split."""
+    from bpetok.lm.texts import is_text, load_texts
     from bpetok.lm.words import load_words, split_words
 
+    if is_text(source):
+        split = load_texts(source.removeprefix("text:"))
+        return (*split.train, *split.validation, *split.test), split
     entries = load_words(source, most=most)
     return entries, split_words(entries)
 
@@ -319,8 +431,14 @@ def _words(source: str, most: int) -> tuple[Any, Any]:
 @lru_cache(maxsize=16)
 def _arm(spec: str, source: str, most: int) -> Any:
     from bpetok.lm.arms import make_arm
+    from bpetok.lm.texts import is_text
 
-    return make_arm(spec, [entry.word for entry in _words(source, most)[0]])
+    entries, split = _words(source, most)
+    words = [entry.word for entry in entries]
+    if not is_text(source):
+        return make_arm(spec, words)
+    taught = [entry.word for entry in split.train]
+    return make_arm(spec, words, learned_from=taught, pattern="cl100k", alphabet="")
 
 
 @lru_cache(maxsize=256)
@@ -328,16 +446,19 @@ def _flops_a_step(experiment: Experiment, arm: str, task: str) -> float:
     """Operations of a step, as the mean of the first 32 batches of seed 0."""
     from bpetok.lm.data import batch_of, draw_items
     from bpetok.lm.flops import step_flops
-    from bpetok.lm.tasks import TASKS
+    from bpetok.lm.tasks import find_task
+    from bpetok.lm.train import shape_of
 
     size = experiment.sized()
-    made = _arm(arm, experiment.words, experiment.n_words)
-    draw = TASKS[task].prepare(_words(experiment.words, experiment.n_words)[1].train)
+    asked, source = find_task(task)
+    source = source or experiment.words
+    made = _arm(arm, source, experiment.n_words)
+    draw = asked.prepare(_words(source, experiment.n_words)[1].train)
     total = 0
     for step in range(32):
         batch = batch_of(made, draw_items(draw, size.train.batch, 0, step))
         rows, length = batch.tokens.shape
-        total += step_flops(size.model, made.n_symbols, rows * length, length, len(batch.targets))
+        total += step_flops(shape_of(size, made), made.n_symbols, rows * length, length, len(batch.targets))
     return total / 32
 
 
@@ -388,6 +509,10 @@ def _claim(experiment: Experiment, folder: Path) -> None:
             )
     for name in ("items", "baselines", "arms", "sweep", "runs", "models", "checkpoints", "times"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    if not (folder / "leakage.json").exists():
+        from bpetok.lm.words import leakage
+
+        _write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
     _write(folder / "environment.json", environment)
     _write(path, spec)
 
@@ -412,28 +537,36 @@ def _environment(experiment: Experiment) -> dict[str, str]:
     return {"torch": torch.__version__, "numpy": np.__version__, "words": words}
 
 
-def _note_items(folder: Path, task: str, items: list[Any], split: Any) -> None:
+def _note_items(
+    folder: Path, name: str, task: Any, items: list[Any], split: Any, entries: Sequence[Any]
+) -> None:
     """Keep what is asked, and what the baselines answer."""
     from bpetok.lm.data import draw_items
-    from bpetok.lm.tasks import TASKS
+    from bpetok.lm.texts import compressed_bits
 
-    path = folder / "items" / f"{task}.json"
+    path = folder / "items" / f"{plain_name(name)}.json"
     if path.exists():
         return
-    shown = draw_items(TASKS[task].prepare(split.train), _N_SHOWN, _SHOWN)
-    found = {}
-    for name, learn in TASKS[task].baselines.items():
-        answer = learn(shown)
-        given = [answer(item) for item in items]
-        right = _marks(item.is_right(one) for item, one in zip(items, given, strict=True))
-        found[name] = {"right": right, "answers": given}
-    _write(folder / "baselines" / f"{task}.json", found)
+    found: dict[str, dict[str, Any]] = {}
+    if items[0].is_text:
+        found["zlib"] = {"bits_per_byte": compressed_bits([item.answer for item in items])}
+    else:
+        shown = draw_items(task.prepare(split.train), _N_SHOWN, _SHOWN)
+        is_right = task.judge(entries)
+        for baseline, learn in task.baselines.items():
+            answer = learn(shown)
+            given = [answer(item) for item in items]
+            right = _marks(is_right(item, one) for item, one in zip(items, given, strict=True))
+            found[baseline] = {"right": right, "answers": given}
+    _write(folder / "baselines" / f"{plain_name(name)}.json", found)
     _write(path, [asdict(item) for item in items])
 
 
-def _note_arm(folder: Path, name: str, arm: Any, split: Any) -> None:
-    """Keep how an arm cuts the test words, and which of its tokens no training word has."""
-    path = folder / "arms" / f"{_plain(name)}.json"
+def _note_arm(folder: Path, job: Job, is_main: bool, arm: Any, split: Any) -> None:
+    """Keep how an arm cuts the test words, and which of its tokens no training word has. Words of a task's
+    own have a file of their own."""
+    name = plain_name(job.arm) if is_main else f"{plain_name(job.arm)}-{plain_name(job.task)}"
+    path = folder / "arms" / f"{name}.json"
     if path.exists():
         return
     seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
@@ -444,7 +577,7 @@ def _note_arm(folder: Path, name: str, arm: Any, split: Any) -> None:
         ]
         for entry in split.test
     }
-    _write(path, {"arm": name, "n_symbols": arm.n_symbols, "words": words}, indent=None)
+    _write(path, {"arm": job.arm, "n_symbols": arm.n_symbols, "words": words}, indent=None)
 
 
 def _save(path: Path, model: Any) -> None:
@@ -464,8 +597,13 @@ def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
-def _plain(name: str) -> str:
-    return "".join(char if char.isalnum() else "_" for char in name)
+def plain_name(name: str) -> str:
+    """The name of an arm or a task, as a part of a file's name.
+
+    >>> plain_name("spell@phrasebook:ell_Grek")
+    'spell_phrasebook_ell_Grek'
+    """
+    return "".join(char if char.isalnum() or char == "-" else "_" for char in name)
 
 
 def _read(path: Path) -> Any:

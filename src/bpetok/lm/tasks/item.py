@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,35 +33,41 @@ class Item:
         prompt: what the model sees.
         answer: what it should write, in characters that are single tokens in every arm.
         accepted: further answers that are right.
+        is_text: whether the answer is a text in the tokens of the arm, of which no more is asked than how
+            likely it is.
     """
 
     word: str
     prompt: tuple[Part, ...]
     answer: str
     accepted: tuple[str, ...] = ()
+    is_text: bool = False
 
     def is_right(self, answer: str) -> bool:
         """Whether an answer is one of those accepted."""
         return answer == self.answer or answer in self.accepted
 
 
-class Task(Protocol):
-    """A task: how its items are made, and what answers them without a model."""
+class Task:
+    """A task: how its items are made, and what answers them without a model.
 
-    @property
-    def name(self) -> str:
-        """Its name on the command line."""
-        ...
+    Attributes:
+        name: its name on the command line.
+        question: what is asked, in words.
+        baselines: shortcuts by name.
+        words: the word list that its items are made from; None for that of the experiment.
+        recalled: whether it asks about the very words that were taught: the task is to remember.
+    """
 
-    @property
-    def question(self) -> str:
-        """What is asked, in words."""
-        ...
+    name: str
+    question: str
+    baselines: Mapping[str, Baseline]
+    words: str | None = None
+    recalled: bool = False
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
-        """Shortcuts by name."""
-        ...
+    def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
+        """What says whether an answer is right, given the whole word list."""
+        return Item.is_right
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
         """A function that draws an item about one of the words.
@@ -69,4 +75,4 @@ class Task(Protocol):
         Raises:
             CorpusError: the words do not serve, without pronunciations for example.
         """
-        ...
+        raise NotImplementedError

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpetok.errors import CorpusError
-from bpetok.lm.tasks.item import Baseline, Item, Part
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task
 from bpetok.lm.words import Entry
 
 __all__ = ["LETTER_TASKS", "most_common_by"]
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 Draw = Callable[[np.random.Generator], Item]
 
 
@@ -49,27 +48,29 @@ _COMMON: Mapping[str, Baseline] = {
 
 
 @dataclass(frozen=True)
-class LetterTask:
+class LetterTask(Task):
     """A task whose items come from one word and a few drawn numbers."""
 
     name: str
     question: str
-    ask: Callable[[str, np.random.Generator], tuple[str, str]]  # word -> argument, answer
+    # From a word and the alphabet: the argument, and the answer.
+    ask: Callable[[str, str, np.random.Generator], tuple[str, str]]
     baselines: Mapping[str, Baseline]
 
     def prepare(self, entries: Sequence[Entry]) -> Draw:
         words = _words(entries)
+        alphabet = _alphabet(words)
 
         def draw(rng: np.random.Generator) -> Item:
             word = words[int(rng.integers(len(words)))]
-            given, answer = self.ask(word, rng)
+            given, answer = self.ask(word, alphabet, rng)
             return _item(word, given, answer)
 
         return draw
 
 
 @dataclass(frozen=True)
-class PresenceTask:
+class PresenceTask(Task):
     """Count a letter, or say whether there is one. The answer and the letter are drawn first, and then a
     word for them, of a length drawn before both: so neither the letter nor the length gives the answer
     away."""
@@ -82,9 +83,10 @@ class PresenceTask:
 
     def prepare(self, entries: Sequence[Entry]) -> Draw:
         words = _words(entries)
+        alphabet = _alphabet(words)
         found: dict[tuple[int, str, int], list[str]] = {}
         for word in words:
-            for letter in _ALPHABET:
+            for letter in alphabet:
                 count = min(word.count(letter), self.answers[-1])
                 found.setdefault((len(word), letter, count), []).append(word)
         # A letter and a length serve only where every answer has a word.
@@ -113,6 +115,10 @@ def _words(entries: Sequence[Entry]) -> list[str]:
     return [entry.word for entry in entries]
 
 
+def _alphabet(words: Sequence[str]) -> str:
+    return "".join(sorted(set().union(*words)))
+
+
 def _item(word: str, given: str, answer: str) -> Item:
     parts = (Part(given, False), Part(word, True)) if given else (Part(word, True),)
     return Item(word, parts, answer)
@@ -122,31 +128,27 @@ def _place(word: str, rng: np.random.Generator) -> int:
     return int(rng.integers(min(9, len(word))))
 
 
-def _letter(rng: np.random.Generator) -> str:
-    return _ALPHABET[int(rng.integers(26))]
-
-
-def _nth(word: str, rng: np.random.Generator) -> tuple[str, str]:
+def _nth(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
     at = _place(word, rng)
     return str(at + 1), word[at]
 
 
-def _ends(word: str, rng: np.random.Generator) -> tuple[str, str]:
+def _ends(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
     last = bool(rng.integers(2))
     return "$" if last else "^", word[-1] if last else word[0]
 
 
-def _insert(word: str, rng: np.random.Generator) -> tuple[str, str]:
-    at, letter = _place(word, rng), _letter(rng)
+def _insert(word: str, alphabet: str, rng: np.random.Generator) -> tuple[str, str]:
+    at, letter = _place(word, rng), alphabet[int(rng.integers(len(alphabet)))]
     return f"{letter}{at + 1}", word[: at + 1] + letter + word[at + 1 :]
 
 
-def _delete(word: str, rng: np.random.Generator) -> tuple[str, str]:
+def _delete(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
     at = _place(word, rng)
     return str(at + 1), word[:at] + word[at + 1 :]
 
 
-def _swap(word: str, rng: np.random.Generator) -> tuple[str, str]:
+def _swap(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
     first = _place(word[:-1], rng)
     letters = list(word)
     letters[first], letters[first + 1] = letters[first + 1], letters[first]
@@ -156,8 +158,8 @@ def _swap(word: str, rng: np.random.Generator) -> tuple[str, str]:
 _SPELLED: Mapping[str, Baseline] = {"most common answer": _COMMON["most common answer"]}
 
 LETTER_TASKS = (
-    LetterTask("spell", "Spell the word.", lambda word, _: ("", word), _SPELLED),
-    LetterTask("reverse", "Spell the word from its end.", lambda word, _: ("", word[::-1]), _SPELLED),
+    LetterTask("spell", "Spell the word.", lambda word, *_: ("", word), _SPELLED),
+    LetterTask("reverse", "Spell the word from its end.", lambda word, *_: ("", word[::-1]), _SPELLED),
     LetterTask("nth", "Which is the nth letter of the word?", _nth, _COMMON),
     LetterTask("ends", "Which is the first (^) or last ($) letter of the word?", _ends, _COMMON),
     LetterTask("insert", "Put a letter behind the nth letter of the word.", _insert, _SPELLED),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bpetok.errors import CorpusError
-from bpetok.lm.tasks.item import Baseline, Item, Part
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task
 from bpetok.lm.tasks.letters import most_common_by
 from bpetok.lm.words import Entry, rhyme_part, rhymes
 
@@ -23,7 +23,7 @@ def _spelled(pronunciation: Sequence[str]) -> str:
     return " ".join(rhyme_part(pronunciation))
 
 
-def _longest_suffix(items: Sequence[Item]) -> Callable[[Item], str]:
+def longest_suffix(items: Sequence[Item]) -> Callable[[Item], str]:
     """The most common answer among the training words that share the longest end with the word."""
     ends: dict[str, Counter[str]] = {}
     for item in items:
@@ -40,14 +40,34 @@ def _longest_suffix(items: Sequence[Item]) -> Callable[[Item], str]:
     return answer
 
 
-class Rime:
+def _common_end(one: str, other: str) -> int:
+    n = 0
+    while n < min(len(one), len(other)) and one[-1 - n] == other[-1 - n]:
+        n += 1
+    return n
+
+
+def _most_alike(items: Sequence[Item]) -> Callable[[Item], str]:
+    def answer(item: Item) -> str:
+        choices = [part.text for part in item.prompt if part.is_word][1:]
+        alike = [_common_end(item.word, choice) for choice in choices]
+        return str(alike.index(max(alike)) + 1)
+
+    return answer
+
+
+def _other_first_letter(item: Item) -> str:
+    return ("b" if item.word[0] != "b" else "m") + item.word[1:]
+
+
+class Rime(Task):
     """Write the rhyming part of a word in ARPAbet."""
 
     name = "rime"
     question = "Write the rhyming part of the word in phonemes."
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
-        "longest suffix": _longest_suffix,
+        "longest suffix": longest_suffix,
     }
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
@@ -61,16 +81,17 @@ class Rime:
         return draw
 
 
-class RhymeChoice:
+class RhymeChoice(Task):
     """Which of four words rhymes with a word? Half of the right ones look unlike it, and the wrong ones
     look as much like it as there are words: they end in the same two letters where the right one does."""
 
     name = "rhyme-choice"
     question = "Which of the four words rhymes with the first?"
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
-        return {"most common answer": most_common_by(lambda item: None), "longest common end": _most_alike}
+    baselines: Mapping[str, Baseline] = {
+        "most common answer": most_common_by(lambda item: None),
+        "longest common end": _most_alike,
+    }
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
         spoken = _spoken(entries, self.name)
@@ -147,20 +168,64 @@ def _pick(pool: Sequence[Entry], rng: np.random.Generator, fits: Callable[[Entry
     return None
 
 
-def _most_alike(items: Sequence[Item]) -> Callable[[Item], str]:
-    def answer(item: Item) -> str:
-        choices = [part.text for part in item.prompt if part.is_word][1:]
-        alike = [_common_end(item.word, choice) for choice in choices]
-        return str(alike.index(max(alike)) + 1)
+class RhymeWord(Task):
+    """Write a word that rhymes. A word of the dictionary is judged by its phonemes; any other by the rhyming
+    part of the words of the dictionary that share its longest end."""
 
-    return answer
+    name = "rhyme-word"
+    question = "Write a word that rhymes with the word."
+
+    baselines: Mapping[str, Baseline] = {
+        "most common answer": most_common_by(lambda item: None),
+        "another first letter": lambda items: _other_first_letter,
+        "longest suffix": longest_suffix,
+    }
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        spoken = _spoken(entries, self.name)
+        by_rhyme: dict[tuple[str, ...], list[Entry]] = {}
+        for entry in spoken:
+            for part in dict.fromkeys(map(rhyme_part, entry.pronunciations)):
+                by_rhyme.setdefault(part, []).append(entry)
+        asked = []
+        for entry in spoken:
+            same = by_rhyme[rhyme_part(entry.pronunciations[0])]
+            if any(rhymes(entry, other) for other in same[:50]):
+                asked.append((entry, same))
+        if not asked:
+            raise CorpusError(f"no words rhyme for the task {self.name!r}: give a longer list")
+
+        def draw(rng: np.random.Generator) -> Item:
+            while True:
+                entry, same = asked[int(rng.integers(len(asked)))]
+                right = _pick(same, rng, functools.partial(rhymes, entry))
+                if right is not None:
+                    return Item(entry.word, (Part(entry.word, True),), right.word)
+
+        return draw
+
+    def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
+        known = {entry.word: entry for entry in entries if entry.pronunciations}
+        sounds: dict[str, Counter[tuple[str, ...]]] = {}
+        for word, entry in known.items():
+            for at in range(len(word) - 1):
+                sounds.setdefault(word[at:], Counter())[rhyme_part(entry.pronunciations[0])] += 1
+
+        def right(item: Item, answer: str) -> bool:
+            entry = known[item.word]
+            if answer in known:
+                return rhymes(entry, known[answer])
+            # A word and the same with more before it have the same onset: that is no rhyme.
+            if not answer or answer.endswith(item.word) or item.word.endswith(answer):
+                return False
+            for at in range(len(answer) - 1):
+                if answer[at:] in sounds:
+                    counts = sounds[answer[at:]]
+                    part = min(counts, key=lambda sound: (-counts[sound], sound))
+                    return part in map(rhyme_part, entry.pronunciations)
+            return False
+
+        return right
 
 
-def _common_end(one: str, other: str) -> int:
-    n = 0
-    while n < min(len(one), len(other)) and one[-1 - n] == other[-1 - n]:
-        n += 1
-    return n
-
-
-RHYME_TASKS = (Rime(), RhymeChoice())
+RHYME_TASKS = (Rime(), RhymeChoice(), RhymeWord())

@@ -1,0 +1,77 @@
+"""Tasks where a word need only be told from others: there a word in few tokens has the advantage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from bpetok.errors import CorpusError
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task
+from bpetok.lm.tasks.letters import most_common_by
+from bpetok.lm.words import Entry
+
+__all__ = ["LOOKUP_TASKS"]
+
+_PAIRS = 4
+_FACTS = 2_000
+
+
+class Recall(Task):
+    """Which digit stands behind a word that came before? Four words with a digit each, then one of them
+    again. It can be answered of any word, also of one that was never seen."""
+
+    name = "recall"
+    question = "Which digit did the word have?"
+    baselines: Mapping[str, Baseline] = {
+        "most common answer": most_common_by(lambda item: None),
+        "digit of the last word": lambda items: lambda item: item.prompt[2 * _PAIRS - 1].text,
+    }
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        words = [entry.word for entry in entries]
+        if len(words) < _PAIRS:
+            raise CorpusError(f"the task {self.name!r} needs {_PAIRS} words: give a longer list")
+
+        def draw(rng: np.random.Generator) -> Item:
+            chosen = [words[int(at)] for at in rng.choice(len(words), _PAIRS, replace=False)]
+            digits = [str(digit) for digit in rng.choice(10, _PAIRS, replace=False)]
+            asked = int(rng.integers(_PAIRS))
+            prompt = []
+            for word, digit in zip(chosen, digits, strict=True):
+                prompt += [Part(word, True), Part(digit, False)]
+            return Item(chosen[asked], (*prompt, Part(chosen[asked], True)), digits[asked])
+
+        return draw
+
+
+class Facts(Task):
+    """Remember a digit for each of 2,000 words, which nothing in the word tells. The test asks about the
+    words that were taught."""
+
+    name = "facts"
+    question = "Which digit was taught for the word?"
+    recalled = True
+    baselines: Mapping[str, Baseline] = {
+        "most common answer": most_common_by(lambda item: None),
+        "by first letters": most_common_by(lambda item: item.word[:3]),
+    }
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        words = sorted((entry.word for entry in entries), key=lambda word: _hashed("fact", word))[:_FACTS]
+        if not words:
+            raise CorpusError(f"the task {self.name!r} needs words: give a longer list")
+
+        def draw(rng: np.random.Generator) -> Item:
+            word = words[int(rng.integers(len(words)))]
+            return Item(word, (Part(word, True),), str(_hashed("digit", word) % 10))
+
+        return draw
+
+
+def _hashed(salt: str, word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{salt}\0{word}".encode(), digest_size=8).digest())
+
+
+LOOKUP_TASKS = (Recall(), Facts())

@@ -1,0 +1,37 @@
+"""A language model of plain text: how many bits it needs for a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from bpetok.errors import CorpusError
+from bpetok.lm.tasks.item import Baseline, Item, Task
+from bpetok.lm.words import Entry
+
+__all__ = ["TEXT_TASKS"]
+
+
+class Text(Task):
+    """Go on with a text. An item is a stretch of it, the same bytes for every arm; the score is the sum of
+    the nats of its tokens over the sum of its bytes, in bits."""
+
+    name = "text"
+    question = "How does the text go on?"
+    words = "docstrings"
+    baselines: Mapping[str, Baseline] = {}
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
+        windows = [entry.word for entry in entries]
+        if not windows:
+            raise CorpusError(f"the task {self.name!r} needs a longer text")
+
+        def draw(rng: np.random.Generator) -> Item:
+            window = windows[int(rng.integers(len(windows)))]
+            return Item(window, (), window, is_text=True)
+
+        return draw
+
+
+TEXT_TASKS = (Text(),)
