@@ -5,8 +5,7 @@ import pytest
 from bpetok import get_encoding
 from bpetok.diagnostics.corpora import load_corpus
 from bpetok.diagnostics.diagnose import diagnose
-from bpetok.diagnostics.subject import Subject
-from bpetok.page.render import diagnostics_page, samples_of
+from bpetok.page.render import diagnostics_page
 
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 pytest.importorskip("vl_convert", reason="vl-convert-python is not installed")
@@ -33,8 +32,8 @@ class Foreign:
 def made(path, tokenizers) -> str:
     corpus = load_corpus("phrasebook")
     report = diagnose(tokenizers, corpus, draws=50)
-    subjects = [Subject(each) for each in tokenizers]
-    path.write_text(diagnostics_page(report, subjects, samples_of(corpus)), "utf-8")
+    named = {each.name: each for each in tokenizers}
+    path.write_text(diagnostics_page(report, corpus, named), "utf-8")
     return path.as_uri()
 
 

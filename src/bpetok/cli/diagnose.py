@@ -146,7 +146,7 @@ def command(
     from bpetok.diagnostics.tables import to_csv, to_latex
 
     if html_path is not None:
-        from bpetok.page.render import page
+        from bpetok.page.render import diagnostics_page
     if charts_path is not None:
         from bpetok.page.charts import write_charts
 
@@ -156,7 +156,7 @@ def command(
         (latex_path, lambda report: to_latex(report, top)),
     ]
     if html_path is not None:
-        writers.append((html_path, lambda report: page(report, corpus, named)))
+        writers.append((html_path, lambda report: diagnostics_page(report, corpus, named)))
     outputs = [(path, write) for path, write in writers if path is not None]
     if [path for path, _ in outputs].count("-") > 1:
         raise click.UsageError("standard output takes one of --json, --csv, --latex and --html")

@@ -6,7 +6,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bpetok.diagnostics.corpora import ParallelCorpus
 from bpetok.diagnostics.report import Report, TokenizerReport
 from bpetok.diagnostics.scripts import SCRIPTS
 from bpetok.diagnostics.subject import KINDS, Subject
-from bpetok.errors import MissingExtraError
+from bpetok.errors import DiagnosticsError, MissingExtraError
 from bpetok.page.charts import diagnostics_charts, draw, label, slug
 from bpetok.page.embed import blob, classes, embed
 from bpetok.protocols import TokenizerLike
@@ -25,7 +25,6 @@ from bpetok.protocols import TokenizerLike
 __all__ = [
     "ASSETS",
     "diagnostics_page",
-    "page",
     "samples_of",
     "script",
     "self_contained",
@@ -99,26 +98,17 @@ def self_contained(name: str, title: str, data: Mapping[str, Any], parts: Mappin
     return made
 
 
-def page(report: Report, corpus: ParallelCorpus, tokenizers: Mapping[str, TokenizerLike]) -> str:
-    """The page of a report that `diagnose` made of a corpus and tokenizers by name.
-
-    Raises:
-        MissingExtraError: jinja2 or vl-convert-python is not installed.
-    """
-    subjects = [Subject(tokenizer, name) for name, tokenizer in tokenizers.items()]
-    return diagnostics_page(report, subjects, samples_of(corpus))
-
-
-def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Sequence[tuple[str, str]]) -> str:
+def diagnostics_page(report: Report, corpus: ParallelCorpus, tokenizers: Mapping[str, TokenizerLike]) -> str:
     """The page of a report.
 
     Args:
-        report: what was measured.
-        subjects: its tokenizers, in its order; the page has their vocabularies, and encodes with those that
-            it can.
-        samples: name and text of what the viewer offers.
+        report: what `diagnose` found, with the entries of the vocabularies: not one that was read from a
+            file.
+        corpus: what was measured on, of which the viewer offers samples.
+        tokenizers: what was measured, by the names in the report; the page encodes with those that it can.
 
     Raises:
+        DiagnosticsError: the report has no entries.
         MissingExtraError: jinja2 or vl-convert-python is not installed.
     """
     from markupsafe import Markup
@@ -155,10 +145,8 @@ def diagnostics_page(report: Report, subjects: Sequence[Subject], samples: Seque
     }
     data = {
         "report": plain,
-        "tokenizers": [
-            _tokenizer(subject, each) for subject, each in zip(subjects, report.tokenizers, strict=True)
-        ],
-        "samples": [_sample(name, text, subjects) for name, text in samples],
+        "tokenizers": [_tokenizer(tokenizers[each.name], each) for each in report.tokenizers],
+        "samples": _samples(corpus, tokenizers),
         "classes": classes(),
         "kinds": list(KINDS),
         "scripts": list(SCRIPTS),
@@ -181,21 +169,35 @@ def samples_of(corpus: ParallelCorpus) -> list[tuple[str, str]]:
     return [("Mixed", MIXED), *sorted(found.values())]
 
 
-def _tokenizer(subject: Subject, report: TokenizerReport) -> dict[str, Any]:
-    made = embed(subject.tokenizer, report.name, subject.entries)
+def _tokenizer(tokenizer: TokenizerLike, report: TokenizerReport) -> dict[str, Any]:
     entries = report.entries
-    scripts = entries.scripts if entries is not None else np.full(subject.n_vocab, -1)
+    if entries is None:
+        raise DiagnosticsError(f"the report on {report.name} has no entries to show: measure it again")
     return {
-        **made,
-        "kinds": blob(subject.kinds),
-        "scripts": blob(scripts.astype(np.int16)),
-        "uses": None if entries is None else blob(entries.uses.astype(np.float64)),
+        **embed(tokenizer, report.name, entries.data),
+        "kinds": blob(entries.kinds),
+        "scripts": blob(entries.scripts.astype(np.int16)),
+        "uses": blob(entries.uses.astype(np.float64)),
     }
 
 
-def _sample(name: str, text: str, subjects: Sequence[Subject]) -> dict[str, Any]:
-    ids = {subject.name: subject.encode([text]).ids.tolist() for subject in subjects}
-    return {"name": name, "text": text, "ids": ids}
+def _samples(corpus: ParallelCorpus, tokenizers: Mapping[str, TokenizerLike]) -> list[dict[str, Any]]:
+    """What the viewer offers, with the ids by each tokenizer."""
+    samples = samples_of(corpus)
+    encoded = {
+        name: Subject(tokenizer, name).encode([text for _, text in samples])
+        for name, tokenizer in tokenizers.items()
+    }
+    return [
+        {
+            "name": title,
+            "text": text,
+            "ids": {
+                name: ids[bounds[at] : bounds[at + 1]].tolist() for name, (ids, bounds) in encoded.items()
+            },
+        }
+        for at, (title, text) in enumerate(samples)
+    ]
 
 
 def _shown(data: str) -> str:
@@ -213,8 +215,8 @@ def lead(report: Report) -> str:
     reference = report.language(report.settings.reference).name
     return (
         "Text is cut into tokens before a language model reads it, and tokens are what one pays and waits "
-        "for. For the "
-        f"same content as in {reference}, other languages need more of them: that is their premium."
+        f"for. For the same content as in {reference}, other languages need more of them: that is their "
+        "premium."
     )
 
 
@@ -235,8 +237,7 @@ def sentences(report: Report, tokenizer: TokenizerReport) -> list[str]:
     )
     why = (
         f"its text has {by_bytes:.1f} times the bytes in UTF-8, and the vocabulary spends {penalty:.1f} "
-        "times the "
-        "tokens on each"
+        "times the tokens on each"
         if by_bytes > 1.05
         else f"not for its bytes in UTF-8 ({by_bytes:.1f} times), but for the vocabulary, which spends "
         f"{penalty:.1f} times the tokens on each"
@@ -244,15 +245,13 @@ def sentences(report: Report, tokenizer: TokenizerReport) -> list[str]:
     lines = [
         f"The median language needs {figures['median_premium'].value:.1f} times the tokens of "
         f"{report.language(report.settings.reference).name}. {label(worst.name, worst.script)} pays most, "
-        f"{premium:.1f} times: {why}. "
-        f"{label(best.name, best.script)} pays least.",
+        f"{premium:.1f} times: {why}. {label(best.name, best.script)} pays least.",
     ]
     mine = figures["median_vocabulary_penalty"].value
     theirs = figures["median_byte_premium"].value
     lines.append(
         f"In the median, UTF-8 costs {theirs:.2f} times, and the vocabulary {mine:.2f} times on top, which "
-        "another one "
-        f"could lower. Gini {figures['gini'].value:.2f}; worst tenth {figures['worst_decile'].value:.1f} "
-        "times."
+        f"another one could lower. Gini {figures['gini'].value:.2f}; worst tenth "
+        f"{figures['worst_decile'].value:.1f} times."
     )
     return lines

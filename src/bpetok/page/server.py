@@ -16,12 +16,14 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 import bpetok
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
 from bpetok.diagnostics.diagnose import diagnose
-from bpetok.diagnostics.scripts import SCRIPTS, scripts_of
+from bpetok.diagnostics.scripts import SCRIPTS
 from bpetok.diagnostics.subject import KINDS, Subject
+from bpetok.diagnostics.vocabulary import entry_scripts
 from bpetok.errors import BpetokError, MissingExtraError
 from bpetok.page.render import samples_of, script, style, template
 from bpetok.pretokenize import split
@@ -200,7 +202,8 @@ class _Views:
     def __init__(self, tokenizers: Mapping[str, TokenizerLike], corpus: ParallelCorpus) -> None:
         self.subjects = {name: Subject(tokenizer, name) for name, tokenizer in tokenizers.items()}
         self.corpus = corpus
-        self.lock = threading.Lock()
+        self.scripts: dict[str, npt.NDArray[np.int64]] = {}
+        self.lock = threading.Lock()  # of what is found once and kept
 
     # ---- the page --------------------------------------------------------------------------------------
 
@@ -238,13 +241,13 @@ class _Views:
         })  # fmt: skip
 
     def report(self, request: Request) -> Response:
-        return _json(self._report)
+        with self.lock:  # who asks meanwhile waits, and does not measure again
+            return _json(self._measured)
 
     @functools.cached_property
-    def _report(self) -> dict[str, Any]:
-        with self.lock:
-            report = diagnose({name: each.tokenizer for name, each in self.subjects.items()}, self.corpus)
-        return report.to_dict()
+    def _measured(self) -> dict[str, Any]:
+        tokenizers = {name: each.tokenizer for name, each in self.subjects.items()}
+        return diagnose(tokenizers, self.corpus).to_dict()
 
     async def encode(self, request: Request) -> Response:
         from starlette.concurrency import run_in_threadpool
@@ -324,12 +327,11 @@ class _Views:
             keep &= holds
         return np.flatnonzero(keep)
 
-    def _scripts(self, subject: Subject) -> Any:
+    def _scripts(self, subject: Subject) -> npt.NDArray[np.int64]:
         with self.lock:
-            if "scripts" not in subject.__dict__:
-                texts = [(data or b"").decode("utf-8", "ignore") for data in subject.entries]
-                subject.__dict__["scripts"] = scripts_of(texts)
-        return subject.__dict__["scripts"]
+            if subject.name not in self.scripts:
+                self.scripts[subject.name] = entry_scripts(subject)
+            return self.scripts[subject.name]
 
     def _subject(self, name: str) -> Subject:
         if name not in self.subjects:
