@@ -288,3 +288,15 @@ def test_a_folder_without_an_experiment_and_a_damaged_file_are_named(done, tmp_p
     path.write_text(path.read_text()[:-20])
     with pytest.raises(FormatError, match=r"\.json cannot be read"):
         results(tmp_path)
+
+
+def test_examples_of_a_task_whose_name_has_a_dash(tmp_path):
+    pytest.importorskip("jinja2", reason="jinja2 is not installed")
+    from bpetok.page.lm import lm_examples
+
+    run(
+        dataclasses.replace(EXPERIMENT, arms=("bytes",), tasks=("rhyme-choice",), seeds=1, rates=(1.0,)),
+        tmp_path,
+    )
+    found = lm_examples(tmp_path)
+    assert {one["task"] for one in found} == {"rhyme-choice"}

@@ -60,7 +60,7 @@ def test_there_is_a_chart_of_each_kind(report):
 def test_charts_are_drawn_and_written(report, tmp_path):
     pytest.importorskip("vl_convert", reason="vl-convert-python is not installed")
     folder = tmp_path / "new" / "charts"
-    write_charts(report, str(folder))
+    write_charts(diagnostics_charts(report), str(folder))
     names = {path.name for path in folder.iterdir()}
     assert names == {
         f"{name}.{form}" for name in diagnostics_charts(report) for form in ("svg", "png", "pdf", "vl.json")

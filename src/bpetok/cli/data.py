@@ -15,7 +15,7 @@ def command() -> None:
 def list_command(as_json: bool) -> None:
     """Show the corpora there are, and those that can be added."""
     from bpetok.diagnostics import load_corpus
-    from bpetok.diagnostics.data import DATA_SETS, folder, installed
+    from bpetok.diagnostics.data import DATA_SETS, installed, path_of
 
     known = {name: installed(name) for name in DATA_SETS}
     if as_json:
@@ -29,8 +29,8 @@ def list_command(as_json: bool) -> None:
     for name, each in known.items():
         if each is not None:
             click.echo(f"{name:<10}  {each.package}, {each.licence}, {each.n_versions} versions: {each.path}")
-        elif (folder() / f"{name}.jsonl.gz").exists():
-            click.echo(f"{name:<10}  {folder() / f'{name}.jsonl.gz'}")
+        elif path_of(name).exists():
+            click.echo(f"{name:<10}  {path_of(name)}")
         else:
             click.echo(f"{name:<10}  not here: bpetok data add {name}. {DATA_SETS[name]}")
 

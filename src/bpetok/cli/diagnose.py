@@ -148,7 +148,7 @@ def command(
     if html_path is not None:
         from bpetok.page.render import diagnostics_page
     if charts_path is not None:
-        from bpetok.page.charts import write_charts
+        from bpetok.page.charts import diagnostics_charts, write_charts
 
     writers: list[tuple[str | None, Callable[[Report], str]]] = [
         (json_path, Report.to_json),
@@ -183,7 +183,7 @@ def command(
         with common.open_output(path) as file:
             file.write(write(report).encode())
     if charts_path is not None:
-        write_charts(report, charts_path)
+        write_charts(diagnostics_charts(report), charts_path)
     if all(path != "-" for path, _ in outputs):
         _show(report, top)
     for verdict in verdicts:

@@ -187,16 +187,10 @@ def report_command(
         with common.open_output(html_path) as file:
             file.write(page.encode())
     if charts_path is not None:
-        from bpetok.formats.atomic import write_files
-        from bpetok.page.charts import draw
+        from bpetok.page.charts import write_charts
         from bpetok.page.lm_charts import lm_charts
 
-        files = {}
-        for name, one in lm_charts(spec).items():
-            files[str(Path(charts_path) / f"{name}.svg")] = draw(one)
-            files[str(Path(charts_path) / f"{name}.vl.json")] = json.dumps(one, indent=1).encode()
-        Path(charts_path).mkdir(parents=True, exist_ok=True)
-        write_files(files)
+        write_charts(lm_charts(spec), charts_path, ("svg",))
     if "-" not in outputs:
         _show(spec)
 

@@ -6,8 +6,6 @@ import click
 
 from bpetok.cli import common
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 @click.command("serve")
 @click.argument("names", metavar="[TOKENIZER]...", nargs=-1)
@@ -48,7 +46,7 @@ def command(names: tuple[str, ...], corpus: str, host: str, port: int, allowed: 
         raise MissingExtraError(
             'serving needs uvicorn: install it with pip install "bpetok[serve]"'
         ) from error
-    from bpetok.page.server import application
+    from bpetok.page.server import LOOPBACK, application
 
     tokenizers = {name: common.load_tokenizer(name) for name in names or ("cl100k_base", "o200k_base")}
     app = application(tokenizers, corpus, (*LOOPBACK, host, *allowed))

@@ -80,7 +80,7 @@ def count_texts(subject: Subject, encoded: Encoded, layout: Layout) -> TextCount
     token_begins[borders] = True
     n_before = np.cumsum(token_begins, dtype=np.int32)  # borders up to each byte; fewer than the bytes
     inner = n_before[stops - 1] - n_before[starts]
-    words = np.bincount(layout.text_of_word, minlength=layout.n_texts)
+    words = layout.n_words
 
     def of_words(values: npt.NDArray[np.number] | npt.NDArray[np.bool_]) -> Indices:
         return np.bincount(layout.text_of_word, values, layout.n_texts).astype(np.int64)
@@ -90,7 +90,7 @@ def count_texts(subject: Subject, encoded: Encoded, layout: Layout) -> TextCount
         byte_tokens=per_text(kinds == BYTE, bounds),
         partial_tokens=per_text((kinds == BYTE) | (kinds == PARTIAL) | (kinds == ILL_FORMED), bounds),
         unknown_tokens=per_text(ids == (-1 if subject.unknown is None else subject.unknown), bounds),
-        borders=count(np.ones(len(borders), np.bool_)),
+        borders=np.bincount(text, minlength=layout.n_texts),
         borders_in_characters=count(in_character),
         borders_in_graphemes=count(in_grapheme),
         encoded_characters=layout.n_characters,

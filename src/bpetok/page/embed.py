@@ -77,7 +77,7 @@ def obstacle(tokenizer: Any) -> str | None:
 
 def _merges(vocabulary: Any) -> npt.NDArray[np.uint32]:
     """Rank, left id, right id and the id that they become, in order of priority."""
-    return np.array(vocabulary.tables.merges(), np.uint32).reshape(-1, 4)
+    return np.frombuffer(vocabulary.tables.merge_rows(), np.uint32).reshape(-1, 4)
 
 
 def _encoder(tokenizer: Any) -> dict[str, Any]:

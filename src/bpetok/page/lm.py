@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bpetok.lm.run import plain_name
 from bpetok.page.charts import draw
 from bpetok.page.lm_charts import lm_charts
 from bpetok.page.render import self_contained
@@ -58,9 +59,7 @@ def lm_examples(folder: Path) -> list[dict[str, Any]]:
         run = _read(path)
         if "right" not in run:
             continue
-        arm, task = (
-            "".join(char if char.isalnum() else "_" for char in run["job"][key]) for key in ("arm", "task")
-        )
+        arm, task = plain_name(run["job"]["arm"]), plain_name(run["job"]["task"])
         items = _read(folder / "items" / f"{task}.json")
         cut = next((each for name in (f"{arm}-{task}", arm)
                     if (each := folder / "arms" / f"{name}.json").exists()), None)  # fmt: skip

@@ -124,7 +124,7 @@ def diagnostics_page(report: Report, corpus: ParallelCorpus, tokenizers: Mapping
     parts = {
         "corpus": report.corpus,
         "reference": report.language(report.settings.reference).name,
-        "leads": [lead(report)],
+        "lead": lead(report),
         "findings": findings,
         "tokenizers": report.tokenizers,
         "comparisons": report.comparisons,

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["LARGEST", "Guard", "application"]
+__all__ = ["LARGEST", "LOOPBACK", "Guard", "application"]
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST = 1 << 20  # bytes of a request
 LONGEST_WORD = 2000  # bytes of a piece whose merges are shown
 ROWS = 500  # entries in an answer
@@ -149,7 +150,7 @@ async def _answer(send: Callable[[Any], Awaitable[None]], status: int, error: st
 def application(
     tokenizers: Mapping[str, TokenizerLike],
     corpus: str | ParallelCorpus = "phrasebook",
-    hosts: Collection[str] = ("127.0.0.1", "localhost", "::1"),
+    hosts: Collection[str] = LOOPBACK,
 ) -> Guard:
     """The server as an ASGI application.
 
@@ -203,7 +204,8 @@ class _Views:
         self.subjects = {name: Subject(tokenizer, name) for name, tokenizer in tokenizers.items()}
         self.corpus = corpus
         self.scripts: dict[str, npt.NDArray[np.int64]] = {}
-        self.lock = threading.Lock()  # of what is found once and kept
+        # Of what is found once and kept.
+        self.measuring, self.lock = threading.Lock(), threading.Lock()
 
     # ---- the page --------------------------------------------------------------------------------------
 
@@ -241,7 +243,7 @@ class _Views:
         })  # fmt: skip
 
     def report(self, request: Request) -> Response:
-        with self.lock:  # who asks meanwhile waits, and does not measure again
+        with self.measuring:  # who asks meanwhile waits, and does not measure again
             return _json(self._measured)
 
     @functools.cached_property

@@ -44,6 +44,10 @@ function hex(byte) {
   return byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
 }
 
+function spelled(data) {
+  return [...data].map(hex).join(" ");
+}
+
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // The text of a binary string, or null where it is no UTF-8.
@@ -67,5 +71,5 @@ function visible(text) {
 
 function nameOf(data) {
   const text = textOf(data);
-  return text === null ? [...data].map(hex).join(" ") : visible(text);
+  return text === null ? spelled(data) : visible(text);
 }

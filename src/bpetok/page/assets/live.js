@@ -9,9 +9,7 @@ class Live {
     const live = new Live();
     Object.assign(live, await live.ask("about"));
     live.live = true;
-    const wanted = new URLSearchParams(location.search).get("corpus");
-    live.report = document.querySelector('[data-part="languages"]') === null
-      ? null : await live.ask("report", wanted === null ? {} : { corpus: wanted });
+    live.report = live.ask("report");  // takes seconds: waited for where it is drawn
     return live;
   }
 

@@ -8,19 +8,18 @@ async function begin() {
   const embedded = document.getElementById("data");
   const source = embedded === null ? await Live.connect() : new Embedded(JSON.parse(embedded.textContent));
   const places = {
-    languages: () => (source.report ? languageTable(source.report) : null),
+    languages: async () => languageTable(await source.report),
     vocabulary: () => vocabularyBrowser(source),
     viewer: () => viewer(source),
   };
-  for (const place of document.querySelectorAll("[data-part]")) {
+  await Promise.all([...document.querySelectorAll("[data-part]")].map(async (place) => {
     try {
-      const made = places[place.dataset.part]();
-      if (made !== null) place.replaceChildren(made);
+      place.replaceChildren(await places[place.dataset.part]());
     } catch (error) {
       place.replaceChildren(el("p", { class: "note" }, `This part could not be shown: ${error.message}`));
       console.error(error);
     }
-  }
+  }));
   document.documentElement.dataset.ready = "";
 }
 

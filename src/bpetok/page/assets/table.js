@@ -1,10 +1,10 @@
 // A table that is sorted by a click on a heading, and narrowed by a search.
 
-// columns: [{title, about, text(row), value(row), cell(row), numeric}]; `value` sorts, `cell` draws.
-function sortable(columns, rows, { sort = 0, down = true, caption = "", limit = Infinity, search = null } = {}) {
+// columns: [{title, about, value(row), cell(row), numeric}]; `value` sorts, `cell` draws.
+function sortable(columns, rows, { sort, caption, search }) {
   const body = el("tbody");
   const count = el("p", { class: "note", "aria-live": "polite" });
-  let by = sort, falling = down, wanted = "";
+  let by = sort, falling = true, wanted = "";
   const show = () => {
     const kept = wanted === "" ? [...rows] : rows.filter((row) => search(row).toLowerCase().includes(wanted));
     const value = columns[by].value;
@@ -15,10 +15,9 @@ function sortable(columns, rows, { sort = 0, down = true, caption = "", limit = 
       if (right === null || right === undefined) return -1;
       return (left < right ? -1 : 1) * (falling ? -1 : 1);
     });
-    body.replaceChildren(...kept.slice(0, limit).map((row) => el("tr", {},
+    body.replaceChildren(...kept.map((row) => el("tr", {},
       columns.map((column) => el("td", { class: column.numeric ? "number" : null }, column.cell(row))))));
-    count.textContent = kept.length > limit
-      ? `${whole.format(limit)} of ${whole.format(kept.length)} rows` : `${whole.format(kept.length)} rows`;
+    count.textContent = `${whole.format(kept.length)} rows`;
     heads.forEach((head, index) => {
       if (index === by) head.setAttribute("aria-sort", falling ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
@@ -35,10 +34,10 @@ function sortable(columns, rows, { sort = 0, down = true, caption = "", limit = 
     }, column.title)));
   const table = el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body);
   show();
-  const finder = search === null ? null : el("input", {
+  const finder = el("input", {
     type: "search", placeholder: "Find", "aria-label": `Find in: ${caption}`,
     oninput: later((event) => { wanted = event.target.value.trim().toLowerCase(); show(); }, 120),
   });
-  return el("div", { class: "sortable" }, el("div", { class: "controls" }, finder, count),
+  return el("div", {}, el("div", { class: "controls" }, finder, count),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, table));
 }

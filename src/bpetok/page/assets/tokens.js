@@ -17,9 +17,9 @@ function placed(tokens) {
 }
 
 // For each token, whether the other tokenizer has no token over just these bytes.
-function differing(tokens, others) {
-  const known = new Set(placed(others).map((token) => `${token.start}-${token.end}`));
-  return placed(tokens).map((token) => !known.has(`${token.start}-${token.end}`));
+function differing(known, others) {
+  const spans = new Set(placed(others).map((token) => `${token.start}-${token.end}`));
+  return known.map((token) => !spans.has(`${token.start}-${token.end}`));
 }
 
 // A character that is spread over several tokens, for the title of its cells.
@@ -34,11 +34,11 @@ function characterAround(tokens, index) {
 
 function drawTokens(tokens, { others = null, special = new Set(), onpick = null } = {}) {
   const known = placed(tokens);
-  const differs = others === null ? null : differing(tokens, others);
+  const differs = others === null ? null : differing(known, others);
   const line = el("div", { class: "tokens", dir: "auto", role: "list" });
   known.forEach((token, index) => {
-    const name = token.text === null ? [...token.data].map(hex).join(" ") : visible(token.text);
-    const about = `id ${token.id} · bytes ${token.start}–${token.end} · ${[...token.data].map(hex).join(" ")}` +
+    const name = nameOf(token.data);
+    const about = `id ${token.id} · bytes ${token.start}–${token.end} · ${spelled(token.data)}` +
       (token.text === null ? ` · part${characterAround(known, index)}` : "");
     const classes = ["token"];
     if (token.begins) classes.push("begins");

@@ -18,7 +18,7 @@ function vocabularyBrowser(source) {
       el("tbody", {}, rows.map((row) => el("tr", {},
         el("td", { class: "number" }, String(row.id)),
         el("td", {}, el("span", { class: "token", style: { "--hue": hue(row.id) } }, el("bdi", { class: "text" }, nameOf(row.data)))),
-        el("td", {}, el("code", {}, [...row.data].slice(0, 24).map(hex).join(" ") + (row.data.length > 24 ? " …" : ""))),
+        el("td", {}, el("code", {}, spelled(row.data.slice(0, 24)) + (row.data.length > 24 ? " …" : ""))),
         el("td", {}, row.kind), el("td", {}, row.script ?? "–"),
         known ? el("td", { class: "number" }, whole.format(row.uses)) : null))));
     const step = (by) => () => { state.page = Math.max(0, Math.min(last, state.page + by)); draw(); };
