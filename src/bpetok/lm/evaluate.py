@@ -28,23 +28,23 @@ def answers(model: Model, arm: Arm, items: Sequence[Item], *, longest: int, at_o
     out: list[str] = []
     for first in range(0, len(items), at_once):
         prompts = [arm.prompt(item) for item in items[first : first + at_once]]
-        ends = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        rows = torch.arange(len(prompts), device=device)
-        tokens = torch.full((len(prompts), int(ends.max()) + longest), PAD, device=device)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        tokens = torch.full((len(prompts), int(lengths.max()) + longest), PAD, device=device)
         for at, prompt in enumerate(prompts):
             tokens[at, : len(prompt)] = torch.tensor(prompt, device=device)
-        done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+        open_ = torch.arange(len(prompts), device=device)  # the rows that have not ended
         for step in range(longest):
-            seen = tokens[:, : int(ends.max()) + step]
-            where = torch.zeros_like(seen, dtype=torch.bool)
-            where[rows, ends + step - 1] = True
+            ends = lengths[open_] + step
+            seen = tokens[open_, : int(ends.max())]
+            where = F.one_hot(ends - 1, seen.shape[1]).bool()
             following = model(seen, where).argmax(dim=-1)
-            done |= following == END
-            if bool(done.all()):
+            goes_on = following != END
+            open_, following, ends = open_[goes_on], following[goes_on], ends[goes_on]
+            if not len(open_):
                 break
-            tokens[rows, ends + step] = torch.where(done, PAD, following)
-        for row, end in zip(tokens.tolist(), ends.tolist(), strict=True):
-            written = row[end : end + longest]
+            tokens[open_, ends] = following
+        for row, prompt in zip(tokens.tolist(), prompts, strict=True):
+            written = row[len(prompt) : len(prompt) + longest]
             out.append(arm.spell(written[: written.index(PAD)] if PAD in written else written))
     model.train()
     return out

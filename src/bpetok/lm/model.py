@@ -60,7 +60,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x = x + self.attention(_normalised(x), cos, sin)
-        return x + self.down(F.relu(self.up(_normalised(x))).square())
+        inner = self.up(_normalised(x))
+        # The square of the ReLU, with one large buffer less than `square` takes.
+        return x + self.down(inner * F.relu(inner))
 
 
 class Model(nn.Module):

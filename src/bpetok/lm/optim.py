@@ -9,6 +9,7 @@ import torch
 
 from bpetok.lm.config import TrainSettings
 from bpetok.lm.model import Model
+from bpetok.lm.muon import Muon
 
 __all__ = ["Optimizer", "rate_at"]
 
@@ -21,28 +22,19 @@ def rate_at(step: int, settings: TrainSettings) -> float:
 
 
 class Optimizer:
-    """Both optimizers as one.
-
-    Muon takes steps of equal size in all directions of a matrix (Jordan et al. 2024); PyTorch has it
-    since 2.9, and where it is missing AdamW takes its part, which the results file says.
-    """
+    """Both optimizers as one."""
 
     def __init__(self, model: Model, settings: TrainSettings) -> None:
         self.settings = settings
-        self.kind = "muon" if hasattr(torch.optim, "Muon") else "adamw"
-        fused = next(model.parameters()).device.type in ("cpu", "cuda")
-        rates = (settings.matrix_rate, settings.embedding_rate)
-        matrices: torch.optim.Optimizer
-        if self.kind == "muon":
-            matrices = torch.optim.Muon(model.matrices(), lr=rates[0], weight_decay=settings.weight_decay)
-        else:
-            matrices = torch.optim.AdamW(
-                model.matrices(), lr=rates[0] / 10, weight_decay=settings.weight_decay, fused=fused
-            )
+        matrices = Muon(model.matrices(), settings.matrix_rate, weight_decay=settings.weight_decay)
         embedding = torch.optim.AdamW(
-            [model.embedding.weight], lr=rates[1], betas=(0.9, 0.95), weight_decay=0.0, fused=fused
+            [model.embedding.weight],
+            lr=settings.embedding_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            fused=model.embedding.weight.device.type in ("cpu", "cuda"),
         )
-        self.parts = (matrices, embedding)
+        self.parts: tuple[torch.optim.Optimizer, ...] = (matrices, embedding)
         self._full = [part.param_groups[0]["lr"] for part in self.parts]
 
     def step(self, step: int) -> None:
@@ -55,7 +47,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"kind": self.kind, "parts": [part.state_dict() for part in self.parts]}
+        return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where a checkpoint was made."""

@@ -382,7 +382,6 @@ def _do(
         "steps": size.train.steps,
         "n_symbols": arm.n_symbols,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-        "optimizer": trained.optimizer,
         "tokens": trained.tokens,
         "flops": trained.flops,
         "losses": trained.losses,
@@ -444,19 +443,18 @@ def _arm(spec: str, source: str, most: int) -> Any:
 @lru_cache(maxsize=256)
 def _flops_a_step(experiment: Experiment, arm: str, task: str) -> float:
     """Operations of a step, as the mean of the first 32 batches of seed 0."""
-    from bpetok.lm.data import batch_of, draw_items
     from bpetok.lm.flops import step_flops
     from bpetok.lm.tasks import find_task
-    from bpetok.lm.train import shape_of
+    from bpetok.lm.train import Batches, shape_of
 
     size = experiment.sized()
     asked, source = find_task(task)
     source = source or experiment.words
     made = _arm(arm, source, experiment.n_words)
-    draw = asked.prepare(_words(source, experiment.n_words)[1].train)
+    batches = Batches(made, asked, _words(source, experiment.n_words)[1], 0, size.train.batch)
     total = 0
     for step in range(32):
-        batch = batch_of(made, draw_items(draw, size.train.batch, 0, step))
+        batch = batches.at(step)
         rows, length = batch.tokens.shape
         total += step_flops(shape_of(size, made), made.n_symbols, rows * length, length, len(batch.targets))
     return total / 32

@@ -25,9 +25,9 @@ from bpetok.lm.optim import Optimizer
 from bpetok.lm.tasks import TASKS, Task
 from bpetok.lm.words import Split
 
-__all__ = ["Point", "Progress", "Trained", "shape_of", "train"]
+__all__ = ["Batches", "Point", "Progress", "Trained", "shape_of", "train"]
 
-_CHECKPOINT = 2
+_CHECKPOINT = 3
 # What tells seeds apart that are drawn from at one step.
 _TAUGHT, _CUTS = 1, 2
 _SIZING = 512  # items that say how long sequences get
@@ -73,7 +73,6 @@ class Trained:
             what measuring took.
         tokens: that it saw, padding included.
         flops: that it cost.
-        optimizer: which ("muon", or "adamw" where that is missing).
     """
 
     model: Model
@@ -82,7 +81,6 @@ class Trained:
     seconds: list[float]
     tokens: int
     flops: int
-    optimizer: str
 
 
 def shape_of(preset: Preset, arm: Arm) -> ModelSettings:
@@ -126,7 +124,7 @@ def train(
     """
     settings = preset.train
     shape = shape_of(preset, arm)
-    batches = _Batches(arm, task, split, seed, settings.batch)
+    batches = Batches(arm, task, split, seed, settings.batch)
     model = Model(shape, arm.n_symbols, batches.longest)
     model.reset(torch.Generator().manual_seed(seed))
     model.to(device)
@@ -213,14 +211,22 @@ def train(
                     "times": times,
                 },
             )
-    return Trained(model, losses, curve, times, tokens, flops, optimizer.kind)
+    return Trained(model, losses, curve, times, tokens, flops)
 
 
-class _Batches:
-    """The batch of every step, the same however training got there."""
+class Batches:
+    """The batch of every step, the same however training got there.
+
+    Args:
+        arm: how words are cut.
+        task: what is asked.
+        split: the words; those of training are asked about.
+        seed: of the items.
+        size: sequences a step, of which the task takes its share.
+    """
 
     def __init__(self, arm: Arm, task: Task, split: Split, seed: int, size: int) -> None:
-        self.arm, self.seed, self.size = arm, seed, size
+        self.arm, self.seed, self.size = arm, seed, max(1, round(size * task.share))
         self._draw = task.prepare(split.train)
         self._spell = None
         if arm.changes.taught:
@@ -233,6 +239,7 @@ class _Batches:
             self.longest *= 4
 
     def at(self, step: int) -> Batch:
+        """The batch of a step."""
         items = draw_items(self._draw, self.size, self.seed, step)
         if self._spell is not None:
             items = taught(items, draw_items(self._spell, self.size, self.seed, step, _TAUGHT))
@@ -286,7 +293,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _too_large(
-    arm: Arm, batches: _Batches, step: int, loss_of: _Loss, optimizer: Optimizer
+    arm: Arm, batches: Batches, step: int, loss_of: _Loss, optimizer: Optimizer
 ) -> ExperimentError:
     """An error that says with what batch the step fits into memory, found by halving."""
     size, tried = batches.size, batches.size // 2

@@ -57,6 +57,7 @@ class Task:
         baselines: shortcuts by name.
         words: the word list that its items are made from; None for that of the experiment.
         recalled: whether it asks about the very words that were taught: the task is to remember.
+        share: of a step's items, how many it takes: less than 1 where one item has many symbols to predict.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Task:
     baselines: Mapping[str, Baseline]
     words: str | None = None
     recalled: bool = False
+    share: float = 1.0
 
     def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
         """What says whether an answer is right, given the whole word list."""

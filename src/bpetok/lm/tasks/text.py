@@ -21,6 +21,7 @@ class Text(Task):
     question = "How does the text go on?"
     words = "docstrings"
     baselines: Mapping[str, Baseline] = {}
+    share = 0.25
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
         windows = [entry.word for entry in entries]
