@@ -31,7 +31,7 @@ from bpetok.errors import ExperimentError, FormatError, MissingExtraError, Train
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
 
-__all__ = ["Experiment", "Job", "Machine", "plain_name", "run", "serves"]
+__all__ = ["Experiment", "Job", "Machine", "Report", "check_same", "plain_name", "run", "serves"]
 
 _VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
@@ -468,7 +468,7 @@ def _steps_for(experiment: Experiment, arm: str, task: str) -> int:
 
 def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
     """The factor with the highest share of right answers on validation words, all sweep tasks together; of
-    equal ones, the lowest loss on them."""
+    equal ones, the lowest loss on them. Of a text, the fewest bits a byte."""
     if len(experiment.rates) == 1:
         return experiment.rates[0]
     tried = []
@@ -478,7 +478,11 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
             for task in experiment.sweep_tasks
         ]
         tried.append(
-            (-sum(one["accuracy"] for one in found), sum(one["held_out_loss"] for one in found), factor)
+            (
+                sum(one["bits_per_byte"] if "bits_per_byte" in one else -one["accuracy"] for one in found),
+                sum(one["held_out_loss"] for one in found),
+                factor,
+            )
         )
     return min(tried)[2]
 
@@ -486,17 +490,13 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
 def _claim(experiment: Experiment, folder: Path) -> None:
     """See that the folder is this experiment's, or make it so. An experiment may grow: by tasks, budgets,
     arms behind the first, and seeds."""
+    from bpetok.lm.texts import is_text
+
     path = folder / "experiment.json"
     environment = _environment(experiment)
     spec = experiment.spec()
     if path.exists():
-        kept = _read(path)
-        differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
-        if differing:
-            raise ExperimentError(
-                f"{folder} holds another experiment, which differs in {', '.join(differing)} (tasks, "
-                "budgets, arms and seeds can only be added): use another folder"
-            )
+        check_same(path, spec)
         made = _read(folder / "environment.json")
         differing = [key for key in environment if made.get(key) != environment[key]]
         if differing:
@@ -507,7 +507,8 @@ def _claim(experiment: Experiment, folder: Path) -> None:
             )
     for name in ("items", "baselines", "arms", "sweep", "runs", "models", "checkpoints", "times"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    if not (folder / "leakage.json").exists():
+    # Of stretches of text nothing is asked that a shared end could tell.
+    if not is_text(experiment.words) and not (folder / "leakage.json").exists():
         from bpetok.lm.words import leakage
 
         _write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
@@ -515,8 +516,23 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     _write(path, spec)
 
 
+def check_same(path: Path, spec: Mapping[str, Any]) -> None:
+    """See that the settings kept in a file are these, or are on their way to them.
+
+    Raises:
+        ExperimentError: they are others.
+    """
+    kept = _read(path)
+    differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
+    if differing:
+        raise ExperimentError(
+            f"{path.parent} holds another experiment, which differs in {', '.join(differing)} (tasks, "
+            "budgets, sizes, arms and seeds can only be added): use another folder"
+        )
+
+
 def _grown(key: str, kept: Any, wanted: Any) -> bool:
-    if key in ("tasks", "budgets"):
+    if key in ("tasks", "budgets", "widths"):
         return set(kept) <= set(wanted)
     if key == "arms":
         return bool(kept[0] == wanted[0]) and set(kept) <= set(wanted)

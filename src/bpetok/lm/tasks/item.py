@@ -67,6 +67,10 @@ class Task:
     recalled: bool = False
     share: float = 1.0
 
+    def step_items(self, batch: int) -> int:
+        """How many of its items a step of `batch` sequences has."""
+        return max(1, round(batch * self.share))
+
     def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
         """What says whether an answer is right, given the whole word list."""
         return Item.is_right
