@@ -23,6 +23,7 @@ from typing import Any
 from bpetok.errors import TrainingError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import ModelSettings
+from bpetok.lm.power_law import LEAST_POINTS
 from bpetok.lm.run import Experiment, Machine, Report, check_same, run, serves
 from bpetok.lm.tasks import TASKS
 from bpetok.lm.texts import WINDOW, load_texts
@@ -32,6 +33,7 @@ __all__ = ["Ladder", "climb"]
 _VERSION = 1
 _HEAD = 16  # width of an attention head
 _SOURCE = "docstrings"
+_PROCESSOR = Machine()
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Ladder:
 
     Attributes:
         arms: tokenizers, see `bpetok.lm.arms.make_arm`.
-        widths: of the models, multiples of 16: attention heads are 16 wide.
+        widths: of the models, at least four, multiples of 16: attention heads are 16 wide.
         layers: of every model.
         seeds: how many models are trained of each arm and width, at least two: what lies between them is
             what intervals are made of.
@@ -61,8 +63,11 @@ class Ladder:
     rates: tuple[float, ...] = (0.5, 1.0, 2.0)
 
     def __post_init__(self) -> None:
-        if not self.widths or len(set(self.widths)) != len(self.widths):
-            raise TrainingError(f"widths {', '.join(map(str, self.widths))}: give some, and each once")
+        if len(set(self.widths)) < max(LEAST_POINTS, len(self.widths)):
+            raise TrainingError(
+                f"widths {', '.join(map(str, self.widths))}: give {LEAST_POINTS} or more, and each once; to "
+                "fewer points, a law of three parameters fits whatever they are"
+            )
         for width in self.widths:
             if width < _HEAD or width % _HEAD:
                 raise TrainingError(f"a width of {width} is not a multiple of {_HEAD}: use one that is")
@@ -75,7 +80,7 @@ class Ladder:
         for arm in self.arms:
             if not serves(arm, "text"):
                 raise TrainingError(
-                    f"the arm {arm!r} changes words one by one, and a text is not cut so: leave the change out"
+                    f"the arm {arm!r} changes words one by one, and no text is cut so: leave the change out"
                 )
         for width in self.widths:
             self.rung(width)
@@ -119,7 +124,7 @@ def climb(
     folder: Path,
     *,
     processes: int = 1,
-    machine: Machine = Machine(),
+    machine: Machine = _PROCESSOR,
     progress: Callable[[Report], None] | None = None,
 ) -> None:
     """Train every model of a ladder that the folder has no results of, from the smallest to the largest.

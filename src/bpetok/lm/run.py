@@ -31,7 +31,7 @@ from bpetok.errors import ExperimentError, FormatError, MissingExtraError, Train
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
 
-__all__ = ["Experiment", "Job", "Machine", "Report", "check_same", "plain_name", "run", "serves"]
+__all__ = ["Experiment", "Job", "Machine", "Report", "check_same", "plain_name", "read_json", "run", "serves"]
 
 _VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
@@ -474,7 +474,7 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
     tried = []
     for factor in experiment.rates:
         found = [
-            _read(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
+            read_json(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
             for task in experiment.sweep_tasks
         ]
         tried.append(
@@ -497,7 +497,7 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     spec = experiment.spec()
     if path.exists():
         check_same(path, spec)
-        made = _read(folder / "environment.json")
+        made = read_json(folder / "environment.json")
         differing = [key for key in environment if made.get(key) != environment[key]]
         if differing:
             raise ExperimentError(
@@ -522,7 +522,7 @@ def check_same(path: Path, spec: Mapping[str, Any]) -> None:
     Raises:
         ExperimentError: they are others.
     """
-    kept = _read(path)
+    kept = read_json(path)
     differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
     if differing:
         raise ExperimentError(
@@ -620,7 +620,12 @@ def plain_name(name: str) -> str:
     return "".join(char if char.isalnum() or char == "-" else "_" for char in name)
 
 
-def _read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """The content of a file of an experiment.
+
+    Raises:
+        FormatError: it is damaged.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

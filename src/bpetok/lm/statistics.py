@@ -15,6 +15,7 @@ __all__ = [
     "bootstrap_ratio",
     "holm",
     "paired_difference",
+    "resampling_weights",
     "wilson",
 ]
 
@@ -51,7 +52,7 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> Interval:
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
-def _weights(n: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """How much each of n has in samples drawn from them with replacement, of shape (draws, n)."""
     return rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
 
@@ -61,7 +62,7 @@ def _resampled(
 ) -> npt.NDArray[np.float64]:
     """Means of (seeds, items) scores, with seeds and items both drawn again, each with replacement."""
     seeds, items = scores.shape
-    weight_seeds, weight_items = _weights(seeds, draws, rng), _weights(items, draws, rng)
+    weight_seeds, weight_items = resampling_weights(seeds, draws, rng), resampling_weights(items, draws, rng)
     means: npt.NDArray[np.float64] = np.einsum(
         "ds,si,di->d", weight_seeds, scores, weight_items, optimize=True
     )
@@ -83,7 +84,10 @@ def bootstrap_ratio(
     with a 95 % interval over both."""
     table, by = np.asarray(amounts, np.float64), np.asarray(sizes, np.float64)
     rng = np.random.default_rng(seed)
-    weight_seeds, weight_items = _weights(len(table), draws, rng), _weights(len(by), draws, rng)
+    weight_seeds, weight_items = (
+        resampling_weights(len(table), draws, rng),
+        resampling_weights(len(by), draws, rng),
+    )
     sums = np.einsum("ds,si,di->d", weight_seeds, table, weight_items, optimize=True)
     low, high = np.quantile(sums / (weight_items @ by), (0.025, 0.975))
     return Interval(float(table.mean(axis=0).sum() / by.sum()), float(low), float(high))
