@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from bpetok.errors import ExperimentError, TrainingError
 from bpetok.lm.ladder import Ladder
@@ -157,7 +159,8 @@ def test_steps_grow_with_the_trunk_alone():
     steps = [LADDER.steps(width) for width in LADDER.widths]
     assert LADDER.trunk_parameters(32) == 12 * 32**2
     assert steps == [2, 8, 18, 32]  # 0.5 bytes a parameter, in steps of 4 stretches of 192 bytes
-    assert {LADDER.rung(64).sized().model} == {LADDER.rung(64).sized().model}
+    assert LADDER.rung(64).sized().train.steps == 32
+    assert LADDER.rung(64).sized().model.heads == 4
 
 
 @pytest.fixture(scope="module")
@@ -173,12 +176,10 @@ def done(tmp_path_factory, text):
     from bpetok.lm.ladder import climb
 
     folder = tmp_path_factory.mktemp("ladder")
-    seen = []
-    climb(
-        dataclasses.replace(LADDER, text=str(text)),
-        folder,
-        progress=lambda at: seen.append((at.done, at.total)),
-    )
+    ladder, seen = dataclasses.replace(LADDER, text=str(text)), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bpetok.lm.run._CURVE", (1,))  # no curves, which take most of the time here
+        climb(ladder, folder, progress=lambda at: seen.append((at.done, at.total)))
     assert seen == sorted(seen)
     assert seen[-1] == (16, 16)
     return folder
@@ -201,3 +202,87 @@ def test_a_ladder_has_a_point_for_each_size_and_arm(done):
     for buy in found.buys:
         assert all(flops[0] * 0.999 <= buy.flops <= flops[-1] * 1.001 for flops in by_arm.values())
     assert json.loads(json.dumps(found.spec()))["settings"]["widths"] == [16, 32, 48, 64]
+
+
+def test_what_is_missing_is_made_again_and_the_same(done, text, tmp_path, monkeypatch):
+    from bpetok.lm.ladder import climb
+
+    def files(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("runs/*.json")}
+
+    ladder = dataclasses.replace(LADDER, text=str(text))
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    gone = next((tmp_path / "32x1x2" / "runs").glob("bpe_300-*"))
+    gone.unlink()
+    with pytest.raises(ExperimentError, match="lacks 1 of 16 models"):
+        scaling(tmp_path)
+    monkeypatch.setattr("bpetok.lm.run._CURVE", (1,))
+    climb(ladder, tmp_path)
+    assert files(tmp_path) == files(done)
+    with pytest.raises(ExperimentError, match="differs in bytes_per_parameter"):
+        climb(dataclasses.replace(ladder, bytes_per_parameter=1.0), tmp_path)
+    with pytest.raises(ExperimentError, match="differs in arms"):
+        climb(dataclasses.replace(ladder, arms=("bpe:300", "bytes")), tmp_path)
+    with pytest.raises(ExperimentError, match="holds no ladder"):
+        scaling(tmp_path / "32x1x2")
+
+
+def test_learning_rates_of_a_text_are_those_with_the_fewest_bits(text, tmp_path):
+    pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
+    from bpetok.lm.run import run
+
+    ladder = dataclasses.replace(LADDER, arms=("bytes",), text=str(text), rates=(0.001, 1.0))
+    run(dataclasses.replace(ladder.rung(16), steps=30, seeds=1), tmp_path)
+    tried = [json.loads(path.read_text()) for path in (tmp_path / "sweep").glob("*.json")]
+    best = min(tried, key=lambda one: one["bits_per_byte"])
+    assert len({one["bits_per_byte"] for one in tried}) == 2
+    taken = json.loads(next((tmp_path / "runs").glob("*.json")).read_text())
+    assert taken["rate_factor"] == best["rate_factor"] == 1.0
+
+
+def scale(*given):
+    from bpetok.cli.main import cli
+
+    return CliRunner().invoke(cli, ["lm", "scale", *map(str, given)])
+
+
+def test_the_command_shows_what_the_folder_has(done, tmp_path):
+    pytest.importorskip("vl_convert", reason="vl-convert-python is not installed")
+    made = scale("--no-train", "-o", done, "--json", "--charts", tmp_path)
+    assert made.exit_code == 0, made.output
+    spec = json.loads(made.output)
+    assert spec == json.loads(json.dumps(scaling(done).spec()))
+    assert (tmp_path / "scale.svg").read_bytes().startswith(b"<svg")
+    chart = json.loads((tmp_path / "scale.vl.json").read_text())
+    assert sum("bits" in row for row in chart["data"]["values"]) == 16
+    said = scale("--no-train", "-o", done).output
+    for point in spec["points"]:
+        assert f"{point['bits_per_byte'][0]:.3f} (" in said
+    assert "L(C) = E + A (C / C0)^-α" in said
+    refused = scale("--no-train", "-o", done, "--widths", "16,32,48,64")
+    assert refused.exit_code == 2
+    assert "--widths does not go together with --no-train" in refused.output
+
+
+def test_findings_say_no_more_than_was_found():
+    from bpetok.page.lm_scale import scale_buys, scale_findings
+
+    def buy(flops, *arms):
+        return {"flops": flops, "candidates": arms}
+
+    spec = {
+        "buys": [buy(1e9, "a"), buy(2e9, "a"), buy(4e9, "a", "b", "c"), buy(8e9, "c")],
+        "fits": [{"arm": "a", "alpha": (0.2, 0.01, 0.5)}, {"arm": "b", "alpha": (0.2, 0.1, 0.5)}],
+        "passes": 2.5,
+    }
+    assert scale_buys(spec)[0] == (1e9, 2e9, ("a",))
+    assert scale_findings(spec) == [
+        "From 1e+09 to 2e+09 FLOPs a is the best buy.",
+        "At 4e+09 FLOPs a, b and c are not told apart as the best buy.",
+        "At 8e+09 FLOPs c is the best buy.",
+        "These sizes do not tell the exponent of a: add widths further apart.",
+        "The largest size reads the text 2.5 times, not new text all along.",
+    ]
+    nothing = scale_findings({"buys": [], "fits": [], "passes": 0.5})
+    assert len(nothing) == 1
+    assert "none is compared" in nothing[0]

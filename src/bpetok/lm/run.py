@@ -25,13 +25,25 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpetok.errors import ExperimentError, FormatError, MissingExtraError, TrainingError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
 
-__all__ = ["Experiment", "Job", "Machine", "Report", "check_same", "plain_name", "read_json", "run", "serves"]
+__all__ = [
+    "Experiment",
+    "Job",
+    "Machine",
+    "Report",
+    "check_same",
+    "load_model",
+    "materials",
+    "plain_name",
+    "read_json",
+    "run",
+    "serves",
+]
 
 _VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
@@ -196,7 +208,7 @@ def run(
         MissingExtraError: PyTorch, or the package with the word list, is not installed.
         TrainingError: there is no such device.
     """
-    _need_torch()
+    need_torch()
     _check_device(machine.device)
     report = Report()
     sweep = [
@@ -325,13 +337,9 @@ def _do(
     """Train one model, ask it, and write its file."""
     from bpetok.lm.data import draw_items
     from bpetok.lm.evaluate import answers, nats
-    from bpetok.lm.tasks import find_task
     from bpetok.lm.train import train
 
-    task, source = find_task(job.task)
-    source = source or experiment.words
-    entries, split = _words(source, experiment.n_words)
-    arm = _arm(job.arm, source, experiment.n_words)
+    task, source, entries, split, arm = materials(experiment.words, experiment.n_words, job.arm, job.task)
     size = experiment.sized()
     if job.factor is not None:
         size = size.with_steps(max(1, size.train.steps // 3))
@@ -440,18 +448,34 @@ def _arm(spec: str, source: str, most: int) -> Any:
     return make_arm(spec, words, learned_from=taught, pattern="cl100k", alphabet="")
 
 
+class Materials(NamedTuple):
+    """What a model is trained with: the task, its words and how they are cut."""
+
+    task: Any
+    source: str
+    entries: Any
+    split: Any
+    arm: Any
+
+
+def materials(words: str, n_words: int, arm: str, task: str) -> Materials:
+    """What the models of an arm and a task are trained with, from the settings of an experiment."""
+    from bpetok.lm.tasks import find_task
+
+    asked, source = find_task(task)
+    source = source or words
+    return Materials(asked, source, *_words(source, n_words), _arm(arm, source, n_words))
+
+
 @lru_cache(maxsize=256)
 def _flops_a_step(experiment: Experiment, arm: str, task: str) -> float:
     """Operations of a step, as the mean of the first 32 batches of seed 0."""
     from bpetok.lm.flops import step_flops
-    from bpetok.lm.tasks import find_task
     from bpetok.lm.train import Batches, shape_of
 
     size = experiment.sized()
-    asked, source = find_task(task)
-    source = source or experiment.words
-    made = _arm(arm, source, experiment.n_words)
-    batches = Batches(made, asked, _words(source, experiment.n_words)[1], 0, size.train.batch)
+    asked, _, _, split, made = materials(experiment.words, experiment.n_words, arm, task)
+    batches = Batches(made, asked, split, 0, size.train.batch)
     total = 0
     for step in range(32):
         batch = batches.at(step)
@@ -606,6 +630,26 @@ def _save(path: Path, model: Any) -> None:
     write_files({str(path): buffer.getvalue()})
 
 
+def load_model(path: Path) -> Any:
+    """The model that a file of `models/` holds.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    import torch
+
+    from bpetok.lm.config import ModelSettings
+    from bpetok.lm.model import Model
+
+    try:
+        kept = torch.load(path, weights_only=True, map_location="cpu")
+        model = Model(ModelSettings(**kept["settings"]), kept["n_vocab"], kept["longest"])
+        model.load_state_dict(kept["parameters"])
+    except Exception as error:  # torch raises whatever its unpickler meets
+        raise FormatError(f"{path} holds no model ({error}): train it again in another folder") from error
+    return model.eval()
+
+
 def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
     _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
@@ -636,7 +680,8 @@ def _write(path: Path, value: Mapping[str, Any] | list[Any], indent: int | None 
     write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()})
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raise MissingExtraError where PyTorch is not installed."""
     try:
         import torch  # noqa: F401
     except ImportError as error:

@@ -145,7 +145,9 @@ def scaling(folder: Path) -> Scaling:
         raise ExperimentError(f"{folder} holds no ladder: make one with `bpetok lm scale -o {folder}`")
     settings = read_json(path)
     text_bytes = settings.pop("text_bytes")
-    fields = {key: tuple(one) if isinstance(one, list) else one for key, one in settings.items()}
+    fields: dict[str, Any] = {
+        key: tuple(one) if isinstance(one, list) else one for key, one in settings.items()
+    }
     fields.pop("version")
     ladder = Ladder(**fields)
     cells = _cells(ladder, folder)
@@ -235,8 +237,8 @@ def fit_of(arm: str, flops: Sequence[float], losses: Sequence[float], drawn: Flo
     grid = np.geomspace(min(flops), max(flops), _GRID)
     curve = [CurvePoint(float(at), _interval(found)) for at, found in zip(grid, laws.at(grid).T, strict=True)]
     error = float(np.sqrt(np.mean((laws.at(flops)[0] - np.asarray(losses)) ** 2)))
-    parts = map(_interval, (laws.floor, laws.scale, laws.alpha))
-    return Fit(arm, *parts, laws.reference, error, tuple(curve)), laws
+    floor, scale, alpha = map(_interval, (laws.floor, laws.scale, laws.alpha))
+    return Fit(arm, floor, scale, alpha, laws.reference, error, tuple(curve)), laws
 
 
 def best_buys(fits: Sequence[Fit], laws: Mapping[str, PowerLaws]) -> list[Buy]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bpetok.page.charts import Spec, chart
 
-__all__ = ["lm_charts"]
+__all__ = ["arm_color", "lm_charts"]
 
 _COSTS = {"step": "examples (steps of equally many)", "flops": "operations (FLOPs)", "seconds": "seconds"}
 
@@ -33,7 +33,8 @@ def lm_charts(spec: Mapping[str, Any]) -> dict[str, Spec]:
     return made
 
 
-def _arms(names: list[str]) -> Spec:
+def arm_color(names: list[str]) -> Spec:
+    """The channel that gives each arm its colour, in the order of their names here."""
     return {"field": "arm", "type": "nominal", "title": "arm", "sort": names, "scale": {"domain": names}}
 
 
@@ -56,7 +57,7 @@ def _accuracy(spec: Mapping[str, Any], cells: list[Mapping[str, Any]]) -> Spec:
     layers: list[Spec] = [
         {
             "mark": {"type": "bar", "height": 10, "opacity": 0.75},
-            "encoding": {"x": x, "y": y, "color": {**_arms(names), "legend": None},
+            "encoding": {"x": x, "y": y, "color": {**arm_color(names), "legend": None},
                          "description": {"field": "about"}},
         },
         {"mark": {"type": "rule", "color": "currentColor", "strokeWidth": 1.5},
@@ -82,7 +83,7 @@ def _dose(spec: Mapping[str, Any], cells: list[Mapping[str, Any]]) -> Spec:
         {"mark": {"type": "rule", "color": "currentColor"},
          "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
         {"mark": {"type": "point", "filled": True, "size": 50},
-         "encoding": {"x": x, "y": y, "color": _arms([*spec["settings"]["arms"]])}},
+         "encoding": {"x": x, "y": y, "color": arm_color([*spec["settings"]["arms"]])}},
     ]  # fmt: skip
     return chart(rows, **_facets(spec={"layer": layers, "width": 170, "height": 120}))
 
@@ -93,7 +94,7 @@ def _curves(rows: list[dict[str, Any]], title: str, names: list[str]) -> Spec:
               "axis": {"tickCount": 3, "format": "~s"}},
         "y": {"field": "score", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": "right",
               "axis": {"format": "%", "tickCount": 3}},
-        "color": _arms(names),
+        "color": arm_color(names),
     }  # fmt: skip
     mark = {"type": "line", "point": True}
     return chart(rows, **_facets(spec={"mark": mark, "encoding": encoding, "width": 170, "height": 120}))
