@@ -106,6 +106,8 @@ def _lines(interactive: bool) -> Iterator[str]:
             click.echo("> ", nl=False, err=True)
         line = sys.stdin.readline()
         if not line:
+            if interactive:
+                click.echo(err=True)  # the shell's own prompt gets a line to itself
             return
         if line.strip():
             yield line.rstrip("\n")

@@ -121,7 +121,7 @@ class Arm:
         for piece in pieces:
             if piece not in self._rows:
                 raise EncodeError(
-                    f"the arm {self.name!r} never had the token {_shown(piece)!r} of {word!r}: it has those "
+                    f"the arm {self.name!r} never had the token '{_shown(piece)}' of {word!r}: it has those "
                     "of the words that it was made with, so ask about another word"
                 )
         return tuple(self._rows[piece] for piece in pieces)

@@ -143,8 +143,8 @@ class Speaker:
             yield symbols[-1]
 
     def _text(self, prompt: Sequence[int], choice: Choice, length: int) -> Iterator[int]:
-        """A text has no end; what does not fit is forgotten from its beginning on, so that no place is one
-        that the model was not trained for."""
+        """A text has no end; what does not fit is forgotten from its beginning on, for the model has places
+        for little more than the texts of training have."""
         rng, symbols, places = np.random.default_rng(choice.seed), list(prompt), len(self.model.cos)
         for _ in range(length):
             if len(symbols) > places:
