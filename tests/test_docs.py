@@ -139,8 +139,8 @@ def test_relative_links_lead_somewhere(page):
 
 def test_every_page_is_in_the_navigation():
     config = (ROOT / "mkdocs.yml").read_text("utf-8")
-    listed = set(re.findall(r"^\s+- .*?([\w-]+\.md)$", config, re.MULTILINE))
-    assert listed == {page.name for page in ROOT.glob("docs/*.md")}
+    listed = set(re.findall(r"^\s+- .*?([\w/-]+\.md)$", config, re.MULTILINE))
+    assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
 
 
 @pytest.mark.parametrize("marker", ["demo-command", "test-command"])

@@ -272,7 +272,11 @@ def test_findings_say_no_more_than_was_found():
 
     spec = {
         "buys": [buy(1e9, "a"), buy(2e9, "a"), buy(4e9, "a", "b", "c"), buy(8e9, "c")],
-        "fits": [{"arm": "a", "alpha": (0.2, 0.01, 0.5)}, {"arm": "b", "alpha": (0.2, 0.1, 0.5)}],
+        "fits": [
+            {"arm": "a", "alpha": (0.2, 0.01, 0.5), "floor": (1.0, 0.5, 1.2)},
+            {"arm": "b", "alpha": (0.2, 0.1, 0.5), "floor": (1.0, 0.5, 1.2)},
+            {"arm": "c", "alpha": (0.2, 0.1, 0.5), "floor": (0.2, 0.0, 0.9)},
+        ],
         "passes": 2.5,
     }
     assert scale_buys(spec)[0] == (1e9, 2e9, ("a",))
@@ -280,7 +284,8 @@ def test_findings_say_no_more_than_was_found():
         "From 1e+09 to 2e+09 FLOPs a is the best buy.",
         "At 4e+09 FLOPs a, b and c are not told apart as the best buy.",
         "At 8e+09 FLOPs c is the best buy.",
-        "These sizes do not tell the exponent of a: add widths further apart.",
+        "These sizes do not tell floor and exponent of a: add widths further apart.",
+        "These sizes do not tell floor and exponent of c: add widths further apart.",
         "The largest size reads the text 2.5 times, not new text all along.",
     ]
     nothing = scale_findings({"buys": [], "fits": [], "passes": 0.5})

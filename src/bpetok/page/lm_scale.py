@@ -47,8 +47,10 @@ def scale_findings(spec: Mapping[str, Any]) -> list[str]:
         )
     for fit in spec["fits"]:
         _, low, high = fit["alpha"]
-        if low <= 0.0101 or high >= 3.99:
-            lines.append(f"These sizes do not tell the exponent of {fit['arm']}: add widths further apart.")
+        if low <= 0.0101 or high >= 3.99 or fit["floor"][1] == 0:  # at a bound
+            lines.append(
+                f"These sizes do not tell floor and exponent of {fit['arm']}: add widths further apart."
+            )
     if spec["passes"] > 1:
         lines.append(f"The largest size reads the text {spec['passes']:.1f} times, not new text all along.")
     return lines
