@@ -21,6 +21,7 @@ from bpetok.lm.cutting import bpe_dropout, stochastok
 
 if TYPE_CHECKING:
     from bpetok.lm.tasks import Item
+    from bpetok.lm.words import Split
     from bpetok.protocols import TokenizerLike
 
 __all__ = ["BEGIN", "END", "PAD", "Arm", "Changes", "make_arm", "parse_arm"]
@@ -114,6 +115,17 @@ class Arm:
         """The bytes of a word's tokens."""
         return [self._texts[symbol] for symbol in self._ids[word]]
 
+    def seen(self, split: Split) -> set[int]:
+        """The symbols of words that training shows, or with cuts that are drawn may show. Whoever is taught
+        to spell sees the words of all splits."""
+        parts = (split.train, split.validation, split.test) if self.changes.taught else (split.train,)
+        words = [entry.word for part in parts for entry in part]
+        shown = {symbol for word in words for symbol in self._ids[word]}
+        if self.changes.dropout or self.changes.stochastok:
+            data = _joined(words)
+            shown |= {self._rows[piece] for piece in self._ranks if piece in data}
+        return shown
+
     def prompt(self, item: Item, rng: np.random.Generator | None = None) -> list[int]:
         """The symbols of a question, up to where its answer begins.
 
@@ -170,9 +182,13 @@ def _cut(name: str, tokenizer: TokenizerLike, word: str) -> list[bytes]:
     return pieces
 
 
+def _joined(words: Sequence[str]) -> bytes:
+    return b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+
+
 def _vocabulary(tokenizer: TokenizerLike, words: Sequence[str]) -> dict[bytes, int]:
     """The tokens that occur anywhere in the words, with their ids."""
-    data = b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+    data = _joined(words)
     found = {}
     for token in range(tokenizer.n_vocab):
         try:

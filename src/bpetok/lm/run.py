@@ -19,7 +19,7 @@ import math
 import multiprocessing
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -27,13 +27,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bpetok.errors import ExperimentError, FormatError, MissingExtraError, TrainingError
+from bpetok.errors import ExperimentError, MissingExtraError, TrainingError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
+from bpetok.lm.folder import VERSION, cuts_name, plain_name, read, write
 
-__all__ = ["Experiment", "Job", "Machine", "plain_name", "run", "serves"]
+__all__ = ["Experiment", "Job", "Machine", "run", "serves"]
 
-_VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
 _CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
 # Items of the test and of the choice of learning rates: seeds of their own.
@@ -108,7 +108,7 @@ class Experiment:
 
     def spec(self) -> dict[str, Any]:
         """As plain data."""
-        return {"version": _VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
+        return {"version": VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
 
 
 def serves(arm: str, task: str) -> bool:
@@ -376,7 +376,7 @@ def _do(
         given, right = ask(trained.model, items)
         found = {"accuracy": right.count("1") / len(right), "right": right, "answers": given}
     result = {
-        "version": _VERSION,
+        "version": VERSION,
         "job": asdict(job),
         "rate_factor": factor,
         "steps": size.train.steps,
@@ -402,11 +402,11 @@ def _do(
     if job.factor is None:
         _note_items(folder, job.task, task, items, split, entries)
         if not items[0].is_text:
-            _note_arm(folder, job, source == experiment.words, arm, split)
+            _note_arm(folder, job.arm, arm, None if source == experiment.words else source, split)
         if job.seed == 0:
             _save(folder / "models" / f"{Path(job.file).stem}.pt", trained.model)
     _note_time(folder, job.file, trained.seconds)
-    _write(folder / job.file, result)
+    write(folder / job.file, result)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -474,7 +474,7 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
     tried = []
     for factor in experiment.rates:
         found = [
-            _read(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
+            read(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
             for task in experiment.sweep_tasks
         ]
         tried.append(
@@ -490,14 +490,14 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     environment = _environment(experiment)
     spec = experiment.spec()
     if path.exists():
-        kept = _read(path)
+        kept = read(path)
         differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
         if differing:
             raise ExperimentError(
                 f"{folder} holds another experiment, which differs in {', '.join(differing)} (tasks, "
                 "budgets, arms and seeds can only be added): use another folder"
             )
-        made = _read(folder / "environment.json")
+        made = read(folder / "environment.json")
         differing = [key for key in environment if made.get(key) != environment[key]]
         if differing:
             raise ExperimentError(
@@ -510,9 +510,9 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     if not (folder / "leakage.json").exists():
         from bpetok.lm.words import leakage
 
-        _write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
-    _write(folder / "environment.json", environment)
-    _write(path, spec)
+        write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
+    write(folder / "environment.json", environment)
+    write(path, spec)
 
 
 def _grown(key: str, kept: Any, wanted: Any) -> bool:
@@ -556,18 +556,17 @@ def _note_items(
             given = [answer(item) for item in items]
             right = _marks(is_right(item, one) for item, one in zip(items, given, strict=True))
             found[baseline] = {"right": right, "answers": given}
-    _write(folder / "baselines" / f"{plain_name(name)}.json", found)
-    _write(path, [asdict(item) for item in items])
+    write(folder / "baselines" / f"{plain_name(name)}.json", found)
+    write(path, [asdict(item) for item in items])
 
 
-def _note_arm(folder: Path, job: Job, is_main: bool, arm: Any, split: Any) -> None:
-    """Keep how an arm cuts the test words, and which of its tokens no training word has. Words of a task's
-    own have a file of their own."""
-    name = plain_name(job.arm) if is_main else f"{plain_name(job.arm)}-{plain_name(job.task)}"
-    path = folder / "arms" / f"{name}.json"
+def _note_arm(folder: Path, name: str, arm: Any, source: str | None, split: Any) -> None:
+    """Keep how an arm cuts the test words of a source (None: the experiment's own), and which of its tokens
+    training never shows."""
+    path = folder / "arms" / f"{cuts_name(name, source)}.json"
     if path.exists():
         return
-    seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
+    seen = arm.seen(split)
     words = {
         entry.word: [
             [piece.decode("utf-8", "backslashreplace") for piece in arm.pieces(entry.word)],
@@ -575,7 +574,8 @@ def _note_arm(folder: Path, job: Job, is_main: bool, arm: Any, split: Any) -> No
         ]
         for entry in split.test
     }
-    _write(path, {"arm": job.arm, "n_symbols": arm.n_symbols, "words": words}, indent=None)
+    of = {"arm": name} if source is None else {"arm": name, "source": source}
+    write(path, {**of, "n_symbols": arm.n_symbols, "words": words}, indent=None)
 
 
 def _save(path: Path, model: Any) -> None:
@@ -592,27 +592,7 @@ def _save(path: Path, model: Any) -> None:
 
 def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
-    _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
-
-
-def plain_name(name: str) -> str:
-    """The name of an arm or a task, as a part of a file's name.
-
-    >>> plain_name("spell@phrasebook:ell_Grek")
-    'spell_phrasebook_ell_Grek'
-    """
-    return "".join(char if char.isalnum() or char == "-" else "_" for char in name)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path} cannot be read ({error}): delete it, and it will be made anew") from error
-
-
-def _write(path: Path, value: Mapping[str, Any] | list[Any], indent: int | None = 1) -> None:
-    write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()})
+    write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
 def _need_torch() -> None:
