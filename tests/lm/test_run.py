@@ -125,6 +125,39 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
         run(EXPERIMENT, tmp_path, machine=Machine("quantum"))
 
 
+def test_models_side_by_side_are_not_shared_out_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="2 models at once, each trained by 2 processes"):
+        run(EXPERIMENT, tmp_path, processes=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rank_without_a_group_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    run(dataclasses.replace(EXPERIMENT, seeds=1, rates=(1.0,), tasks=("spell",), arms=("bytes",)), tmp_path)
+    assert (tmp_path / "runs" / "bytes-spell-examples-0.json").exists()
+
+
+def test_rates_can_be_chosen_by_a_text_and_by_what_an_arm_serves_for(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"The number {at} is followed by the number {at + 1}.\n" for at in range(9_000)))
+    text = f"text@text:{path}"
+    experiment = Experiment(
+        arms=("bytes", "bpe:60+taught"), tasks=("nth",), sweep_tasks=(text, "nth"), preset="cpu-test",
+        seeds=1, words=WORDS, steps=3, rates=(1.0, 1e-6),
+    )  # fmt: skip
+    run(experiment, tmp_path / "run")
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "run" / "sweep").glob("*.json")]
+    assert {(one["job"]["arm"], one["job"]["task"]) for one in kept} == {
+        ("bytes", text), ("bytes", "nth"), ("bpe:60+taught", "nth")
+    }  # fmt: skip
+    alone = dataclasses.replace(experiment, arms=("bytes",), sweep_tasks=(text,))
+    run(alone, tmp_path / "alone")
+    taken = json.loads((tmp_path / "alone" / "runs" / "bytes-nth-examples-0.json").read_text())
+    losses = {one["rate_factor"]: one["held_out_loss"] for one in kept if one["job"]["task"] == text}
+    assert taken["rate_factor"] == min(losses, key=losses.get) == 1.0
+
+
 def test_the_first_arm_must_serve_every_task():
     with pytest.raises(
         TrainingError, match=r"first arm, 'bpe:60\+taught', does not serve for the task 'spell'"
@@ -206,6 +239,10 @@ def test_the_rates_are_those_with_most_right_on_validation_words(done):
     [
         ({"tasks": ("spell", "sing")}, "no task 'sing'"),
         ({"budgets": ("money",)}, "no budget 'money'"),
+        ({"budgets": ("flops",)}, "give both"),
+        ({"arms": ("bytes", "bpe:60+taught"), "sweep_tasks": ("spell",)}, "serves for none of the tasks"),
+        ({"sweep_tasks": ()}, r"chosen by \(none\)"),
+        ({"sweep_tasks": ("sing",)}, "no task 'sing'"),
         ({"arms": ()}, "arms"),
         ({"arms": ("bytes", "bytes")}, "each once"),
         ({"seeds": 0}, "0 seeds"),

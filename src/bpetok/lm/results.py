@@ -368,7 +368,7 @@ def _share(right: str) -> float:
 def _point_bits(point: Mapping[str, Any], run: Run) -> float:
     """Bits a byte at a point of a curve, which is about the first half of the stretches."""
     sizes = run["bytes"]
-    return float(point["nats"]) / sum(sizes[: len(sizes) // 2]) / math.log(2)
+    return float(point["nats"] / sum(sizes[: len(sizes) // 2]) / math.log(2))
 
 
 def _curve(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> tuple[CurvePoint, ...]:
