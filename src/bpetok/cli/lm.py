@@ -190,7 +190,7 @@ def report_command(
         from bpetok.page.charts import write_charts
         from bpetok.page.lm_charts import lm_charts
 
-        write_charts(lm_charts(spec), charts_path, ("svg",))
+        write_charts(lm_charts(spec), charts_path, ("svg",), ink="#7d8590")
     if "-" not in outputs:
         _show(spec)
 
@@ -199,15 +199,20 @@ def _csv(spec: dict[str, Any]) -> str:
     import csv
     import io
 
-    from bpetok.page.lm import lm_label
-
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    costs = ("steps", "flops", "seconds", "parameters")
-    writer.writerow(["task", "arm", "budget", "accuracy", "low", "high", "label", *costs])
-    for cell in spec["cells"]:
-        names = [cell["task"], cell["arm"], cell["budget"]]
-        writer.writerow([*names, *cell["accuracy"], lm_label(spec, cell), *(cell[key] for key in costs)])
+    costs = ("steps", "tokens", "flops", "seconds", "n_symbols", "parameters")
+    names = ("task", "arm", "budget")
+    writer.writerow(
+        [*names, "measure", "score", "low", "high", "label", "shortcut", "shortcut_score", *costs]
+    )
+    for cell in (*spec["cells"], *spec["texts"]):
+        measure = "accuracy" if "accuracy" in cell else "bits_per_byte"
+        best = cell["best_shortcut"] or {"name": "", "score": [""]}
+        writer.writerow([
+            *(cell[name] for name in names), measure, *cell[measure], cell.get("label", ""), best["name"],
+            best["score"][0], *(cell[name] for name in costs),
+        ])  # fmt: skip
     return out.getvalue()
 
 
@@ -216,25 +221,39 @@ def _show(spec: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bpetok.page.lm import lm_findings, lm_label
+    from bpetok.page.lm import lm_findings
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("task", "arm", "budget", "right", "best shortcut", ""):
-        table.add_column(title)
-    for cell in spec["cells"]:
-        share, low, high = cell["accuracy"]
-        best = max((one[0] for one in spec["baselines"][cell["task"]].values()), default=None)
-        row = (
-            cell["task"], cell["arm"], cell["budget"], f"{share:.1%} ({low:.1%} to {high:.1%})",
-            "none" if best is None else f"{best:.1%}", lm_label(spec, cell),
-        )  # fmt: skip
-        table.add_row(*map(Text, row))
     console = Console(highlight=False)
-    console.print(table)
+    for budget in spec["settings"]["budgets"]:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title, side in (("task", "left"), ("arm", "left"), ("right", "right"), ("95 %", "left"),
+                            ("shortcut", "right"), ("", "left")):  # fmt: skip
+            table.add_column(title, justify=side)  # type: ignore[arg-type]
+        for cell in (*spec["cells"], *spec["texts"]):
+            if cell["budget"] == budget:
+                table.add_row(*map(Text, _line(cell)))
+        console.print(Text(f"budget: {budget}"))
+        console.print(table)
     for line in lm_findings(spec):
         console.print(line, markup=False)
     if spec["missing"]:
         console.print(f"{len(spec['missing'])} runs are not there yet.")
+
+
+def _line(cell: dict[str, Any]) -> list[str]:
+    """A cell as the terminal shows it: of a text bits a byte instead of a share."""
+    is_text = "bits_per_byte" in cell
+    form = "{:.3f}" if is_text else "{:.1%}"
+    score, low, high = cell["bits_per_byte" if is_text else "accuracy"]
+    best = cell["best_shortcut"]
+    return [
+        cell["task"],
+        cell["arm"],
+        form.format(score),
+        f"{form} to {form}".format(low, high),
+        "none" if best is None else form.format(best["score"][0]),
+        f"bits a byte; {best['name']}" if is_text and best else cell.get("label", "bits a byte"),
+    ]
 
 
 @command.command("audit")

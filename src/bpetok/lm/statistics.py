@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = [
     "bootstrap_ratio",
     "holm",
     "paired_difference",
+    "seed_difference",
     "wilson",
 ]
 
@@ -28,7 +30,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A difference of two shares, with the bounds of its interval and a two-sided p value."""
+    """A difference of two figures, with the bounds of its interval and a two-sided p value."""
 
     estimate: float
     low: float
@@ -51,29 +53,29 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> Interval:
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
-def _weights(n: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """How much each of n has in samples drawn from them with replacement, of shape (draws, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+@lru_cache(maxsize=4)  # tables of one shape are many, and drawing takes longer than the rest
+def _weights(
+    seeds: int, items: int, draws: int, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The shares of seeds and of items in samples drawn from them with replacement, of shapes (draws, seeds)
+    and (draws, items)."""
+    rng = np.random.default_rng(seed)
+    by_seed, by_item = (rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in (seeds, items))
+    return by_seed, by_item
 
 
 def _resampled(
-    scores: npt.NDArray[np.float64], draws: int, rng: np.random.Generator
+    amounts: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], draws: int, seed: int
 ) -> npt.NDArray[np.float64]:
-    """Means of (seeds, items) scores, with seeds and items both drawn again, each with replacement."""
-    seeds, items = scores.shape
-    weight_seeds, weight_items = _weights(seeds, draws, rng), _weights(items, draws, rng)
-    means: npt.NDArray[np.float64] = np.einsum(
-        "ds,si,di->d", weight_seeds, scores, weight_items, optimize=True
-    )
-    return means
+    """Ratios of (seeds, items) amounts to the sizes of the items, with seeds and items both drawn again, each
+    with replacement."""
+    by_seed, by_item = _weights(*amounts.shape, draws, seed)
+    ratios: npt.NDArray[np.float64] = np.einsum("ds,ds->d", by_seed, by_item @ amounts.T) / (by_item @ sizes)
+    return ratios
 
 
-def bootstrap_mean(scores: npt.ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
-    """The mean of scores of shape (seeds, items), with a 95 % interval over both."""
-    table = np.asarray(scores, np.float64)
-    means = _resampled(table, draws, np.random.default_rng(seed))
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Interval(float(table.mean()), float(low), float(high))
+def _ratio(amounts: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> float:
+    return float(amounts.mean(axis=0).sum() / sizes.sum())
 
 
 def bootstrap_ratio(
@@ -82,28 +84,67 @@ def bootstrap_ratio(
     """The mean over seeds of summed amounts, of shape (seeds, items), over the summed sizes of the items,
     with a 95 % interval over both."""
     table, by = np.asarray(amounts, np.float64), np.asarray(sizes, np.float64)
-    rng = np.random.default_rng(seed)
-    weight_seeds, weight_items = _weights(len(table), draws, rng), _weights(len(by), draws, rng)
-    sums = np.einsum("ds,si,di->d", weight_seeds, table, weight_items, optimize=True)
-    low, high = np.quantile(sums / (weight_items @ by), (0.025, 0.975))
-    return Interval(float(table.mean(axis=0).sum() / by.sum()), float(low), float(high))
+    low, high = np.quantile(_resampled(table, by, draws, seed), (0.025, 0.975))
+    return Interval(_ratio(table, by), float(low), float(high))
+
+
+def bootstrap_mean(scores: npt.ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
+    """The mean of scores of shape (seeds, items), with a 95 % interval over both."""
+    table = np.asarray(scores, np.float64)
+    return bootstrap_ratio(table, np.ones(table.shape[1]), draws=draws, seed=seed)
 
 
 def paired_difference(
-    first: npt.ArrayLike, second: npt.ArrayLike, *, draws: int = 10_000, seed: int = 0
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    sizes: npt.ArrayLike | None = None,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
 ) -> Difference:
     """The mean difference of two tables of scores of shape (seeds, items), the same items in both.
 
     The interval is that of the bootstrap over seeds and items; p is twice the share of draws on the other
     side of zero, and not below 1 / draws.
+
+    Args:
+        first: scores.
+        second: what is subtracted.
+        sizes: of the items; given, scores are amounts, and the difference is one of ratios to the sizes.
+        draws: samples.
+        seed: of the samples.
     """
     table = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    means = _resampled(table, draws, np.random.default_rng(seed))
-    low, high = np.quantile(means, (0.025, 0.975))
-    beyond = min(float(np.mean(means <= 0)), float(np.mean(means >= 0)))
-    return Difference(
-        float(table.mean()), float(low), float(high), float(min(1.0, max(2 * beyond, 1 / draws)))
-    )
+    by = np.ones(table.shape[1]) if sizes is None else np.asarray(sizes, np.float64)
+    ratios = _resampled(table, by, draws, seed)
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    beyond = min(float(np.mean(ratios <= 0)), float(np.mean(ratios >= 0)))
+    return Difference(_ratio(table, by), float(low), float(high), min(1.0, max(2 * beyond, 1 / draws)))
+
+
+def seed_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:
+    """The mean difference of two rows of figures, one a seed, where those of single items are not known: with
+    the interval and the p value of the paired t test (Student 1908).
+
+    >>> [round(x, 3) for x in seed_difference([3.0, 4.0, 5.0], [2.0, 2.0, 2.0])]
+    [2.0, -0.484, 4.484, 0.074]
+
+    Raises:
+        ValueError: there are fewer than two seeds.
+    """
+    each = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    if len(each) < 2:
+        raise ValueError("the difference of one seed has no interval: give two or more")
+    free = len(each) - 1
+    mean, error = float(each.mean()), float(each.std(ddof=1)) / len(each) ** 0.5
+    # With t = tan(angle) times the root of the degrees of freedom, its density is a power of the cosine.
+    angles = np.linspace(0, np.pi / 2, 100_001)
+    density = np.cos(angles) ** (free - 1)
+    mass = np.concatenate(([0.0], np.cumsum(density[1:] + density[:-1])))
+    mass /= mass[-1]
+    half = free**0.5 * float(np.tan(np.interp(0.95, mass, angles))) * error
+    p = 1 - float(np.interp(np.arctan2(abs(mean), error * free**0.5), angles, mass))
+    return Difference(mean, mean - half, mean + half, p)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

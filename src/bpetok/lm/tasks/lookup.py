@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from bpetok.errors import CorpusError
 from bpetok.lm.tasks.item import Baseline, Item, Part, Task
 from bpetok.lm.tasks.letters import most_common_by
-from bpetok.lm.words import Entry
+from bpetok.lm.words import Entry, hashed
 
 __all__ = ["LOOKUP_TASKS"]
 
@@ -59,19 +58,15 @@ class Facts(Task):
     }
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
-        words = sorted((entry.word for entry in entries), key=lambda word: _hashed("fact", word))[:_FACTS]
+        words = sorted((entry.word for entry in entries), key=lambda word: hashed("fact", word))[:_FACTS]
         if not words:
             raise CorpusError(f"the task {self.name!r} needs words: give a longer list")
 
         def draw(rng: np.random.Generator) -> Item:
             word = words[int(rng.integers(len(words)))]
-            return Item(word, (Part(word, True),), str(_hashed("digit", word) % 10))
+            return Item(word, (Part(word, True),), str(hashed("digit", word) % 10))
 
         return draw
-
-
-def _hashed(salt: str, word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{salt}\0{word}".encode(), digest_size=8).digest())
 
 
 LOOKUP_TASKS = (Recall(), Facts())
