@@ -1,17 +1,17 @@
 """bpetok lm: small language models that differ in nothing but the tokenizer."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bpetok.cli import common
+from bpetok.cli.lm_sample import sample_command
+from bpetok.cli.lm_scale import scale_command
+from bpetok.cli.lm_training import bar, listed, machine_options
 
 if TYPE_CHECKING:
-    from bpetok.lm.run import Report
+    pass
 
 
 @click.group()
@@ -19,8 +19,8 @@ def command() -> None:
     """Show what a tokenizer does to a language model, by training small ones."""
 
 
-def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+command.add_command(sample_command)
+command.add_command(scale_command)
 
 
 @command.command("run")
@@ -28,12 +28,12 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
     "--arms",
     default="bytes,bpe:1024,bpe:8192",
     show_default=True,
-    callback=_listed,
+    callback=listed,
     help="bytes, characters, bpe:N, fallback:N, groups, the name of an encoding, or a file, each with "
     "+dropout:P, +stochastok:P, +spelled, +taught or +like:ARM behind it; the first is compared with.",
 )
 @click.option(
-    "--tasks", default="spell,reverse,nth", show_default=True, callback=_listed, help="What is asked."
+    "--tasks", default="spell,reverse,nth", show_default=True, callback=listed, help="What is asked."
 )
 @click.option("--preset", default="cpu-tiny", show_default=True, help="The size of model and training.")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Models a cell.")
@@ -41,7 +41,7 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
     "--budgets",
     default="examples",
     show_default=True,
-    callback=_listed,
+    callback=listed,
     help="examples: all arms see as many; flops: all cost what the first one costs.",
 )
 @click.option("--words", default="cmudict", show_default=True, help="cmudict, or a word list's file.")
@@ -52,13 +52,10 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str
     "--sweep-tasks",
     default="spell,rime",
     show_default=True,
-    callback=_listed,
+    callback=listed,
     help="The tasks that learning rates are chosen by.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once.")
-@click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
-@click.option("--bf16", is_flag=True, help="Multiply matrices in bfloat16.")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the models (torch.compile).")
+@machine_options
 @click.option("--batch", type=click.IntRange(1), help="Sequences a step; the preset's if not given.")
 @click.option(
     "-o",
@@ -104,48 +101,10 @@ def run_command(
         rates=(1.0,) if no_sweep else Experiment.rates,
         sweep_tasks=sweep_tasks,
     )
-    with _bar() as progress:
+    with bar() as progress:
         machine = Machine(device, bf16, compiled)
         run(experiment, output, processes=jobs, machine=machine, progress=progress)
     click.echo(f"done: {output}")
-
-
-@contextmanager
-def _bar() -> Iterator["Callable[[Report], None] | None"]:
-    """A bar over all runs, with the state of one that is trained alone; None where there is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("models"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("models", total=None, state="")
-
-        def update(report: "Report") -> None:
-            state = " ".join(
-                f"{Path(name).stem} {at.step}/{at.steps} loss {at.loss:.3f} "
-                f"{at.tokens_per_second / 1e3:,.0f}k tokens/s {at.flops_per_second / 1e9:,.0f} GFLOP/s"
-                for name, at in report.running.items()
-            )
-            bars.update(bar, completed=report.done, total=report.total, state=state)
-
-        yield update
 
 
 @command.command("report")

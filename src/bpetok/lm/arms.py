@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bpetok.errors import BpetokError, TokenError, TrainingError
+from bpetok.errors import BpetokError, EncodeError, TokenError, TrainingError
 from bpetok.lm.cutting import bpe_dropout, stochastok
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Arm:
     Args:
         name: what it is called in results.
         tokenizer: what cuts the words.
-        words: every word that will ever be asked about, of all splits.
+        words: the words that are asked about, of all splits: their tokens are the arm's vocabulary.
         changes: what is done about its tokens.
         alphabet: plain characters beside those of ASCII; None for all that occur in the words.
 
@@ -80,6 +80,7 @@ class Arm:
     ) -> None:
         self.name = name
         self.changes = changes
+        self._tokenizer = tokenizer
         self.like: int | None = None
         words = sorted(set(words))
         if alphabet is None:
@@ -109,12 +110,31 @@ class Arm:
         self._texts = {row: piece for piece, row in rows.items()}
 
     def word(self, word: str) -> tuple[int, ...]:
-        """The symbols of a word."""
-        return self._ids[word]
+        """The symbols of a word, or of a text.
+
+        Raises:
+            EncodeError: it is none of the arm's words, and has a token that none of them has.
+            TrainingError: the tokenizer cannot encode it.
+        """
+        known = self._ids.get(word)
+        if known is not None:
+            return known
+        pieces = _cut(self.name, self._tokenizer, word)
+        for piece in pieces:
+            if piece not in self._rows:
+                raise EncodeError(
+                    f"the arm {self.name!r} never had the token '{_shown(piece)}' of {word!r}: it has those "
+                    "of the words that it was made with, so ask about another word"
+                )
+        return tuple(self._rows[piece] for piece in pieces)
 
     def pieces(self, word: str) -> list[bytes]:
         """The bytes of a word's tokens."""
-        return [self._texts[symbol] for symbol in self._ids[word]]
+        return self.bytes_of(self.word(word))
+
+    def bytes_of(self, symbols: Iterable[int]) -> list[bytes]:
+        """The bytes of each symbol that stands for some: not of those that begin, ask and end."""
+        return [self._texts[symbol] for symbol in symbols if symbol in self._texts]
 
     def seen(self, split: Split) -> set[int]:
         """The symbols of words that training shows, or with cuts that are drawn may show. Whoever is taught
@@ -137,12 +157,21 @@ class Arm:
         symbols = [BEGIN]
         for text, is_word in item.prompt:
             if not is_word:
-                symbols += [self._symbols[char] for char in text]
+                symbols += self._spelled(text)
                 continue
-            symbols += self._ids[text] if rng is None else self._drawn(text, rng)
+            symbols += self.word(text) if rng is None else self._drawn(text, rng)
             if self.changes.spelled:
-                symbols += [self._symbols[char] for char in text]
+                symbols += self._spelled(text)
         return [*symbols, ASK]
+
+    def _spelled(self, text: str) -> list[int]:
+        for char in text:
+            if char not in self._symbols:
+                raise EncodeError(
+                    f"the arm {self.name!r} has no character {char!r}: it has those of ASCII and of the "
+                    "words that it was made with"
+                )
+        return [self._symbols[char] for char in text]
 
     def _drawn(self, word: str, rng: np.random.Generator) -> Sequence[int]:
         changes = self.changes
@@ -158,8 +187,8 @@ class Arm:
     def answer(self, item: Item) -> list[int]:
         """The symbols of its answer: plain characters and the one that ends it, or those of a text."""
         if item.is_text:
-            return list(self._ids[item.answer])
-        return [*(self._symbols[char] for char in item.answer), END]
+            return list(self.word(item.answer))
+        return [*self._spelled(item.answer), END]
 
     def spell(self, symbols: Sequence[int]) -> str:
         """What symbols stand for; one that is no plain character shows as U+FFFD."""
@@ -185,6 +214,10 @@ def _cut(name: str, tokenizer: TokenizerLike, word: str) -> list[bytes]:
 
 def _joined(words: Sequence[str]) -> bytes:
     return b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+
+
+def _shown(piece: bytes) -> str:
+    return piece.decode("utf-8", "backslashreplace")
 
 
 def _vocabulary(tokenizer: TokenizerLike, words: Sequence[str]) -> dict[bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -131,11 +132,16 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """The preset of a name.
+    """The preset of a name, or of a shape: "64x2x4" for a width of 64, 2 layers and 4 heads.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: there is none, or no model has such a shape.
     """
-    if name not in PRESETS:
-        raise TrainingError(f"there is no preset {name!r}: use one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    if name in PRESETS:
+        return PRESETS[name]
+    if re.fullmatch(r"[0-9]+x[0-9]+x[0-9]+", name):
+        width, layers, heads = map(int, name.split("x"))
+        return _of(name, (width, layers, heads), 64, 400, 512)
+    raise TrainingError(
+        f"there is no preset {name!r}: use one of {', '.join(PRESETS)}, or WIDTHxLAYERSxHEADS"
+    )

@@ -19,20 +19,30 @@ import math
 import multiprocessing
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bpetok.errors import ExperimentError, MissingExtraError, TrainingError
+from bpetok.errors import ExperimentError, FormatError, MissingExtraError, TrainingError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
 from bpetok.lm.folder import VERSION, cuts_name, plain_name, read, write
 
-__all__ = ["Experiment", "Job", "Machine", "run", "serves"]
+__all__ = [
+    "Experiment",
+    "Job",
+    "Machine",
+    "Report",
+    "check_same",
+    "load_model",
+    "materials",
+    "run",
+    "serves",
+]
 
 # Shares of the steps after which a model is asked the first half of the test's items.
 _CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
@@ -214,7 +224,7 @@ def run(
         MissingExtraError: PyTorch, or the package with the word list, is not installed.
         TrainingError: there is no such device.
     """
-    _need_torch()
+    need_torch()
     from bpetok.lm.group import rank, started, together
 
     if processes > 1 and started() > 1:
@@ -337,13 +347,9 @@ def _do(
     from bpetok.lm.data import draw_items
     from bpetok.lm.evaluate import answers, nats
     from bpetok.lm.group import rank, shared
-    from bpetok.lm.tasks import find_task
     from bpetok.lm.train import train
 
-    task, source = find_task(job.task)
-    source = source or experiment.words
-    entries, split = _words(source, experiment.n_words)
-    arm = _arm(job.arm, source, experiment.n_words)
+    task, source, entries, split, arm = materials(experiment.words, experiment.n_words, job.arm, job.task)
     size = experiment.sized()
     if job.factor is not None:
         size = size.with_steps(max(1, size.train.steps // 3))
@@ -455,18 +461,34 @@ def _arm(spec: str, source: str, most: int) -> Any:
     return make_arm(spec, words, learned_from=taught, pattern="cl100k", alphabet="")
 
 
+class Materials(NamedTuple):
+    """What a model is trained with: the task, its words and how they are cut."""
+
+    task: Any
+    source: str
+    entries: Any
+    split: Any
+    arm: Any
+
+
+def materials(words: str, n_words: int, arm: str, task: str) -> Materials:
+    """What the models of an arm and a task are trained with, from the settings of an experiment."""
+    from bpetok.lm.tasks import find_task
+
+    asked, source = find_task(task)
+    source = source or words
+    return Materials(asked, source, *_words(source, n_words), _arm(arm, source, n_words))
+
+
 @lru_cache(maxsize=256)
 def _flops_a_step(experiment: Experiment, arm: str, task: str) -> float:
     """Operations of a step, as the mean of the first 32 batches of seed 0."""
     from bpetok.lm.flops import step_flops
-    from bpetok.lm.tasks import find_task
     from bpetok.lm.train import Batches, shape_of
 
     size = experiment.sized()
-    asked, source = find_task(task)
-    source = source or experiment.words
-    made = _arm(arm, source, experiment.n_words)
-    batches = Batches(made, asked, _words(source, experiment.n_words)[1], 0, size.train.batch)
+    asked, _, _, split, made = materials(experiment.words, experiment.n_words, arm, task)
+    batches = Batches(made, asked, split, 0, size.train.batch)
     total = 0
     for step in range(32):
         batch = batches.at(step)
@@ -483,7 +505,7 @@ def _steps_for(experiment: Experiment, arm: str, task: str) -> int:
 
 def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
     """The factor with the highest share of right answers on validation words, all sweep tasks together; of
-    equal ones, the lowest loss on them."""
+    equal ones, the lowest loss on them. Of a text, the fewest bits a byte."""
     if len(experiment.rates) == 1:
         return experiment.rates[0]
     tried = []
@@ -501,17 +523,13 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
 def _claim(experiment: Experiment, folder: Path) -> None:
     """See that the folder is this experiment's, or make it so. An experiment may grow: by tasks, budgets,
     arms behind the first, and seeds."""
+    from bpetok.lm.texts import is_text
+
     path = folder / "experiment.json"
     environment = _environment(experiment)
     spec = experiment.spec()
     if path.exists():
-        kept = read(path)
-        differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
-        if differing:
-            raise ExperimentError(
-                f"{folder} holds another experiment, which differs in {', '.join(differing)} (tasks, "
-                "budgets, arms and seeds can only be added): use another folder"
-            )
+        check_same(path, spec)
         made = read(folder / "environment.json")
         differing = [key for key in environment if made.get(key) != environment[key]]
         if differing:
@@ -522,7 +540,8 @@ def _claim(experiment: Experiment, folder: Path) -> None:
             )
     for name in ("items", "baselines", "arms", "sweep", "runs", "models", "checkpoints", "times"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    if not (folder / "leakage.json").exists():
+    # Of stretches of text nothing is asked that a shared end could tell.
+    if not is_text(experiment.words) and not (folder / "leakage.json").exists():
         from bpetok.lm.words import leakage
 
         write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
@@ -530,8 +549,23 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     write(path, spec)
 
 
+def check_same(path: Path, spec: Mapping[str, Any]) -> None:
+    """See that the settings kept in a file are these, or are on their way to them.
+
+    Raises:
+        ExperimentError: they are others.
+    """
+    kept = read(path)
+    differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
+    if differing:
+        raise ExperimentError(
+            f"{path.parent} holds another experiment, which differs in {', '.join(differing)} (tasks, "
+            "budgets, sizes, arms and seeds can only be added): use another folder"
+        )
+
+
 def _grown(key: str, kept: Any, wanted: Any) -> bool:
-    if key in ("tasks", "budgets"):
+    if key in ("tasks", "budgets", "widths"):
         return set(kept) <= set(wanted)
     if key == "arms":
         return bool(kept[0] == wanted[0]) and set(kept) <= set(wanted)
@@ -605,12 +639,33 @@ def _save(path: Path, model: Any) -> None:
     write_files({str(path): buffer.getvalue()})
 
 
+def load_model(path: Path) -> Any:
+    """The model that a file of `models/` holds.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    import torch
+
+    from bpetok.lm.config import ModelSettings
+    from bpetok.lm.model import Model
+
+    try:
+        kept = torch.load(path, weights_only=True, map_location="cpu")
+        model = Model(ModelSettings(**kept["settings"]), kept["n_vocab"], kept["longest"])
+        model.load_state_dict(kept["parameters"])
+    except Exception as error:  # torch raises whatever its unpickler meets
+        raise FormatError(f"{path} holds no model ({error}): train it again in another folder") from error
+    return model.eval()
+
+
 def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
     write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raise MissingExtraError where PyTorch is not installed."""
     try:
         import torch  # noqa: F401
     except ImportError as error:

@@ -16,6 +16,7 @@ __all__ = [
     "bootstrap_ratio",
     "holm",
     "paired_difference",
+    "resampling_weights",
     "seed_difference",
     "wilson",
 ]
@@ -53,15 +54,18 @@ def wilson(right: int, n: int, z: float = 1.959963984540054) -> Interval:
     return Interval(share, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
+def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """How much each of n has in samples drawn from them with replacement, of shape (draws, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+
+
 @lru_cache(maxsize=4)  # tables of one shape are many, and drawing takes longer than the rest
 def _weights(
     seeds: int, items: int, draws: int, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The shares of seeds and of items in samples drawn from them with replacement, of shapes (draws, seeds)
-    and (draws, items)."""
+    """The shares of seeds and of items in samples, of shapes (draws, seeds) and (draws, items)."""
     rng = np.random.default_rng(seed)
-    by_seed, by_item = (rng.multinomial(n, np.full(n, 1 / n), size=draws) / n for n in (seeds, items))
-    return by_seed, by_item
+    return resampling_weights(seeds, draws, rng), resampling_weights(items, draws, rng)
 
 
 def _resampled(

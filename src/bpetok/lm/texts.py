@@ -8,14 +8,15 @@ import hashlib
 import sysconfig
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from bpetok.errors import CorpusError
 from bpetok.lm.words import Entry, Split, side_of
 
-__all__ = ["compressed_bits", "is_text", "load_texts"]
+__all__ = ["WINDOW", "compressed_bits", "is_text", "load_texts"]
 
-_WINDOW = 192  # bytes of a stretch, about
+WINDOW = 192  # bytes of a stretch at most; most have nearly so many
 _DOCUMENT = 4_096  # a file is cut into documents of so many bytes
 _TEST, _VALIDATION = 0.08, 0.04
 
@@ -25,6 +26,7 @@ def is_text(source: str) -> bool:
     return source == "docstrings" or source.startswith("text:")
 
 
+@lru_cache(maxsize=2)
 def load_texts(source: str) -> Split:
     """Stretches of text, split by document.
 
@@ -64,9 +66,9 @@ def _windows(document: str) -> Iterator[str]:
     size = 0
     for word in document.split():
         length = len(word.encode()) + 1
-        if length > _WINDOW:
+        if length > WINDOW:
             continue
-        if size + length > _WINDOW:
+        if size + length > WINDOW:
             yield " ".join(taken)
             taken, size = [], 0
         taken.append(word)

@@ -227,7 +227,7 @@ class Batches:
     """
 
     def __init__(self, arm: Arm, task: Task, split: Split, seed: int, size: int) -> None:
-        self.arm, self.seed, self.size, self.share = arm, seed, max(1, round(size * task.share)), task.share
+        self.arm, self.seed, self.size, self.share = arm, seed, task.step_items(size), task.share
         self._draw = task.prepare(split.train)
         self._spell = None
         if arm.changes.taught:

@@ -9,7 +9,7 @@ from typing import Any
 from bpetok.lm.tasks import find_task
 from bpetok.page.charts import Spec, chart
 
-__all__ = ["lm_charts"]
+__all__ = ["arm_color", "lm_charts"]
 
 _COSTS = {"examples": "examples", "flops": "operations (FLOPs)", "seconds": "seconds"}
 _SHORTCUT = "#d9622b"
@@ -43,6 +43,11 @@ def lm_charts(spec: Mapping[str, Any]) -> dict[str, Spec]:
     return made
 
 
+def arm_color(names: Sequence[str]) -> Spec:
+    """The channel that gives each arm its color, in the order of their names here."""
+    return {"field": "arm", "type": "nominal", "title": None, "sort": [*names], "scale": {"domain": [*names]}}
+
+
 def _row(cell: Mapping[str, Any]) -> Row:
     is_text = "bits_per_byte" in cell
     score, low, high = cell["bits_per_byte" if is_text else "accuracy"]
@@ -68,7 +73,7 @@ def _row(cell: Mapping[str, Any]) -> Row:
 
 
 def _points(cell: Mapping[str, Any], batch: int) -> list[Row]:
-    items = max(1, round(batch * find_task(cell["task"])[0].share))
+    items = find_task(cell["task"])[0].step_items(batch)
     best = cell["best_shortcut"]
     return [
         {
@@ -91,7 +96,7 @@ def _panels(
     names = [arm for arm in arms if any(row["arm"] == arm for row in rows)]
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
     common: Spec = {"type": "nominal", "title": None, "legend": {"orient": "top"}}
-    color = {**common, "field": "arm", "sort": names, "scale": {"domain": names}}
+    color = {**common, **arm_color(names)}
     mark = {**common, "field": "budget", "sort": budgets, "scale": {"domain": budgets}}
     if len(budgets) == 1:
         mark["legend"] = None

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from bpetok.errors import TrainingError
 from bpetok.lm.words import Entry
 
 __all__ = ["Baseline", "Item", "Part", "Task", "most_common"]
@@ -57,6 +58,7 @@ class Task:
     Attributes:
         name: its name on the command line.
         question: what is asked, in words.
+        form: how a question is written by hand, such as "WORD N".
         baselines: shortcuts by name.
         words: the word list that its items are made from; None for that of the experiment.
         recalled: whether it asks about the very words that were taught: the task is to remember.
@@ -65,10 +67,15 @@ class Task:
 
     name: str
     question: str
+    form: str
     baselines: Mapping[str, Baseline]
     words: str | None = None
     recalled: bool = False
     share: float = 1.0
+
+    def step_items(self, batch: int) -> int:
+        """How many of its items a step of `batch` sequences has."""
+        return max(1, round(batch * self.share))
 
     def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
         """What says whether an answer is right, given the whole word list."""
@@ -81,6 +88,33 @@ class Task:
             CorpusError: the words do not serve, without pronunciations for example.
         """
         raise NotImplementedError
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        """The item that a line asks for, of any word. Its answer is "" where the task cannot tell.
+
+        Args:
+            line: a question as `form` says.
+            entries: the whole word list, or where the task is to remember, the words that were taught.
+
+        Raises:
+            TrainingError: the line is no such question.
+        """
+        raise NotImplementedError
+
+    def fields(self, line: str) -> list[str]:
+        """The parts of a line between spaces, as many as the form has.
+
+        Raises:
+            TrainingError: there are more or fewer.
+        """
+        parts = line.split()
+        if len(parts) != len(self.form.split()):
+            raise self.refused(line)
+        return parts
+
+    def refused(self, line: str) -> TrainingError:
+        """The error that says how a question is written."""
+        return TrainingError(f"{line!r} is no question of the task {self.name!r}: write {self.form}")
 
 
 def most_common(counts: Counter[Counted]) -> Counted:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bpetok.errors import CorpusError
+from bpetok.errors import CorpusError, TrainingError
 from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common
 from bpetok.lm.words import Entry
 
@@ -47,14 +48,40 @@ _COMMON: Mapping[str, Baseline] = {
 
 
 @dataclass(frozen=True)
-class LetterTask(Task):
-    """A task whose items come from one word and a few drawn numbers."""
+class WordTask(Task):
+    """A task about one word, and perhaps an argument that tells what about it.
+
+    Attributes:
+        pattern: of the argument.
+        solve: from a word and an argument, the answer.
+    """
 
     name: str
     question: str
-    # From a word and the alphabet: the argument, and the answer.
-    ask: Callable[[str, str, np.random.Generator], tuple[str, str]]
+    form: str
+    pattern: str
+    solve: Callable[[str, str], str]
     baselines: Mapping[str, Baseline]
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        word, *parts = self.fields(line)
+        given = "".join(parts)
+        if not re.fullmatch(self.pattern, given):
+            raise self.refused(line)
+        return self.of(word, given)
+
+    def of(self, word: str, given: str) -> Item:
+        """The item about a word with an argument."""
+        parts = (Part(given, False), Part(word, True)) if given else (Part(word, True),)
+        return Item(word, parts, self.solve(word, given))
+
+
+@dataclass(frozen=True)
+class LetterTask(WordTask):
+    """A task whose argument is drawn for a word."""
+
+    # From a word, the alphabet and what draws: the argument.
+    draw: Callable[[str, str, np.random.Generator], str]
 
     def prepare(self, entries: Sequence[Entry]) -> Draw:
         words = _words(entries)
@@ -62,38 +89,34 @@ class LetterTask(Task):
 
         def draw(rng: np.random.Generator) -> Item:
             word = words[int(rng.integers(len(words)))]
-            given, answer = self.ask(word, alphabet, rng)
-            return _item(word, given, answer)
+            return self.of(word, self.draw(word, alphabet, rng))
 
         return draw
 
 
 @dataclass(frozen=True)
-class PresenceTask(Task):
+class PresenceTask(WordTask):
     """Count a letter, or say whether there is one. The answer and the letter are drawn first, and then a
     word for them, of a length drawn before both: so neither the letter nor the length gives the answer
     away."""
 
-    name: str
-    question: str
-    answers: Sequence[int]
-    spelled: Mapping[int, str]
-    baselines: Mapping[str, Baseline]
+    most: int  # what is counted up to
 
     def prepare(self, entries: Sequence[Entry]) -> Draw:
         words = _words(entries)
         alphabet = _alphabet(words)
+        counts = range(self.most + 1)
         found: dict[tuple[int, str, int], list[str]] = {}
         for word in words:
             for letter in alphabet:
-                count = min(word.count(letter), self.answers[-1])
+                count = min(word.count(letter), self.most)
                 found.setdefault((len(word), letter, count), []).append(word)
         # A letter and a length serve only where every answer has a word.
         cells = sorted(
             {
                 (length, letter)
                 for length, letter, _ in found
-                if all((length, letter, count) in found for count in self.answers)
+                if all((length, letter, count) in found for count in counts)
             }
         )
         if not cells:
@@ -101,9 +124,8 @@ class PresenceTask(Task):
 
         def draw(rng: np.random.Generator) -> Item:
             length, letter = cells[int(rng.integers(len(cells)))]
-            count = self.answers[int(rng.integers(len(self.answers)))]
-            choice = found[length, letter, count]
-            return _item(choice[int(rng.integers(len(choice)))], letter, self.spelled[count])
+            choice = found[length, letter, int(rng.integers(len(counts)))]
+            return self.of(choice[int(rng.integers(len(choice)))], letter)
 
         return draw
 
@@ -118,58 +140,117 @@ def _alphabet(words: Sequence[str]) -> str:
     return "".join(sorted(set().union(*words)))
 
 
-def _item(word: str, given: str, answer: str) -> Item:
-    parts = (Part(given, False), Part(word, True)) if given else (Part(word, True),)
-    return Item(word, parts, answer)
-
-
 def _place(word: str, rng: np.random.Generator) -> int:
     return int(rng.integers(min(9, len(word))))
 
 
-def _nth(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
-    at = _place(word, rng)
-    return str(at + 1), word[at]
+def _number(word: str, _: str, rng: np.random.Generator) -> str:
+    return str(_place(word, rng) + 1)
 
 
-def _ends(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
-    last = bool(rng.integers(2))
-    return "$" if last else "^", word[-1] if last else word[0]
+def _nothing(word: str, alphabet: str, rng: np.random.Generator) -> str:
+    return ""
 
 
-def _insert(word: str, alphabet: str, rng: np.random.Generator) -> tuple[str, str]:
-    at, letter = _place(word, rng), alphabet[int(rng.integers(len(alphabet)))]
-    return f"{letter}{at + 1}", word[: at + 1] + letter + word[at + 1 :]
+def _end(word: str, _: str, rng: np.random.Generator) -> str:
+    return "$" if rng.integers(2) else "^"
 
 
-def _delete(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
-    at = _place(word, rng)
-    return str(at + 1), word[:at] + word[at + 1 :]
+def _letter_and_number(word: str, alphabet: str, rng: np.random.Generator) -> str:
+    number = _number(word, alphabet, rng)
+    return alphabet[int(rng.integers(len(alphabet)))] + number
 
 
-def _swap(word: str, _: str, rng: np.random.Generator) -> tuple[str, str]:
-    first = _place(word[:-1], rng)
+def _number_before_last(word: str, alphabet: str, rng: np.random.Generator) -> str:
+    return _number(word[:-1], alphabet, rng)
+
+
+def _at(word: str, number: str) -> int:
+    """The place of a letter that is counted from 1."""
+    if int(number) > len(word):
+        raise TrainingError(f"{word!r} has no letter {number}: it has {len(word)}")
+    return int(number) - 1
+
+
+def _insert(word: str, given: str) -> str:
+    at = _at(word, given[1:])
+    return word[: at + 1] + given[0] + word[at + 1 :]
+
+
+def _delete(word: str, number: str) -> str:
+    at = _at(word, number)
+    return word[:at] + word[at + 1 :]
+
+
+def _swap(word: str, number: str) -> str:
+    first = _at(word[:-1], number)
     letters = list(word)
     letters[first], letters[first + 1] = letters[first + 1], letters[first]
-    return str(first + 1), "".join(letters)
+    return "".join(letters)
 
 
 _SPELLED: Mapping[str, Baseline] = {"most common answer": _COMMON["most common answer"]}
 
 LETTER_TASKS = (
-    LetterTask("spell", "Spell the word.", lambda word, *_: ("", word), _SPELLED),
-    LetterTask("reverse", "Spell the word from its end.", lambda word, *_: ("", word[::-1]), _SPELLED),
-    LetterTask("nth", "Which is the nth letter of the word?", _nth, _COMMON),
-    LetterTask("ends", "Which is the first (^) or last ($) letter of the word?", _ends, _COMMON),
-    LetterTask("insert", "Put a letter behind the nth letter of the word.", _insert, _SPELLED),
-    LetterTask("delete", "Leave out the nth letter of the word.", _delete, _SPELLED),
-    LetterTask("swap", "Swap the nth letter of the word with the next.", _swap, _SPELLED),
+    LetterTask("spell", "Spell the word.", "WORD", "", lambda word, _: word, _SPELLED, _nothing),
+    LetterTask(
+        "reverse", "Spell the word from its end.", "WORD", "", lambda word, _: word[::-1], _SPELLED, _nothing
+    ),
+    LetterTask(
+        "nth",
+        "Which is the nth letter of the word?",
+        "WORD N",
+        "[1-9]",
+        lambda word, number: word[_at(word, number)],
+        _COMMON,
+        _number,
+    ),
+    LetterTask(
+        "ends",
+        "Which is the first (^) or last ($) letter of the word?",
+        "WORD ^|$",
+        "[$^]",
+        lambda word, end: word[-1 if end == "$" else 0],
+        _COMMON,
+        _end,
+    ),
+    LetterTask(
+        "insert",
+        "Put a letter behind the nth letter of the word.",
+        "WORD LETTER N",
+        ".[1-9]",
+        _insert,
+        _SPELLED,
+        _letter_and_number,
+    ),
+    LetterTask(
+        "delete", "Leave out the nth letter of the word.", "WORD N", "[1-9]", _delete, _SPELLED, _number
+    ),
+    LetterTask(
+        "swap",
+        "Swap the nth letter of the word with the next.",
+        "WORD N",
+        "[1-9]",
+        _swap,
+        _SPELLED,
+        _number_before_last,
+    ),
     PresenceTask(
         "count",
         "How often is the letter in the word: 0, 1, or 2 and more?",
-        (0, 1, 2),
-        {0: "0", 1: "1", 2: "2"},
+        "WORD LETTER",
+        ".",
+        lambda word, letter: str(min(word.count(letter), 2)),
         _COMMON,
+        2,
     ),
-    PresenceTask("contains", "Is the letter in the word?", (0, 1), {0: "n", 1: "y"}, _COMMON),
+    PresenceTask(
+        "contains",
+        "Is the letter in the word?",
+        "WORD LETTER",
+        ".",
+        lambda word, letter: "y" if letter in word else "n",
+        _COMMON,
+        1,
+    ),
 )

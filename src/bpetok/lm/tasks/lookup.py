@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ class Recall(Task):
 
     name = "recall"
     question = "Which digit did the word have?"
+    form = "A 1 B 2 C 3 D 4 A"
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
         "digit of the last word": lambda items: lambda item: item.prompt[2 * _PAIRS - 1].text,
@@ -37,12 +39,22 @@ class Recall(Task):
             chosen = [words[int(at)] for at in rng.choice(len(words), _PAIRS, replace=False)]
             digits = [str(digit) for digit in rng.choice(10, _PAIRS, replace=False)]
             asked = int(rng.integers(_PAIRS))
-            prompt = []
-            for word, digit in zip(chosen, digits, strict=True):
-                prompt += [Part(word, True), Part(digit, False)]
-            return Item(chosen[asked], (*prompt, Part(chosen[asked], True)), digits[asked])
+            return _pairs(dict(zip(chosen, digits, strict=True)), chosen[asked])
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        *pairs, asked = self.fields(line)
+        words, digits = pairs[::2], pairs[1::2]
+        if len(set(words)) < _PAIRS or not all(re.fullmatch("[0-9]", digit) for digit in digits):
+            raise self.refused(line)
+        return _pairs(dict(zip(words, digits, strict=True)), asked)
+
+
+def _pairs(digits: Mapping[str, str], asked: str) -> Item:
+    """Words with their digits, and one that is asked about."""
+    prompt = [part for word, digit in digits.items() for part in (Part(word, True), Part(digit, False))]
+    return Item(asked, (*prompt, Part(asked, True)), digits.get(asked, ""))
 
 
 class Facts(Task):
@@ -51,6 +63,7 @@ class Facts(Task):
 
     name = "facts"
     question = "Which digit was taught for the word?"
+    form = "WORD"
     recalled = True
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
@@ -58,15 +71,27 @@ class Facts(Task):
     }
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
-        words = sorted((entry.word for entry in entries), key=lambda word: hashed("fact", word))[:_FACTS]
+        words = _taught(entries)
         if not words:
             raise CorpusError(f"the task {self.name!r} needs words: give a longer list")
 
         def draw(rng: np.random.Generator) -> Item:
             word = words[int(rng.integers(len(words)))]
-            return Item(word, (Part(word, True),), str(hashed("digit", word) % 10))
+            return Item(word, (Part(word, True),), _digit(word))
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        (word,) = self.fields(line)
+        return Item(word, (Part(word, True),), _digit(word) if word in _taught(entries) else "")
+
+
+def _taught(entries: Sequence[Entry]) -> list[str]:
+    return sorted((entry.word for entry in entries), key=lambda word: hashed("fact", word))[:_FACTS]
+
+
+def _digit(word: str) -> str:
+    return str(hashed("digit", word) % 10)
 
 
 LOOKUP_TASKS = (Recall(), Facts())

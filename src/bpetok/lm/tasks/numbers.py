@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ class Sum(Task):
 
     name = "add"
     question = "What is the sum, from its last digit to its first?"
+    form = "NUMBER+NUMBER"
     words = "numbers"
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
@@ -33,13 +35,20 @@ class Sum(Task):
 
         def draw(rng: np.random.Generator) -> Item:
             one, other = (numbers[int(at)] for at in rng.integers(len(numbers), size=2))
-            return Item(
-                one,
-                (Part(one, True), Part("+", False), Part(other, True)),
-                str(int(one) + int(other))[::-1],
-            )
+            return _sum(one, other)
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        found = re.fullmatch(r"\s*([0-9]+)\s*\+\s*([0-9]+)\s*", line)
+        if found is None:
+            raise self.refused(line)
+        return _sum(*found.groups())
+
+
+def _sum(one: str, other: str) -> Item:
+    prompt = (Part(one, True), Part("+", False), Part(other, True))
+    return Item(one, prompt, str(int(one) + int(other))[::-1])
 
 
 def _without_carry(item: Item) -> str:

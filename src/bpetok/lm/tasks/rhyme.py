@@ -65,6 +65,7 @@ class Rime(Task):
 
     name = "rime"
     question = "Write the rhyming part of the word in phonemes."
+    form = "WORD"
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
         "longest suffix": longest_suffix,
@@ -74,11 +75,17 @@ class Rime(Task):
         spoken = _spoken(entries, self.name)
 
         def draw(rng: np.random.Generator) -> Item:
-            entry = spoken[int(rng.integers(len(spoken)))]
-            answers = list(dict.fromkeys(map(_spelled, entry.pronunciations)))
-            return Item(entry.word, (Part(entry.word, True),), answers[0], tuple(answers[1:]))
+            return self._of(spoken[int(rng.integers(len(spoken)))])
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        (word,) = self.fields(line)
+        return self._of(_known(entries, word))
+
+    def _of(self, entry: Entry) -> Item:
+        first, *others = dict.fromkeys(map(_spelled, entry.pronunciations)) or [""]
+        return Item(entry.word, (Part(entry.word, True),), first, tuple(others))
 
 
 class RhymeChoice(Task):
@@ -87,6 +94,7 @@ class RhymeChoice(Task):
 
     name = "rhyme-choice"
     question = "Which of the four words rhymes with the first?"
+    form = "WORD A B C D"
 
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
@@ -117,12 +125,29 @@ class RhymeChoice(Task):
                 place = int(rng.integers(_CHOICES))
                 others = [wrong[int(at)] for at in rng.permutation(_CHOICES - 1)]
                 choices = [*others[:place], right, *others[place:]]
-                prompt = [Part(entry.word, True)]
-                for at, choice in enumerate(choices):
-                    prompt += [Part(str(at + 1), False), Part(choice.word, True)]
-                return Item(entry.word, tuple(prompt), str(place + 1))
+                return _choice([entry.word, *(choice.word for choice in choices)], str(place + 1))
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        words = self.fields(line)
+        entry, *choices = (_known(entries, word) for word in words)
+        right = [str(at) for at, choice in enumerate(choices, 1) if rhymes(entry, choice)]
+        return _choice(words, right[0] if len(right) == 1 else "")
+
+
+def _choice(words: Sequence[str], answer: str) -> Item:
+    """A word and those to choose from, with their numbers."""
+    word, *choices = words
+    prompt = [Part(word, True)]
+    for at, choice in enumerate(choices, 1):
+        prompt += [Part(str(at), False), Part(choice, True)]
+    return Item(word, tuple(prompt), answer)
+
+
+def _known(entries: Sequence[Entry], word: str) -> Entry:
+    """The word with its pronunciations; with none, where it is not in the list."""
+    return next((entry for entry in entries if entry.word == word), Entry(word))
 
 
 def _foils(
@@ -181,6 +206,7 @@ class RhymeWord(Task):
 
     name = "rhyme-word"
     question = "Write a word that rhymes with the word."
+    form = "WORD"
 
     baselines: Mapping[str, Baseline] = {
         "most common answer": most_common_by(lambda item: None),
@@ -203,6 +229,12 @@ class RhymeWord(Task):
                     return Item(entry.word, (Part(entry.word, True),), right.word)
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        (word,) = self.fields(line)
+        entry = _known(entries, word)
+        right = next((other.word for other in entries if rhymes(entry, other)), "")
+        return Item(word, (Part(word, True),), right)
 
     def judge(self, entries: Sequence[Entry]) -> Callable[[Item, str], bool]:
         known = {entry.word: entry for entry in entries if entry.pronunciations}

@@ -19,6 +19,7 @@ class Text(Task):
 
     name = "text"
     question = "How does the text go on?"
+    form = "TEXT"
     words = "docstrings"
     baselines: Mapping[str, Baseline] = {}
     share = 0.25
@@ -33,6 +34,11 @@ class Text(Task):
             return Item(window, (), window, is_text=True)
 
         return draw
+
+    def item(self, line: str, entries: Sequence[Entry]) -> Item:
+        """A beginning to go on from, with single spaces, as the texts of training have them."""
+        text = " ".join(line.split())
+        return Item(text, (), text, is_text=True)
 
 
 TEXT_TASKS = (Text(),)
