@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_ratio",
     "holm",
+    "mcnemar",
     "paired_difference",
     "wilson",
 ]
@@ -104,6 +106,19 @@ def paired_difference(
     return Difference(
         float(table.mean()), float(low), float(high), float(min(1.0, max(2 * beyond, 1 / draws)))
     )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p value of a paired difference (McNemar 1947): how often chance alone would part
+    the items that only one of two got right as unevenly as this, or more.
+
+    >>> mcnemar(0, 5), mcnemar(4, 4)
+    (0.0625, 1.0)
+    """
+    n = only_first + only_second
+    beyond = sum(math.comb(n, k) for k in range(min(only_first, only_second) + 1))
+    # Whole numbers, as 2 ** n is beyond a float from 1,024 items on.
+    return min(1.0, 2 * beyond / 2**n) if n else 1.0
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
