@@ -414,6 +414,14 @@ def test_smollm2_is_computed_with_as_its_file_says():
     except MissingExtraError as error:
         pytest.skip(str(error))
     smollm2 = load_pretrained("smollm2")
+    if importlib.util.find_spec("xllamacpp") is not None:
+        from llama_cpp import Llama
+
+        llama = Llama(path)
+        for form, (task, wording) in itertools.product(("own", "letters"), WORDINGS.items()):
+            item = _item(task)
+            prompt = wording.prompt(item, form, [item])
+            assert smollm2.encode(prompt) == llama.encode(prompt)
     texts = [
         "Q: How is the word tree spelled?\nA:",
         "Q: How is the word t r e e spelled?\nA: t r",

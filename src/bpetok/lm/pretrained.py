@@ -94,7 +94,9 @@ def load_pretrained(name: str, *, device: str = "cpu") -> Pretrained:
         Path(name).name if os.path.exists(name) else name,
         model.eval().requires_grad_(False).to(device),
         tokenizer.encode,
-        lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)),
+        lambda ids: str(
+            tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        ),
         frozenset((*ends, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]))),
     )
 
