@@ -280,6 +280,9 @@ def test_another_probes_file_is_kept(small, tmp_path):
     with pytest.raises(ExperimentError, match="differs in its model"):
         probe(dataclasses.replace(small, model=other), SETTINGS, path=path)
     assert path.read_bytes() == before
+    path.write_text(before.decode().replace("spelled?", "written?"))
+    with pytest.raises(ExperimentError, match="has other questions for the task 'spell'"):
+        probe(small, SETTINGS, path=path)
     path.write_text("[]")
     with pytest.raises(FormatError, match="is no file of a probe"):
         probe(small, SETTINGS, path=path)

@@ -81,7 +81,7 @@ def probe(
         What the file holds: see the documentation of language models for its keys.
 
     Raises:
-        ExperimentError: the file is another probe's.
+        ExperimentError: the file is another probe's, or has other questions.
         FormatError: the file cannot be read.
         CorpusError: the words do not suffice, or the word list cannot be had.
         ModelError: the tokenizer does not write parted letters as one token each.
@@ -93,6 +93,11 @@ def probe(
     questions = {name: _Questions(name, settings, split) for name in settings.tasks}
     for name, asked in questions.items():
         kept = record["tasks"].setdefault(name, asked.spec(pretrained))
+        if _unanswered(kept) != asked.spec(pretrained):
+            raise ExperimentError(
+                f"{path} has other questions for the task {name!r}: they were made with another version, or "
+                "other words; name another file"
+            )
         for form in FORMS:
             done = {number for number, item in enumerate(kept["items"]) if item[form] is not None}
             for batch in asked.answers(pretrained, form, done):
@@ -140,6 +145,10 @@ def _begun(pretrained: Pretrained, settings: ProbeSettings, path: Path | None) -
 def _keep(record: Mapping[str, Any], path: Path | None) -> None:
     if path is not None:
         write_files({str(path): (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()})
+
+
+def _unanswered(task: Mapping[str, Any]) -> dict[str, Any]:
+    return {**task, "items": [{**item, **dict.fromkeys(FORMS)} for item in task["items"]]}
 
 
 def _answered(task: Mapping[str, Any]) -> int:
