@@ -47,8 +47,7 @@ __all__ = [
 # Shares of the steps after which a model is asked the first half of the test's items.
 _CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
 # Items of the test and of the choice of learning rates: seeds of their own.
-_TEST, _VALIDATION, _SHOWN = 1 << 41, 1 << 42, 1 << 43
-_N_SHOWN = 20_000  # training items from which baselines learn
+_TEST, _VALIDATION = 1 << 41, 1 << 42
 _SWEEP_SEED = 10_000
 
 
@@ -588,7 +587,7 @@ def _note_items(
     folder: Path, name: str, task: Any, items: list[Any], split: Any, entries: Sequence[Any]
 ) -> None:
     """Keep what is asked, and what the baselines answer."""
-    from bpetok.lm.data import draw_items
+    from bpetok.lm.data import shortcut_answers
     from bpetok.lm.texts import compressed_bits
 
     path = folder / "items" / f"{plain_name(name)}.json"
@@ -598,11 +597,8 @@ def _note_items(
     if items[0].is_text:
         found["zlib"] = {"bits_per_byte": compressed_bits([item.answer for item in items])}
     else:
-        shown = draw_items(task.prepare(split.train), _N_SHOWN, _SHOWN)
         is_right = task.judge(entries)
-        for baseline, learn in task.baselines.items():
-            answer = learn(shown)
-            given = [answer(item) for item in items]
+        for baseline, given in shortcut_answers(task, split.train, items).items():
             right = _marks(is_right(item, one) for item, one in zip(items, given, strict=True))
             found[baseline] = {"right": right, "answers": given}
     write(folder / "baselines" / f"{plain_name(name)}.json", found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_ratio",
     "holm",
+    "mcnemar",
     "paired_difference",
     "resampling_weights",
     "seed_difference",
@@ -149,6 +151,19 @@ def seed_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:
     half = free**0.5 * float(np.tan(np.interp(0.95, mass, angles))) * error
     p = 1 - float(np.interp(np.arctan2(abs(mean), error * free**0.5), angles, mass))
     return Difference(mean, mean - half, mean + half, p)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p value of a paired difference (McNemar 1947): how often chance alone would part
+    the items that only one of two got right as unevenly as this, or more.
+
+    >>> mcnemar(0, 5), mcnemar(4, 4)
+    (0.0625, 1.0)
+    """
+    n = only_first + only_second
+    beyond = sum(math.comb(n, k) for k in range(min(only_first, only_second) + 1))
+    # Whole numbers, as 2 ** n is beyond a float from 1,024 items on.
+    return min(1.0, 2 * beyond / 2**n) if n else 1.0
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
