@@ -17,9 +17,10 @@ from libc.string cimport memmove
 
 from bpetok._decode cimport join_text, join_tokens
 from bpetok._engine cimport (
-    BATCH, begin_text, encode_piece, encode_pieces, encode_segment, last_cut_of, put_special)
+    BATCH, append_segment, begin_text, complete, encode_piece, encode_pieces, encode_segment, last_cut_of,
+    put_special)
 from bpetok._ids cimport IdBuffer, make_list, take_buffer
-from bpetok._scan cimport Scanner
+from bpetok._scan cimport Scanner, ScanSpec
 from bpetok._specials cimport Specials
 from bpetok._text cimport TextView, to_utf8, utf8_bound, view_text
 from bpetok._vocab cimport FUSE_NEVER, VocabTables
@@ -151,23 +152,22 @@ cdef class Encoder:
                          const uint8_t* mask) noexcept nogil:
         """Append the ids of text[start:stop]; the specials that `mask` marks are ids of their own (NULL:
         none). One that begins before `stop` may end behind it, and `start` moves to where it ends."""
+        cdef const ScanSpec* spec = &self.scanner.spec
         cdef size_t special
         cdef Py_ssize_t which = 0
-        cdef int status
-        while start[0] < stop:
+        cdef int status = OK
+        while start[0] < stop and status == OK:
             special = stop
             if mask != NULL:
                 special = self.specials.find(text, start[0], stop, end, mask, &which)
-            status = encode_segment(&self.tables.t, ws, &self.scanner.spec, text, start[0], special)
-            if status != OK:
-                return status
+            status = append_segment(&self.tables.t, ws, spec, text, start[0], special, text + end)
+            if self.tables.t.fuse:
+                status = complete(&self.tables.t, ws, spec, text, text + end, status)
             start[0] = special
-            if special < stop:
+            if special < stop and status == OK:
                 status = put_special(ws, self.specials.entries[which].token)
-                if status != OK:
-                    return status
                 start[0] += self.specials.entries[which].size
-        return OK
+        return complete(&self.tables.t, ws, spec, text, text + end, status)
 
     cdef int encode_view(self, Workspace* ws, const TextView* view, const uint8_t* mask, bint reject,
                          Py_ssize_t* rejected) noexcept nogil:

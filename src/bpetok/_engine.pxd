@@ -14,6 +14,10 @@ cdef int64_t encode_piece(const Tables* t, Workspace* ws, const uint8_t* p, size
                           uint32_t* ids) noexcept nogil
 cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size_t start, const size_t* ends,
                        size_t count, const uint8_t* limit) noexcept nogil
+cdef int append_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t end, const uint8_t* limit) noexcept nogil
+cdef int complete(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                  const uint8_t* limit, int status) noexcept nogil
 cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
                         size_t start, size_t end) noexcept nogil
 # The last position in start < p <= last (p < end) before which all can be encoded, whatever follows `end`;

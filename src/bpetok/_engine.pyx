@@ -421,27 +421,41 @@ cdef int encode_pieces(const Tables* t, Workspace* ws, const uint8_t* text, size
     return status
 
 
-cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
-                        size_t start, size_t end) noexcept nogil:
-    """Append the ids of text[start:end], which holds no special token, or only count them."""
+cdef int append_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t end, const uint8_t* limit) noexcept nogil:
+    """Append the ids of text[start:end], which holds no special token, or only count them; but for those
+    that `complete` must find. Up to `limit` the text can be read."""
     cdef size_t ends[BATCH]
     cdef size_t count
     cdef int status = OK
     if spec.word == WORD_WHOLE and cuts_anywhere(t, ws):
-        status = append_uncrossed(t, ws, text, start, end)
-    else:
-        while start < end and status == OK:
-            count = scan(spec, text, start, end, ends, BATCH)
-            status = append_pieces(t, ws, text, start, ends, count, text + end, False)
-            start = ends[count - 1]
-    status = fill_in(t, ws, text, text + end, status)
+        return append_uncrossed(t, ws, text, start, end, limit)
+    while start < end and status == OK:
+        count = scan(spec, text, start, end, ends, BATCH)
+        status = append_pieces(t, ws, text, start, ends, count, limit, False)
+        start = ends[count - 1]
+    return status
+
+
+cdef int complete(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                  const uint8_t* limit, int status) noexcept nogil:
+    """Put in what is missing from the ids of one or several segments. Returns the status. Where unknown
+    characters fuse, this is for each segment; elsewhere, what many short ones miss is found together."""
+    status = fill_in(t, ws, text, limit, status)
     if t.fuse == FUSE_TEXT or t.fuse and spec.word == WORD_WHOLE:
         fuse(t, ws)
     return status
 
 
+cdef int encode_segment(const Tables* t, Workspace* ws, const ScanSpec* spec, const uint8_t* text,
+                        size_t start, size_t end) noexcept nogil:
+    """Append the ids of text[start:end], which holds no special token, or only count them."""
+    cdef int status = append_segment(t, ws, spec, text, start, end, text + end)
+    return complete(t, ws, spec, text, text + end, status)
+
+
 cdef int append_uncrossed(const Tables* t, Workspace* ws, const uint8_t* text, size_t start,
-                          size_t end) noexcept nogil:
+                          size_t end, const uint8_t* limit) noexcept nogil:
     """Append the ids of text[start:end], which is one piece, cut around words wherever no merge crosses.
 
     Such parts come again and again. They are cut further like pieces of their own.
@@ -457,7 +471,7 @@ cdef int append_uncrossed(const Tables* t, Workspace* ws, const uint8_t* text, s
             ends[kept] = ends[i]
             kept += ends[i] == end or not crosses(t, text[ends[i] - 1], text[ends[i]])
         if kept:
-            status = append_pieces(t, ws, text, start, ends, kept, text + end, False)
+            status = append_pieces(t, ws, text, start, ends, kept, limit, False)
             start = ends[kept - 1]
     return status
 

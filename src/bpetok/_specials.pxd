@@ -17,6 +17,7 @@ cdef struct Node:           # of a trie: some first bytes of a special
 cdef enum:
     MOST_FIRSTS = 4
     MOST_SECONDS = 8
+    NEAR = 32                   # bytes in which specials are looked for one by one, before blocks of 64
 
 cdef class Specials:
     cdef Py_ssize_t n

@@ -123,7 +123,7 @@ cdef class Specials:
         """Where the next special token starts in text[pos:stop], the longest that fits before `end`, or
         `stop`. Only those with a mark in `allowed` count; all do when it is NULL."""
         cdef const uint8_t* hit
-        cdef size_t at, last = stop if stop < end else end - 1      # before it, two bytes can be read
+        cdef size_t at, near, last = stop if stop < end else end - 1      # before it, two bytes can be read
         cdef uint32_t node, found
         while pos < stop:
             if self.only_second >= 0:
@@ -131,12 +131,17 @@ cdef class Specials:
                 if pos + 1 >= end or pos >= stop:
                     return stop
             elif self.few:
-                while pos + 64 <= last and not has_few(text + pos, 64, self.firsts, self.seconds):
-                    pos += 64
-                while pos + 16 <= last and not has_few(text + pos, 16, self.firsts, self.seconds):
-                    pos += 16
-                while pos < last and not self.first_two[(<uint32_t>text[pos] << 8) | text[pos + 1]]:
+                # Runs of spaces as tokens stand in every line of code: the next one is seldom far.
+                near = min(last, pos + NEAR)
+                while pos < near and not self.first_two[(<uint32_t>text[pos] << 8) | text[pos + 1]]:
                     pos += 1
+                if pos == near:
+                    while pos + 64 <= last and not has_few(text + pos, 64, self.firsts, self.seconds):
+                        pos += 64
+                    while pos + 16 <= last and not has_few(text + pos, 16, self.firsts, self.seconds):
+                        pos += 16
+                    while pos < last and not self.first_two[(<uint32_t>text[pos] << 8) | text[pos + 1]]:
+                        pos += 1
                 if pos >= last:
                     return stop             # none has one byte only
             elif self.only_first >= 0:

@@ -85,5 +85,9 @@ class ExperimentError(BpetokError, RuntimeError):
     """A language-model experiment cannot go on: its folder is another one's, the loss is no number, say."""
 
 
+class ModelError(BpetokError, ValueError):
+    """A pretrained language model is not there, cannot be read, or does not serve."""
+
+
 class DiagnosticsError(BpetokError, ValueError):
     """A measure cannot be taken, or two runs cannot be compared."""

@@ -7,7 +7,7 @@ from bpetok.errors import EncodeError, TrainingError
 from bpetok.lm.arms import Arm, make_arm, parse_arm
 from bpetok.lm.cutting import bpe_dropout, stochastok
 from bpetok.lm.tasks import TASKS
-from bpetok.lm.words import Entry, load_words
+from bpetok.lm.words import Entry, Split, load_words
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,43 @@ def test_digits_are_grouped_from_either_end():
     for word in words:
         assert [len(piece) for piece in left.pieces(word)][:-1] == [3] * (-(-len(word) // 3) - 1)
         assert b",".join(right.pieces(word)).decode() == f"{int(word):,}"
+
+
+@pytest.mark.parametrize("spec", ["bytes", "characters", "groups", "groups-from-end"])
+def test_the_vocabulary_of_a_rule_is_what_it_makes_of_the_words(spec):
+    words = [entry.word for entry in load_words("numbers", most=200)]
+    arm = make_arm(f"{spec}+stochastok", words)
+    assert set(arm._ranks) == {piece for word in words for piece in arm.pieces(word)}
+    rng = np.random.default_rng(0)
+    draw = TASKS["spell"].prepare([Entry("123456")])
+    arm = make_arm(f"{spec}+stochastok:1", ["123456", "12", "3", "1", "23", "4", "56"])
+    item = draw(rng)
+    drawn = {tuple(arm.prompt(item, rng)) for _ in range(40)}
+    assert (len(drawn) > 1) == spec.startswith("groups")
+
+
+def test_groups_cannot_drop_merges():
+    words = [entry.word for entry in load_words("numbers", most=200)]
+    with pytest.raises(TrainingError, match="cannot drop merges"):
+        make_arm("groups+dropout", words)
+
+
+def test_characters_of_several_bytes_may_not_be_those_of_merges():
+    words = [entry.word for entry in load_words("phrasebook:ell_Grek", most=200)]
+    with pytest.raises(TrainingError, match="cannot drop merges"):
+        make_arm("fallback:300+dropout", words)
+
+
+def test_training_shows_the_words_that_are_taught_and_the_cuts_that_may_be_drawn():
+    split = Split((Entry("abcabc"),), (Entry("efgh"),), (Entry("abij"),))
+    words = ["abcabc", "efgh", "abij"]
+    plain, taught, drawn = (make_arm(f"bpe:11{change}", words) for change in ("", "+taught", "+dropout:0.5"))
+    assert plain.seen(split) == set(plain.word("abcabc"))
+    assert taught.seen(split) == {symbol for word in words for symbol in taught.word(word)}
+    rng = np.random.default_rng(0)
+    item = TASKS["spell"].prepare(split.train)(rng)
+    met = {symbol for _ in range(200) for symbol in drawn.prompt(item, rng)[1:-1]}
+    assert met == drawn.seen(split) > plain.seen(split)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
 
 from bpetok.errors import ExperimentError, FormatError, TrainingError
-from bpetok.lm.results import results
+from bpetok.lm.results import _label, results
 from bpetok.lm.run import Experiment, Machine, run
+from bpetok.lm.statistics import Interval
 
 WORDS = str(Path(__file__).parents[1] / "data" / "words.txt")
 EXPERIMENT = Experiment(
@@ -105,6 +106,14 @@ def test_tasks_of_other_words_texts_and_remedies(tmp_path):
     assert by_arm["bytes"].bits_per_byte.estimate == pytest.approx(math.log2(n_symbols["bytes"]), rel=0.25)
     assert by_arm["fallback:400"].bytes_per_token > 1.2
     assert 0.1 < found.baselines[text]["zlib"].estimate < 8
+    # One seed has no interval where single stretches are not known, so nothing is said.
+    contrasts = {one.budget: one for one in found.contrasts if one.task == text}
+    assert set(contrasts) == {"examples"}
+    assert contrasts["examples"].measure == "bits_per_byte"
+    assert contrasts["examples"].difference.estimate == pytest.approx(
+        by_arm["bytes"].bits_per_byte.estimate - by_arm["fallback:400"].bits_per_byte.estimate
+    )
+    assert f"bytes@{greek.partition('@')[2]}" in found.arms
     for cell in found.cells:
         assert sum(one.n for one in cell.strata if "seen" in one.name) == (64 if cell.task != "facts" else 0)
 
@@ -114,6 +123,39 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
         run(EXPERIMENT, tmp_path, machine=Machine("cuda:7"))
     with pytest.raises(TrainingError, match="no device 'quantum'"):
         run(EXPERIMENT, tmp_path, machine=Machine("quantum"))
+
+
+def test_models_side_by_side_are_not_shared_out_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="2 models at once, each trained by 2 processes"):
+        run(EXPERIMENT, tmp_path, processes=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rank_without_a_group_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    run(dataclasses.replace(EXPERIMENT, seeds=1, rates=(1.0,), tasks=("spell",), arms=("bytes",)), tmp_path)
+    assert (tmp_path / "runs" / "bytes-spell-examples-0.json").exists()
+
+
+def test_rates_can_be_chosen_by_a_text_and_by_what_an_arm_serves_for(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"The number {at} is followed by the number {at + 1}.\n" for at in range(9_000)))
+    text = f"text@text:{path}"
+    experiment = Experiment(
+        arms=("bytes", "bpe:60+taught"), tasks=("nth",), sweep_tasks=(text, "nth"), preset="cpu-test",
+        seeds=1, words=WORDS, steps=3, rates=(1.0, 1e-6),
+    )  # fmt: skip
+    run(experiment, tmp_path / "run")
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "run" / "sweep").glob("*.json")]
+    assert {(one["job"]["arm"], one["job"]["task"]) for one in kept} == {
+        ("bytes", text), ("bytes", "nth"), ("bpe:60+taught", "nth")
+    }  # fmt: skip
+    alone = dataclasses.replace(experiment, arms=("bytes",), sweep_tasks=(text,))
+    run(alone, tmp_path / "alone")
+    taken = json.loads((tmp_path / "alone" / "runs" / "bytes-nth-examples-0.json").read_text())
+    losses = {one["rate_factor"]: one["held_out_loss"] for one in kept if one["job"]["task"] == text}
+    assert taken["rate_factor"] == min(losses, key=losses.get) == 1.0
 
 
 def test_the_first_arm_must_serve_every_task():
@@ -197,6 +239,10 @@ def test_the_rates_are_those_with_most_right_on_validation_words(done):
     [
         ({"tasks": ("spell", "sing")}, "no task 'sing'"),
         ({"budgets": ("money",)}, "no budget 'money'"),
+        ({"budgets": ("flops",)}, "give both"),
+        ({"arms": ("bytes", "bpe:60+taught"), "sweep_tasks": ("spell",)}, "serves for none of the tasks"),
+        ({"sweep_tasks": ()}, r"chosen by \(none\)"),
+        ({"sweep_tasks": ("sing",)}, "no task 'sing'"),
         ({"arms": ()}, "arms"),
         ({"arms": ("bytes", "bytes")}, "each once"),
         ({"seeds": 0}, "0 seeds"),
@@ -274,6 +320,39 @@ def test_equal_budgets_are_read_from_the_curves(done):
         assert one.difference.estimate == pytest.approx(sum(scores) / len(scores))
 
 
+def test_contrasts_pair_seeds_by_their_number(done, tmp_path):
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "runs" / "bytes-spell-examples-0.json").unlink()
+    kept = [
+        json.loads((done / "runs" / f"{arm}-spell-examples-1.json").read_text())
+        for arm in ("bytes", "bpe_60")
+    ]
+    (one,) = (one for one in results(tmp_path).contrasts if (one.task, one.budget) == ("spell", "examples"))
+    assert one.difference.estimate == pytest.approx(kept[0]["accuracy"] - kept[1]["accuracy"])
+
+
+def test_a_label_says_where_the_interval_lies(done):
+    for cell in results(done).cells:
+        best = cell.best_shortcut.score
+        assert best.estimate == max(one.estimate for one in results(done).baselines[cell.task].values())
+        assert cell.label == (
+            "learned"
+            if cell.accuracy.low > best.high
+            else "not learned"
+            if cell.accuracy.high < best.low
+            else "at baseline"
+        )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "label"),
+    [((0.9, 0.8, 1.0), "learned"), ((0.55, 0.45, 0.65), "at baseline"), ((0.5, 0.3, 0.45), "at baseline"),
+     ((0.2, 0.1, 0.3), "not learned"), ((0.7, 0.6, 0.8), "at baseline")],
+)  # fmt: skip
+def test_a_label_is_what_the_intervals_carry(accuracy, label):
+    assert _label(Interval(*accuracy), Interval(0.5, 0.4, 0.6)) == label
+
+
 def test_equal_operations_cost_as_much(done):
     cells = {(one.arm, one.budget): one for one in results(done).cells if one.task == "spell"}
     assert cells["bpe:60", "flops"].flops == pytest.approx(cells["bytes", "examples"].flops, rel=0.15)
@@ -284,19 +363,16 @@ def test_a_folder_without_an_experiment_and_a_damaged_file_are_named(done, tmp_p
     with pytest.raises(ExperimentError, match="no experiment"):
         results(tmp_path)
     run(dataclasses.replace(EXPERIMENT, seeds=1, rates=(1.0,), tasks=("spell",)), tmp_path)
-    path = next((tmp_path / "runs").glob("*.json"))
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(FormatError, match=r"\.json cannot be read"):
+    for folder in ("runs", "items", "baselines", "arms", "times"):
+        path = next((tmp_path / folder).glob("*spell*.json" if folder != "arms" else "*.json"), None)
+        path = path if folder != "times" else tmp_path / "times" / "runs-bytes-spell-examples-0.json"
+        kept = path.read_text()
+        for damaged in (kept[:-20], '{"right": 1}', "[]" if folder != "items" else "{}"):
+            path.write_text(damaged)
+            with pytest.raises(FormatError, match=path.name):
+                results(tmp_path)
+        path.write_text(kept)
+    path = tmp_path / "experiment.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 9'))
+    with pytest.raises(FormatError, match="version 9"):
         results(tmp_path)
-
-
-def test_examples_of_a_task_whose_name_has_a_dash(tmp_path):
-    pytest.importorskip("jinja2", reason="jinja2 is not installed")
-    from bpetok.page.lm import lm_examples
-
-    run(
-        dataclasses.replace(EXPERIMENT, arms=("bytes",), tasks=("rhyme-choice",), seeds=1, rates=(1.0,)),
-        tmp_path,
-    )
-    found = lm_examples(tmp_path)
-    assert {one["task"] for one in found} == {"rhyme-choice"}

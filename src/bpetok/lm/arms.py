@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from bpetok.lm.cutting import bpe_dropout, stochastok
 
 if TYPE_CHECKING:
     from bpetok.lm.tasks import Item
+    from bpetok.lm.words import Split
     from bpetok.protocols import TokenizerLike
 
 __all__ = ["BEGIN", "END", "PAD", "Arm", "Changes", "make_arm", "parse_arm"]
@@ -134,6 +136,17 @@ class Arm:
         """The bytes of each symbol that stands for some: not of those that begin, ask and end."""
         return [self._texts[symbol] for symbol in symbols if symbol in self._texts]
 
+    def seen(self, split: Split) -> set[int]:
+        """The symbols of words that training shows, or with cuts that are drawn may show. Whoever is taught
+        to spell sees the words of all splits."""
+        parts = (split.train, split.validation, split.test) if self.changes.taught else (split.train,)
+        words = [entry.word for part in parts for entry in part]
+        shown = {symbol for word in words for symbol in self._ids[word]}
+        if self.changes.dropout or self.changes.stochastok:
+            data = _joined(words)
+            shown |= {self._rows[piece] for piece in self._ranks if piece in data}
+        return shown
+
     def prompt(self, item: Item, rng: np.random.Generator | None = None) -> list[int]:
         """The symbols of a question, up to where its answer begins.
 
@@ -199,13 +212,17 @@ def _cut(name: str, tokenizer: TokenizerLike, word: str) -> list[bytes]:
     return pieces
 
 
+def _joined(words: Sequence[str]) -> bytes:
+    return b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+
+
 def _shown(piece: bytes) -> str:
     return piece.decode("utf-8", "backslashreplace")
 
 
 def _vocabulary(tokenizer: TokenizerLike, words: Sequence[str]) -> dict[bytes, int]:
     """The tokens that occur anywhere in the words, with their ids."""
-    data = b"\xff".join(map(str.encode, words))  # a byte that is in no UTF-8
+    data = _joined(words)
     found = {}
     for token in range(tokenizer.n_vocab):
         try:
@@ -217,58 +234,54 @@ def _vocabulary(tokenizer: TokenizerLike, words: Sequence[str]) -> dict[bytes, i
     return found
 
 
-class _Bytes:
-    """Every byte a token."""
+class _Rule:
+    """A tokenizer that cuts by a rule. Its vocabulary is what that makes of some words, in order.
 
-    n_vocab = 256
+    Args:
+        cut: from a text to its pieces.
+        words: which it can encode, and no others.
+    """
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        return bytes(tokens)
-
-    def decode_single_token_bytes(self, token: int) -> bytes:
-        return bytes([token])
-
-
-class _Characters:
-    """Every character a token."""
-
-    n_vocab = 0x110000
+    def __init__(self, cut: Callable[[str], Iterable[bytes]], words: Iterable[str]) -> None:
+        self._cut = cut
+        self._pieces = sorted({piece for word in words for piece in cut(word)})
+        self._ids = {piece: at for at, piece in enumerate(self._pieces)}
+        self.n_vocab = len(self._pieces)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        return list(map(ord, text))
-
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        return "".join(map(chr, tokens)).encode()
-
-    def decode_single_token_bytes(self, token: int) -> bytes:
-        return chr(token).encode()
-
-
-class _Groups:
-    """Runs of ASCII digits in groups of up to three, counted from their start or from their end, and every
-    other character alone. A token's id is the number that its UTF-8 bytes make."""
-
-    n_vocab = 1 << 32
-
-    def __init__(self, from_end: bool) -> None:
-        self.from_end = from_end
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        pieces: list[str] = []
-        for run in re.findall(r"[0-9]+|[^0-9]", text):
-            first = len(run) % 3 if self.from_end else 0
-            cuts = sorted({0, len(run), *range(first, len(run), 3)})
-            pieces += [run[i:j] for i, j in itertools.pairwise(cuts)]
-        return [int.from_bytes(piece.encode()) for piece in pieces]
+        return [self._ids[piece] for piece in self._cut(text)]
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
         return b"".join(map(self.decode_single_token_bytes, tokens))
 
     def decode_single_token_bytes(self, token: int) -> bytes:
-        return token.to_bytes((token.bit_length() + 7) // 8)
+        return self._pieces[token]
+
+
+def _bytes(text: str) -> list[bytes]:
+    return [bytes([byte]) for byte in text.encode()]
+
+
+def _characters(text: str) -> list[bytes]:
+    return [char.encode() for char in text]
+
+
+def _groups(text: str, from_end: bool) -> list[bytes]:
+    """Runs of ASCII digits in groups of up to three, and every other character alone."""
+    pieces: list[bytes] = []
+    for run in re.findall(r"[0-9]+|[^0-9]", text):
+        first = len(run) % 3 if from_end else 0
+        cuts = sorted({0, len(run), *range(first, len(run), 3)})
+        pieces += [run[i:j].encode() for i, j in itertools.pairwise(cuts)]
+    return pieces
+
+
+_RULES: Mapping[str, Callable[[str], list[bytes]]] = {
+    "bytes": _bytes,
+    "characters": _characters,
+    "groups": partial(_groups, from_end=False),
+    "groups-from-end": partial(_groups, from_end=True),
+}
 
 
 def parse_arm(spec: str) -> tuple[str, Changes]:
@@ -332,12 +345,8 @@ def make_arm(
 
     base, changes = parse_arm(spec)
     tokenizer: TokenizerLike
-    if base == "bytes":
-        tokenizer = _Bytes()
-    elif base == "characters":
-        tokenizer = _Characters()
-    elif base in ("groups", "groups-from-end"):
-        tokenizer = _Groups(base != "groups")
+    if base in _RULES:
+        tokenizer = _Rule(_RULES[base], words)
     elif base.startswith(("bpe:", "fallback:")):
         tokenizer = _learned(base, words if learned_from is None else learned_from, pattern)
     elif Path(base).exists():
@@ -346,7 +355,7 @@ def make_arm(
         tokenizer = bpetok.get_encoding(base)
     else:
         raise TrainingError(
-            f"there is no arm {base!r}: use bytes, characters, bpe:N, fallback:N, groups, groups-from-end, "
+            f"there is no arm {base!r}: use {', '.join(_RULES)}, bpe:N, fallback:N, "
             f"the name of an encoding ({', '.join(bpetok.list_encoding_names())}), or the path of a tokenizer"
         )
     arm = Arm(spec if not Path(spec).exists() else Path(spec).stem, tokenizer, words, changes, alphabet)

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.lm.arms import PAD, Arm
-from bpetok.lm.tasks import Item, Part
+from bpetok.lm.tasks import Item, Part, Task
+from bpetok.lm.words import Entry
 
-__all__ = ["Batch", "batch_of", "draw_items", "longest_sequence", "share_of", "taught"]
+__all__ = ["Batch", "batch_of", "draw_items", "longest_sequence", "share_of", "shortcut_answers", "taught"]
 
+# Training items from which baselines learn: a seed of their own, and how many.
+_SHOWN, _N_SHOWN = 1 << 43, 20_000
 _BUCKET = 8  # lengths are rounded up to this, so that few shapes occur
 
 
@@ -65,6 +68,12 @@ def draw_items(draw: Callable[[np.random.Generator], Item], count: int, *seed: i
     """Items that depend on the numbers of the seed alone."""
     rng = np.random.default_rng(seed)
     return [draw(rng) for _ in range(count)]
+
+
+def shortcut_answers(task: Task, train: Sequence[Entry], items: Sequence[Item]) -> dict[str, list[str]]:
+    """What each baseline of a task, which learns from items about training words, answers to some items."""
+    shown = draw_items(task.prepare(train), _N_SHOWN, _SHOWN)
+    return {name: list(map(learn(shown), items)) for name, learn in task.baselines.items()}
 
 
 def longest_sequence(arm: Arm, items: Sequence[Item], spare: int = 8) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,29 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.errors import ExperimentError, FormatError
-from bpetok.lm.run import plain_name, serves
-from bpetok.lm.statistics import Interval, bootstrap_mean, bootstrap_ratio, holm, paired_difference, wilson
+from bpetok.lm.arms import parse_arm
+from bpetok.lm.folder import VERSION, cuts_name, plain_name, read
+from bpetok.lm.run import serves
+from bpetok.lm.statistics import (
+    Difference,
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    holm,
+    paired_difference,
+    seed_difference,
+    wilson,
+)
+from bpetok.lm.tasks import find_task
 
-__all__ = ["Cell", "Contrast", "CurvePoint", "Results", "Stratum", "TextCell", "results"]
+__all__ = [
+    "Cell", "Contrast", "CurvePoint", "Results", "Shortcut", "Stratum", "TextCell", "kept_cuts", "results",
+]  # fmt: skip
 
-_VERSION = 2
+_VERSION = 3
 Run = Mapping[str, Any]
+# What is compared at the last point of both curves that cost no more than the cheaper training.
+_EQUAL = {"equal flops": "flops", "equal time": "seconds"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,15 @@ class Stratum:
     name: str
     n: int
     accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """What does best without a model: its accuracy, with a Wilson interval; of a text the bits a byte of a
+    compressor, which has none."""
+
+    name: str
+    score: Interval
 
 
 @dataclass(frozen=True)
@@ -47,70 +72,90 @@ class CurvePoint:
     score: float
 
 
-@dataclass(frozen=True)
-class TextCell:
-    """One arm's language model of plain text with one budget.
+@dataclass(frozen=True, kw_only=True)
+class _Trained:
+    """What all cells have: models of one arm, for one task, with one budget.
 
     Attributes:
-        bits_per_byte: summed nats over summed bytes, in bits, with an interval over seeds and stretches.
-        bytes_per_token: of the test's stretches.
-    """
-
-    arm: str
-    task: str
-    budget: str
-    bits_per_byte: Interval
-    per_seed: tuple[float, ...]
-    bytes_per_token: float
-    steps: int
-    flops: float
-    seconds: float | None
-    parameters: int
-    curve: tuple[CurvePoint, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One arm on one task with one budget.
-
-    Attributes:
-        accuracy: over all seeds, with an interval over seeds and items.
-        per_seed: the accuracy of each seed.
-        learned: whether the interval lies above that of the best baseline.
+        seeds: of the models that are there.
+        per_seed: the score of each.
+        best_shortcut: what does best without a model; None where nothing is known to.
         steps: of training.
-        flops: of training, the mean of the seeds.
+        tokens: seen in training, padding included, the mean of the seeds.
+        flops: of training, likewise.
         seconds: of training, likewise; None where no times were kept.
-        strata: by tokens of the word, and by whether all of them were seen in training.
+        n_symbols: that a model has an embedding of.
+        parameters: of a model.
         curve: the course of training.
     """
 
     arm: str
     task: str
     budget: str
-    accuracy: Interval
+    seeds: tuple[int, ...]
     per_seed: tuple[float, ...]
-    learned: bool
+    best_shortcut: Shortcut | None
     steps: int
+    tokens: float
     flops: float
     seconds: float | None
+    n_symbols: int
     parameters: int
-    strata: tuple[Stratum, ...]
     curve: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextCell(_Trained):
+    """A language model of plain text.
+
+    Attributes:
+        bits_per_byte: summed nats over summed bytes, in bits, with an interval over seeds and stretches.
+        bytes_per_token: of the test's stretches.
+    """
+
+    bits_per_byte: Interval
+    bytes_per_token: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(_Trained):
+    """One arm on one task with one budget.
+
+    Attributes:
+        accuracy: over all seeds, with an interval over seeds and items.
+        label: "learned" where that interval lies above the one of the best shortcut, "not learned" where it
+            lies below it, "at baseline" where the two meet.
+        strata: by tokens of the word, and by whether all of them were seen in training.
+    """
+
+    accuracy: Interval
+    label: str
+    strata: tuple[Stratum, ...]
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The first arm less another one, on the same items, with p values adjusted over all contrasts of a
-    budget.
+    """What an arm is compared with, less that arm, on the same items, with p values adjusted over all
+    contrasts of a budget. Every arm is compared with the first one, and an arm with changes also with the
+    same one without them.
 
     The budgets "equal flops" and "equal time" are read from the curves of the budget "examples": each seed
     of both arms at the last point of its curve that cost no more than the cheaper of both whole trainings.
-    There the learning rates of the costlier one have not come down yet, so its score is a lower bound.
+    There the learning rates of the costlier one have not come down yet, so its score is a lower bound. Of
+    texts the curves keep no single items: there the interval is over seeds alone.
+
+    Attributes:
+        arm: which one.
+        reference: the arm that it is compared with.
+        measure: "accuracy", or "bits_per_byte", of which fewer are better.
+        difference: reference less arm.
     """
 
     arm: str
+    reference: str
     task: str
     budget: str
+    measure: str
     difference: Interval
     p: float
     p_adjusted: float
@@ -125,9 +170,9 @@ class Results:
         cells: every arm on every task.
         texts: every arm's language model.
         baselines: accuracy of each baseline on the test items of a task; of a text, bits a byte.
-        contrasts: of the first arm with each other one.
-        arms: how many tokens each arm has, how many a test word takes, and the share of test words with a
-            token that no training word has.
+        contrasts: of the arms with the first one, and of those with changes with those without.
+        arms: how many tokens each arm has, how many a test word takes, how many bytes a token has, and the
+            share of test words with a token that no training word has.
         leakage: what test words share with training words, see `bpetok.lm.words.leakage`.
         missing: runs that are not there yet.
     """
@@ -152,62 +197,111 @@ def results(folder: str | Path) -> Results:
 
     Raises:
         ExperimentError: the folder holds no experiment, or no finished run.
-        FormatError: a file is damaged.
+        FormatError: a file is damaged, or of a later version.
     """
     folder = Path(folder)
-    if not (folder / "experiment.json").exists():
-        raise ExperimentError(f"{folder} holds no experiment: it has no experiment.json")
-    settings = _read(folder / "experiment.json")
-    runs: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    settings = _settings(folder)
+    runs: dict[tuple[str, str, str], dict[int, Run]] = {}
     for path in sorted((folder / "runs").glob("*.json")):
-        run = _read(path)
-        run["seconds"] = _seconds(folder, path)
+        run = _run(folder, path)
         job = run["job"]
-        runs.setdefault((job["arm"], job["task"], job["budget"]), []).append(run)
+        runs.setdefault((job["arm"], job["task"], job["budget"]), {})[job["seed"]] = run
     if not runs:
         raise ExperimentError(f"{folder} has no finished run yet: go on with `bpetok lm run`")
-    cuts = {path.stem: _read(path) for path in sorted((folder / "arms").glob("*.json"))}
     asked = sorted({task for _, task, _ in runs})
     baselines = {task: _baselines(folder, task) for task in asked}
-    items = {task: _read(folder / "items" / f"{plain_name(task)}.json") for task in asked}
+    items = {task: read(_items(folder, task), "word", "prompt", "answer") for task in asked}
     cells: list[Cell] = []
     texts: list[TextCell] = []
     missing: list[str] = []
-    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for budget in settings["budgets"]:
-        for task in settings["tasks"]:
-            for spec in settings["arms"]:
-                if (budget != "examples" and spec == settings["arms"][0]) or not serves(spec, task):
-                    continue
-                here = sorted(runs.get((spec, task, budget), []), key=lambda run: run["job"]["seed"])
-                seeds = [run["job"]["seed"] for run in here]
-                missing += [
-                    f"{spec} {task} {budget} {seed}" for seed in range(settings["seeds"]) if seed not in seeds
-                ]
-                if not here:
-                    continue
-                if "nats" in here[0]:
-                    texts.append(_text_cell(here))
-                    continue
-                found[spec, task, budget] = here
-                name = plain_name(spec)
-                cut = cuts.get(f"{name}-{plain_name(task)}") or cuts.get(name)
-                cells.append(_cell(here, cut["words"] if cut else {}, items[task], baselines[task]))
+    for arm, task, budget in _planned(settings):
+        here = runs.get((arm, task, budget), {})
+        missing += [f"{arm} {task} {budget} {seed}" for seed in range(settings["seeds"]) if seed not in here]
+        found = [here[seed] for seed in sorted(here)]
+        if not found:
+            continue
+        for run in found:
+            if len(run["nats" if "nats" in run else "right"]) != len(items[task]):
+                raise FormatError(
+                    f"{_items(folder, task)} has {len(items[task])} items, and a run of {arm} others: the "
+                    "files are of two experiments; delete those that do not belong here"
+                )
+        if "nats" in found[0]:
+            texts.append(_text_cell(found, baselines[task]))
+        else:
+            cells.append(_cell(found, kept_cuts(folder, settings, arm, task), items[task], baselines[task]))
     return Results(
         settings,
         tuple(cells),
         tuple(texts),
         baselines,
-        tuple(_contrasts(settings, found)),
-        {cut["arm"] if name == plain_name(cut["arm"]) else name: _arm(cut) for name, cut in cuts.items()},
-        _read(folder / "leakage.json") if (folder / "leakage.json").exists() else {},
+        tuple(_contrasts(settings, runs)),
+        dict(
+            _arm(read(path, "arm", "n_symbols", "words")) for path in sorted((folder / "arms").glob("*.json"))
+        ),
+        read(folder / "leakage.json") if (folder / "leakage.json").exists() else {},
         tuple(missing),
     )
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "experiment.json"
+    if not path.exists():
+        raise ExperimentError(f"{folder} holds no experiment: it has no experiment.json")
+    settings: dict[str, Any] = read(path, "version", "arms", "tasks", "budgets", "seeds", "words")
+    if settings["version"] > VERSION:
+        raise FormatError(
+            f"{path} is of version {settings['version']}, and this bpetok knows up to {VERSION}: use a "
+            "later one"
+        )
+    return settings
+
+
+def _planned(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Arm, task and budget of all cells that an experiment is to have."""
+    for budget in settings["budgets"]:
+        for task in settings["tasks"]:
+            for arm in settings["arms"]:
+                if (budget == "examples" or arm != settings["arms"][0]) and serves(arm, task):
+                    yield arm, task, budget
+
+
+def _run(folder: Path, path: Path) -> Run:
+    """A run, with what it took."""
+    found: dict[str, Any] = read(path, "job", "steps", "tokens", "flops", "n_symbols", "parameters", "curve")
+    kept = folder / "times" / f"{path.parent.name}-{path.name}"
+    found["seconds"] = read(kept, "seconds")["seconds"] if kept.exists() else None
+    if found["seconds"] is not None and len(found["seconds"]) != len(found["curve"]):
+        raise FormatError(f"{kept} has not as many times as {path} has points of a curve: delete it")
+    return found
+
+
+def _items(folder: Path, task: str) -> Path:
+    return folder / "items" / f"{plain_name(task)}.json"
+
+
+def kept_cuts(
+    folder: Path, settings: Mapping[str, Any], arm: str, task: str
+) -> dict[str, tuple[list[str], str]]:
+    """The tokens of the test words of a task as an arm cuts them, each word's with a mark for each token: "1"
+    if training has it, "0" if not. Nothing where that was not kept, as of texts.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    source = find_task(task)[1]
+    path = folder / "arms" / f"{cuts_name(arm, None if source == settings['words'] else source)}.json"
+    return dict(read(path, "arm", "n_symbols", "words")["words"]) if path.exists() else {}
 
 
 def _scores(runs: Sequence[Run]) -> npt.NDArray[np.float64]:
     """Right or wrong, of shape (seeds, items)."""
     return np.array([[char == "1" for char in run["right"]] for run in runs], np.float64)
+
+
+def _bits(runs: Sequence[Run]) -> npt.NDArray[np.float64]:
+    """Bits of the stretches of a text, of shape (seeds, stretches)."""
+    return np.array([run["nats"] for run in runs], np.float64) / math.log(2)
 
 
 def _cell(
@@ -218,52 +312,63 @@ def _cell(
 ) -> Cell:
     scores = _scores(runs)
     accuracy = bootstrap_mean(scores)
-    best = max((one.high for one in baselines.values()), default=0.0)
-    job = runs[0]["job"]
+    best = max(baselines.items(), key=lambda one: one[1].estimate, default=None)
     return Cell(
-        job["arm"],
-        job["task"],
-        job["budget"],
-        accuracy,
-        tuple(float(one) for one in scores.mean(axis=1)),
-        accuracy.low > best,
-        runs[0]["steps"],
-        float(np.mean([run["flops"] for run in runs])),
-        _mean_seconds(runs),
-        runs[0]["parameters"],
-        tuple(_strata(scores, cuts, items)),
-        _curve(runs, lambda point: _share(point["right"])),
+        **_trained(runs, lambda point: _share(point["right"])),
+        per_seed=tuple(float(one) for one in scores.mean(axis=1)),
+        best_shortcut=None if best is None else Shortcut(*best),
+        accuracy=accuracy,
+        label=_label(accuracy, Interval(0.0, 0.0, 0.0) if best is None else best[1]),
+        strata=tuple(_strata(scores, cuts, items)),
     )
 
 
-def _text_cell(runs: Sequence[Run]) -> TextCell:
+def _label(accuracy: Interval, shortcut: Interval) -> str:
+    if accuracy.low > shortcut.high:
+        return "learned"
+    return "not learned" if accuracy.high < shortcut.low else "at baseline"
+
+
+def _text_cell(runs: Sequence[Run], baselines: Mapping[str, Interval]) -> TextCell:
     sizes = np.array(runs[0]["bytes"], np.float64)
-    table = np.array([run["nats"] for run in runs], np.float64)
-    half = sizes[: len(sizes) // 2].sum()
-    job = runs[0]["job"]
+    bits = _bits(runs)
+    best = min(baselines.items(), key=lambda one: one[1].estimate, default=None)
     return TextCell(
-        job["arm"],
-        job["task"],
-        job["budget"],
-        bootstrap_ratio(table / math.log(2), sizes),
-        tuple(float(one) for one in table.sum(axis=1) / sizes.sum() / math.log(2)),
+        **_trained(runs, lambda point: _point_bits(point, runs[0])),
+        per_seed=tuple(float(one) for one in bits.sum(axis=1) / sizes.sum()),
+        best_shortcut=None if best is None else Shortcut(*best),
+        bits_per_byte=bootstrap_ratio(bits, sizes),
         # The loss a symbol is a mean over as many symbols as the sum is over bytes.
-        float(sizes.sum() * runs[0]["held_out_loss"] / table[0].sum()),
-        runs[0]["steps"],
-        float(np.mean([run["flops"] for run in runs])),
-        _mean_seconds(runs),
-        runs[0]["parameters"],
-        _curve(runs, lambda point: point["nats"] / half / math.log(2)),
+        bytes_per_token=float(sizes.sum() * runs[0]["held_out_loss"] / sum(runs[0]["nats"])),
     )
 
 
-def _mean_seconds(runs: Sequence[Run]) -> float | None:
+def _trained(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> dict[str, Any]:
+    job = runs[0]["job"]
     seconds = [run["seconds"][-1] for run in runs if run["seconds"]]
-    return float(np.mean(seconds)) if seconds else None
+    return {
+        "arm": job["arm"],
+        "task": job["task"],
+        "budget": job["budget"],
+        "seeds": tuple(run["job"]["seed"] for run in runs),
+        "steps": runs[0]["steps"],
+        "tokens": float(np.mean([run["tokens"] for run in runs])),
+        "flops": float(np.mean([run["flops"] for run in runs])),
+        "seconds": float(np.mean(seconds)) if seconds else None,
+        "n_symbols": runs[0]["n_symbols"],
+        "parameters": runs[0]["parameters"],
+        "curve": _curve(runs, score),
+    }
 
 
 def _share(right: str) -> float:
     return right.count("1") / len(right)
+
+
+def _point_bits(point: Mapping[str, Any], run: Run) -> float:
+    """Bits a byte at a point of a curve, which is about the first half of the stretches."""
+    sizes = run["bytes"]
+    return float(point["nats"] / sum(sizes[: len(sizes) // 2]) / math.log(2))
 
 
 def _curve(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> tuple[CurvePoint, ...]:
@@ -305,89 +410,102 @@ def _strata(
 
 
 def _contrasts(
-    settings: Mapping[str, Any], runs: Mapping[tuple[str, str, str], Sequence[Run]]
+    settings: Mapping[str, Any], runs: Mapping[tuple[str, str, str], Mapping[int, Run]]
 ) -> list[Contrast]:
-    first = settings["arms"][0]
     out = []
-    for budget in (*settings["budgets"], "equal flops", "equal time"):
-        found = {}
+    for budget in (*settings["budgets"], *_EQUAL):
+        trained = "examples" if budget in _EQUAL else budget
+        found: dict[tuple[str, str, str], tuple[str, Difference]] = {}
         for task in settings["tasks"]:
-            for spec in settings["arms"][1:]:
-                reference = runs.get((first, task, "examples"), ())
-                other = runs.get((spec, task, "examples" if budget.startswith("equal") else budget), ())
-                seeds = min(len(reference), len(other))
-                if not seeds:
-                    continue
-                if budget.startswith("equal"):
-                    pairs = [_level(*pair, budget) for pair in zip(reference, other, strict=False)]
-                    if any(pair is None for pair in pairs):
-                        continue
-                    tables = [[list(map(int, pair[at])) for pair in pairs if pair] for at in (0, 1)]
-                    found[spec, task] = paired_difference(*tables)
-                else:
-                    found[spec, task] = paired_difference(_scores(reference[:seeds]), _scores(other[:seeds]))
-        adjusted = holm({f"{spec}\0{task}": one.p for (spec, task), one in found.items()})
+            for reference, arm in _compared(settings["arms"]):
+                # The first arm costs what it costs with either budget.
+                own = "examples" if reference == settings["arms"][0] else trained
+                both = (runs.get((reference, task, own), {}), runs.get((arm, task, trained), {}))
+                seeds = sorted(both[0].keys() & both[1].keys())
+                difference = _difference([(both[0][seed], both[1][seed]) for seed in seeds], budget)
+                if difference is not None:
+                    found[arm, reference, task] = difference
+        adjusted = holm({"\0".join(names): one.p for names, (_, one) in found.items()})
         out += [
-            Contrast(
-                spec,
-                task,
-                budget,
-                Interval(one.estimate, one.low, one.high),
-                one.p,
-                adjusted[f"{spec}\0{task}"],
-            )
-            for (spec, task), one in found.items()
+            Contrast(*names, budget, measure, Interval(*one[:3]), one.p, adjusted["\0".join(names)])
+            for names, (measure, one) in found.items()
         ]
     return out
 
 
-def _level(one: Run, other: Run, budget: str) -> tuple[str, str] | None:
-    """What both got right when they had cost as much: None where that is not known."""
-    costs = []
-    for run in (one, other):
-        costs.append(
-            [point["flops"] for point in run["curve"]] if budget == "equal flops" else run["seconds"] or []
-        )
+def _compared(arms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What is compared with what: all arms with the first, and one with changes with the one without."""
+    for arm in arms[1:]:
+        yield arms[0], arm
+        plain = parse_arm(arm)[0]
+        if plain != arm and plain in arms[1:]:
+            yield plain, arm
+
+
+def _difference(pairs: Sequence[tuple[Run, Run]], budget: str) -> tuple[str, Difference] | None:
+    """What pairs of runs, one for each seed, differ in, and by how much; None where that is not known."""
+    if not pairs:
+        return None
+    is_text = "nats" in pairs[0][0]
+    if budget not in _EQUAL:
+        first, other = ([pair[at] for pair in pairs] for at in (0, 1))
+        if is_text:
+            return "bits_per_byte", paired_difference(_bits(first), _bits(other), first[0]["bytes"])
+        return "accuracy", paired_difference(_scores(first), _scores(other))
+    points = [point for pair in pairs if (point := _level(*pair, _EQUAL[budget])) is not None]
+    if len(points) < len(pairs):
+        return None
+    first, other = ([point[at] for point in points] for at in (0, 1))
+    if not is_text:
+        return "accuracy", paired_difference(_scores(first), _scores(other))
+    if len(points) == 1:
+        return None
+    whole = pairs[0][0]
+    rows = ([_point_bits(point, whole) for point in side] for side in (first, other))
+    return "bits_per_byte", seed_difference(*rows)
+
+
+def _level(one: Run, other: Run, cost: str) -> tuple[Run, Run] | None:
+    """The points of both curves where they had cost as much: None where that is not known."""
+    costs = [
+        run["seconds"] or [] if cost == "seconds" else [point[cost] for point in run["curve"]]
+        for run in (one, other)
+    ]
     if not all(costs):
         return None
-    most = min(cost[-1] for cost in costs)
+    most = min(spent[-1] for spent in costs)
     out = []
-    for run, cost in zip((one, other), costs, strict=True):
-        at = [index for index, spent in enumerate(cost) if spent <= most]
+    for run, spent in zip((one, other), costs, strict=True):
+        at = [index for index, amount in enumerate(spent) if amount <= most]
         if not at:
             return None
-        out.append(run["curve"][at[-1]]["right"])
+        out.append(run["curve"][at[-1]])
     return out[0], out[1]
 
 
 def _baselines(folder: Path, task: str) -> dict[str, Interval]:
+    path = folder / "baselines" / f"{plain_name(task)}.json"
     out = {}
-    for name, kept in _read(folder / "baselines" / f"{plain_name(task)}.json").items():
+    for name, kept in read(path).items():
         if "right" in kept:
             out[name] = wilson(kept["right"].count("1"), len(kept["right"]))
-        else:
+        elif "bits_per_byte" in kept:
             out[name] = Interval(*3 * (kept["bits_per_byte"],))
+        else:
+            raise FormatError(
+                f"{path} says of {name!r} nothing: delete it and the file of the same name in items"
+            )
     return out
 
 
-def _arm(cut: Mapping[str, Any]) -> dict[str, float]:
-    words = cut["words"].values()
-    return {
+def _arm(cut: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
+    """The name of an arm, with that of its words where they are not the experiment's, and its figures."""
+    words = cut["words"]
+    tokens = sum(len(pieces) for pieces, _ in words.values())
+    name = cut["arm"] if cut.get("source") is None else f"{cut['arm']}@{cut['source']}"
+    return name, {
         "tokens": cut["n_symbols"],
-        "tokens_per_word": sum(len(pieces) for pieces, _ in words) / max(1, len(words)),
-        "never_seen": sum("0" in seen for _, seen in words) / max(1, len(words)),
+        "tokens_per_word": tokens / max(1, len(words)),
+        "bytes_per_token": sum(len(word.encode()) for word in words) / max(1, tokens),
+        "never_seen": sum("0" in seen for _, seen in words.values()) / max(1, len(words)),
     }
-
-
-def _seconds(folder: Path, path: Path) -> list[float] | None:
-    kept = folder / "times" / f"{path.parent.name}-{path.name}"
-    return list(_read(kept)["seconds"]) if kept.exists() else None
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(
-            f"{path} cannot be read ({error}): delete it, and run `bpetok lm run` again"
-        ) from error

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from bpetok.errors import ExperimentError, FormatError, MissingExtraError, TrainingError
 from bpetok.formats.atomic import write_files
 from bpetok.lm.config import Preset, preset
+from bpetok.lm.folder import VERSION, cuts_name, plain_name, read, write
 
 __all__ = [
     "Experiment",
@@ -39,18 +40,14 @@ __all__ = [
     "check_same",
     "load_model",
     "materials",
-    "plain_name",
-    "read_json",
     "run",
     "serves",
 ]
 
-_VERSION = 1
 # Shares of the steps after which a model is asked the first half of the test's items.
 _CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
 # Items of the test and of the choice of learning rates: seeds of their own.
-_TEST, _VALIDATION, _SHOWN = 1 << 41, 1 << 42, 1 << 43
-_N_SHOWN = 20_000  # training items from which baselines learn
+_TEST, _VALIDATION = 1 << 41, 1 << 42
 _SWEEP_SEED = 10_000
 
 
@@ -70,8 +67,9 @@ class Experiment:
         steps: of the examples budget; None for those of the preset.
         batch: sequences a step; None for those of the preset.
         rates: factors of the learning rates that are tried, each for a third of the steps, on validation
-            words: the one with the most right answers is taken.
-        sweep_tasks: the tasks that they are tried on.
+            words: the one with the most right answers in all sweep tasks together is taken, and of those
+            with as many (as of texts, which have none) the one with the lowest loss.
+        sweep_tasks: the tasks that they are tried on, as far as an arm serves for them.
     """
 
     arms: tuple[str, ...]
@@ -87,13 +85,6 @@ class Experiment:
     sweep_tasks: tuple[str, ...] = ("spell", "rime")
 
     def __post_init__(self) -> None:
-        for task in (*self.tasks, *self.sweep_tasks):
-            for arm in self.arms:
-                if not serves(arm, task) and arm == self.arms[0] and task in self.tasks:
-                    raise TrainingError(
-                        f"the first arm, {arm!r}, does not serve for the task {task!r}, so there is nothing "
-                        "to compare with: put another first"
-                    )
         for budget in self.budgets:
             if budget not in ("examples", "flops"):
                 raise TrainingError(f"there is no budget {budget!r}: use examples, flops or both")
@@ -105,11 +96,35 @@ class Experiment:
         ):
             if not given or len(set(given)) != len(given):
                 raise TrainingError(f"{what} {', '.join(map(str, given))}: give at least one, and each once")
+        if "examples" not in self.budgets:
+            raise TrainingError(
+                "the budget flops is measured by what the first arm costs with the budget examples: give both"
+            )
+        for task in self.tasks:
+            for arm in self.arms:
+                if not serves(arm, task) and arm == self.arms[0]:
+                    raise TrainingError(
+                        f"the first arm, {arm!r}, does not serve for the task {task!r}, so there is nothing "
+                        "to compare with: put another first"
+                    )
+        for arm in self.arms:
+            if len(self.rates) > 1 and not self.swept(arm):
+                raise TrainingError(
+                    f"the arm {arm!r} serves for none of the tasks that learning rates are chosen by "
+                    f"({', '.join(self.sweep_tasks) or 'none'}): add one (--sweep-tasks), or do not choose "
+                    "(--no-sweep)"
+                )
         if self.seeds < 1 or self.n_words < 1:
             raise TrainingError(
                 f"{self.seeds} seeds and {self.n_words} words: at least one of each is needed"
             )
         self.sized()
+
+    def swept(self, arm: str) -> tuple[str, ...]:
+        """The tasks that an arm's learning rates are tried on: none where there is one factor."""
+        if len(self.rates) == 1:
+            return ()
+        return tuple(task for task in self.sweep_tasks if serves(arm, task))
 
     def sized(self) -> Preset:
         """The preset, with the number of steps and sequences that was asked for."""
@@ -120,7 +135,7 @@ class Experiment:
 
     def spec(self) -> dict[str, Any]:
         """As plain data."""
-        return {"version": _VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
+        return {"version": VERSION, **json.loads(json.dumps(asdict(self))), "size": self.sized().spec()}
 
 
 def serves(arm: str, task: str) -> bool:
@@ -209,14 +224,20 @@ def run(
         TrainingError: there is no such device.
     """
     need_torch()
+    from bpetok.lm.group import rank, started, together
+
+    if processes > 1 and started() > 1:
+        raise TrainingError(
+            f"{processes} models at once, each trained by {started()} processes of torchrun: take one at "
+            "once (--jobs 1), or no torchrun"
+        )
     _check_device(machine.device)
     report = Report()
     sweep = [
         Job(arm, task, "examples", _SWEEP_SEED, factor)
         for arm in experiment.arms
-        for task in experiment.sweep_tasks
+        for task in experiment.swept(arm)
         for factor in experiment.rates
-        if len(experiment.rates) > 1
     ]
     runs = [
         Job(arm, task, budget, seed)
@@ -228,12 +249,12 @@ def run(
     ]
     report.total = len(sweep) + len(runs)
     with _process_group(machine) as machine:
-        if _rank() == 0:
+        if rank() == 0:
             _claim(experiment, folder)
         for jobs in (sweep, runs):
-            _together()
+            together()
             waiting = [job for job in jobs if not (folder / job.file).exists()]
-            _together()
+            together()
             report.done += len(jobs) - len(waiting)
             for _ in _each(experiment, folder, waiting, processes, machine, report, progress):
                 report.done += 1
@@ -257,29 +278,14 @@ def _check_device(device: str) -> None:
 @contextmanager
 def _process_group(machine: Machine) -> Iterator[Machine]:
     """Join the processes that `torchrun` started, if it did; each takes a GPU of its own."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    from bpetok.lm.group import joined, started
+
+    if started() == 1:
         yield machine
         return
-    import torch.distributed as dist
-
     on_gpu = machine.device.startswith("cuda")
-    dist.init_process_group("nccl" if on_gpu else "gloo")
-    try:
+    with joined(on_gpu):
         yield replace(machine, device=f"cuda:{os.environ['LOCAL_RANK']}") if on_gpu else machine
-    finally:
-        dist.destroy_process_group()
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
-
-
-def _together() -> None:
-    """Wait for the other processes of the group."""
-    import torch.distributed as dist
-
-    if dist.is_initialized():
-        dist.barrier()
 
 
 def _each(
@@ -292,6 +298,8 @@ def _each(
     progress: Callable[[Report], None] | None,
 ) -> Iterator[None]:
     if processes == 1:
+        from bpetok.lm.group import together
+
         for job in jobs:
 
             def show(state: Any, job: Job = job) -> None:
@@ -300,7 +308,7 @@ def _each(
                     progress(report)
 
             _do(experiment, folder, job, machine, show)
-            _together()
+            together()
             yield
         return
     context = multiprocessing.get_context("spawn")
@@ -337,6 +345,7 @@ def _do(
     """Train one model, ask it, and write its file."""
     from bpetok.lm.data import draw_items
     from bpetok.lm.evaluate import answers, nats
+    from bpetok.lm.group import rank, shared
     from bpetok.lm.train import train
 
     task, source, entries, split, arm = materials(experiment.words, experiment.n_words, job.arm, job.task)
@@ -353,12 +362,15 @@ def _do(
     longest = max(len(item.answer) for item in items) + 2
 
     def ask(model: Any, asked: list[Any]) -> tuple[list[str], str]:
-        given = answers(model, arm, asked, longest=longest)
+        given = shared(asked, lambda part: answers(model, arm, part, longest=longest))
         return given, _marks(is_right(item, answer) for item, answer in zip(asked, given, strict=True))
+
+    def losses(model: Any, asked: list[Any]) -> list[float]:
+        return shared(asked, lambda part: nats(model, arm, part))
 
     def measure(model: Any) -> Any:
         asked = items[: len(items) // 2]
-        return sum(nats(model, arm, asked)) if items[0].is_text else ask(model, asked)[1]
+        return sum(losses(model, asked)) if items[0].is_text else ask(model, asked)[1]
 
     trained = train(
         arm,
@@ -374,7 +386,7 @@ def _do(
         measure_at=sorted({max(1, round(share * size.train.steps)) for share in _CURVE}),
         progress=show,
     )
-    each = nats(trained.model, arm, items)
+    each = losses(trained.model, items)
     found: dict[str, Any]
     if items[0].is_text:
         size_in_bytes = [len(item.answer.encode()) for item in items]
@@ -384,7 +396,7 @@ def _do(
         given, right = ask(trained.model, items)
         found = {"accuracy": right.count("1") / len(right), "right": right, "answers": given}
     result = {
-        "version": _VERSION,
+        "version": VERSION,
         "job": asdict(job),
         "rate_factor": factor,
         "steps": size.train.steps,
@@ -405,16 +417,16 @@ def _do(
         ],
         **found,
     }
-    if _rank() > 0:
+    if rank() > 0:
         return
     if job.factor is None:
         _note_items(folder, job.task, task, items, split, entries)
         if not items[0].is_text:
-            _note_arm(folder, job, source == experiment.words, arm, split)
+            _note_arm(folder, job.arm, arm, None if source == experiment.words else source, split)
         if job.seed == 0:
             _save(folder / "models" / f"{Path(job.file).stem}.pt", trained.model)
     _note_time(folder, job.file, trained.seconds)
-    _write(folder / job.file, result)
+    write(folder / job.file, result)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -498,16 +510,12 @@ def _best_factor(experiment: Experiment, folder: Path, arm: str) -> float:
     tried = []
     for factor in experiment.rates:
         found = [
-            read_json(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
-            for task in experiment.sweep_tasks
+            read(folder / Job(arm, task, "examples", _SWEEP_SEED, factor).file)
+            for task in experiment.swept(arm)
         ]
-        tried.append(
-            (
-                sum(one["bits_per_byte"] if "bits_per_byte" in one else -one["accuracy"] for one in found),
-                sum(one["held_out_loss"] for one in found),
-                factor,
-            )
-        )
+        # Of a text there is nothing right or wrong: the loss alone is left.
+        right = sum(one.get("accuracy", 0.0) for one in found)
+        tried.append((-right, sum(one["held_out_loss"] for one in found), factor))
     return min(tried)[2]
 
 
@@ -521,7 +529,7 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     spec = experiment.spec()
     if path.exists():
         check_same(path, spec)
-        made = read_json(folder / "environment.json")
+        made = read(folder / "environment.json")
         differing = [key for key in environment if made.get(key) != environment[key]]
         if differing:
             raise ExperimentError(
@@ -535,9 +543,9 @@ def _claim(experiment: Experiment, folder: Path) -> None:
     if not is_text(experiment.words) and not (folder / "leakage.json").exists():
         from bpetok.lm.words import leakage
 
-        _write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
-    _write(folder / "environment.json", environment)
-    _write(path, spec)
+        write(folder / "leakage.json", leakage(_words(experiment.words, experiment.n_words)[1]))
+    write(folder / "environment.json", environment)
+    write(path, spec)
 
 
 def check_same(path: Path, spec: Mapping[str, Any]) -> None:
@@ -546,7 +554,7 @@ def check_same(path: Path, spec: Mapping[str, Any]) -> None:
     Raises:
         ExperimentError: they are others.
     """
-    kept = read_json(path)
+    kept = read(path)
     differing = [key for key in spec if key in kept and not _grown(key, kept[key], spec[key])]
     if differing:
         raise ExperimentError(
@@ -579,7 +587,7 @@ def _note_items(
     folder: Path, name: str, task: Any, items: list[Any], split: Any, entries: Sequence[Any]
 ) -> None:
     """Keep what is asked, and what the baselines answer."""
-    from bpetok.lm.data import draw_items
+    from bpetok.lm.data import shortcut_answers
     from bpetok.lm.texts import compressed_bits
 
     path = folder / "items" / f"{plain_name(name)}.json"
@@ -589,25 +597,21 @@ def _note_items(
     if items[0].is_text:
         found["zlib"] = {"bits_per_byte": compressed_bits([item.answer for item in items])}
     else:
-        shown = draw_items(task.prepare(split.train), _N_SHOWN, _SHOWN)
         is_right = task.judge(entries)
-        for baseline, learn in task.baselines.items():
-            answer = learn(shown)
-            given = [answer(item) for item in items]
+        for baseline, given in shortcut_answers(task, split.train, items).items():
             right = _marks(is_right(item, one) for item, one in zip(items, given, strict=True))
             found[baseline] = {"right": right, "answers": given}
-    _write(folder / "baselines" / f"{plain_name(name)}.json", found)
-    _write(path, [asdict(item) for item in items])
+    write(folder / "baselines" / f"{plain_name(name)}.json", found)
+    write(path, [asdict(item) for item in items])
 
 
-def _note_arm(folder: Path, job: Job, is_main: bool, arm: Any, split: Any) -> None:
-    """Keep how an arm cuts the test words, and which of its tokens no training word has. Words of a task's
-    own have a file of their own."""
-    name = plain_name(job.arm) if is_main else f"{plain_name(job.arm)}-{plain_name(job.task)}"
-    path = folder / "arms" / f"{name}.json"
+def _note_arm(folder: Path, name: str, arm: Any, source: str | None, split: Any) -> None:
+    """Keep how an arm cuts the test words of a source (None: the experiment's own), and which of its tokens
+    training never shows."""
+    path = folder / "arms" / f"{cuts_name(name, source)}.json"
     if path.exists():
         return
-    seen = {symbol for entry in split.train for symbol in arm.word(entry.word)}
+    seen = arm.seen(split)
     words = {
         entry.word: [
             [piece.decode("utf-8", "backslashreplace") for piece in arm.pieces(entry.word)],
@@ -615,7 +619,8 @@ def _note_arm(folder: Path, job: Job, is_main: bool, arm: Any, split: Any) -> No
         ]
         for entry in split.test
     }
-    _write(path, {"arm": job.arm, "n_symbols": arm.n_symbols, "words": words}, indent=None)
+    of = {"arm": name} if source is None else {"arm": name, "source": source}
+    write(path, {**of, "n_symbols": arm.n_symbols, "words": words}, indent=None)
 
 
 def _save(path: Path, model: Any) -> None:
@@ -652,32 +657,7 @@ def load_model(path: Path) -> Any:
 
 def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
     path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
-    _write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
-
-
-def plain_name(name: str) -> str:
-    """The name of an arm or a task, as a part of a file's name.
-
-    >>> plain_name("spell@phrasebook:ell_Grek")
-    'spell_phrasebook_ell_Grek'
-    """
-    return "".join(char if char.isalnum() or char == "-" else "_" for char in name)
-
-
-def read_json(path: Path) -> Any:
-    """The content of a file of an experiment.
-
-    Raises:
-        FormatError: it is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path} cannot be read ({error}): delete it, and it will be made anew") from error
-
-
-def _write(path: Path, value: Mapping[str, Any] | list[Any], indent: int | None = 1) -> None:
-    write_files({str(path): (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()})
+    write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
 def need_torch() -> None:

@@ -19,8 +19,9 @@ import torch
 
 from bpetok.errors import ExperimentError, TrainingError
 from bpetok.lm.arms import ASK, BEGIN, END, PAD, Arm
+from bpetok.lm.folder import read
 from bpetok.lm.model import Model
-from bpetok.lm.run import Job, load_model, materials, read_json
+from bpetok.lm.run import Job, load_model, materials
 from bpetok.lm.tasks import Item, Task
 from bpetok.lm.words import Entry
 
@@ -209,7 +210,7 @@ def _settings(folder: Path) -> dict[str, Any]:
         raise ExperimentError(f"{folder} holds a ladder: name the folder of one of its sizes")
     if not path.exists():
         raise ExperimentError(f"{folder} holds no experiment: make one with `bpetok lm run -o {folder}`")
-    settings: dict[str, Any] = read_json(path)
+    settings: dict[str, Any] = read(path)
     return settings
 
 

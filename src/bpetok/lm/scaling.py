@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from bpetok.errors import ExperimentError
+from bpetok.lm.folder import read
 from bpetok.lm.ladder import Ladder
 from bpetok.lm.power_law import Floats, PowerLaws, fit_power_laws
-from bpetok.lm.run import Job, read_json
+from bpetok.lm.run import Job
 from bpetok.lm.statistics import Interval, resampling_weights
 
 __all__ = ["Buy", "CurvePoint", "Fit", "Point", "Scaling", "best_buys", "draw_losses", "fit_of", "scaling"]
@@ -143,7 +144,7 @@ def scaling(folder: Path) -> Scaling:
     path = folder / "ladder.json"
     if not path.exists():
         raise ExperimentError(f"{folder} holds no ladder: make one with `bpetok lm scale -o {folder}`")
-    settings = read_json(path)
+    settings = read(path)
     text_bytes = settings.pop("text_bytes")
     fields: dict[str, Any] = {
         key: tuple(one) if isinstance(one, list) else one for key, one in settings.items()
@@ -184,7 +185,7 @@ def _cells(ladder: Ladder, folder: Path) -> dict[tuple[str, int], list[dict[str,
             f"{folder} lacks {there.count(False)} of {len(there)} models: give the same `bpetok lm scale` "
             "again, it goes on with them"
         )
-    return {cell: list(map(read_json, paths)) for cell, paths in files.items()}
+    return {cell: list(map(read, paths)) for cell, paths in files.items()}
 
 
 def draw_losses(

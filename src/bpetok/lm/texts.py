@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bpetok.errors import CorpusError
-from bpetok.lm.words import Entry, Split
+from bpetok.lm.words import Entry, Split, side_of
 
 __all__ = ["WINDOW", "compressed_bits", "is_text", "load_texts"]
 
@@ -42,8 +42,7 @@ def load_texts(source: str) -> Split:
     for document in documents:
         digest = hashlib.blake2b(document.encode(), digest_size=8).digest()
         share = int.from_bytes(digest) / 2**64
-        side = 2 if share < _TEST else 1 if share < _TEST + _VALIDATION else 0
-        sides[side].extend(map(Entry, _windows(document)))
+        sides[side_of(share, _TEST, _VALIDATION)].extend(map(Entry, _windows(document)))
     if not all(sides):
         raise CorpusError(
             f"{source!r} is too short a text to train, choose and test with: give one of a mebibyte or more"

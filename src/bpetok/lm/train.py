@@ -20,6 +20,7 @@ from bpetok.lm.arms import Arm
 from bpetok.lm.config import ModelSettings, Preset
 from bpetok.lm.data import Batch, batch_of, draw_items, longest_sequence, share_of, taught
 from bpetok.lm.flops import step_flops
+from bpetok.lm.group import processes, rank
 from bpetok.lm.model import Model
 from bpetok.lm.optim import Optimizer
 from bpetok.lm.tasks import TASKS, Task
@@ -197,7 +198,7 @@ def train(
             curve.append(Point(step, tokens, flops, measure(model)))
             times.append(seconds)
             mark = clock()
-        if kept_now and checkpoint is not None and _rank() == 0:
+        if kept_now and checkpoint is not None and rank() == 0:
             _write(
                 checkpoint,
                 {
@@ -226,7 +227,7 @@ class Batches:
     """
 
     def __init__(self, arm: Arm, task: Task, split: Split, seed: int, size: int) -> None:
-        self.arm, self.seed, self.size = arm, seed, task.step_items(size)
+        self.arm, self.seed, self.size, self.share = arm, seed, task.step_items(size), task.share
         self._draw = task.prepare(split.train)
         self._spell = None
         if arm.changes.taught:
@@ -255,14 +256,14 @@ class _Loss:
         self.model: torch.nn.Module = model
         if compiled:
             self.model = cast("torch.nn.Module", torch.compile(model, dynamic=False))
-        self.processes = dist.get_world_size() if dist.is_initialized() else 1
+        self.processes = processes()
         if self.processes > 1:
             ids = None if device == "cpu" else [torch.device(device).index or 0]
             self.model = DistributedDataParallel(self.model, device_ids=ids)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Add up the gradients, and give the mean loss of the whole batch."""
-        part = batch if self.processes == 1 else share_of(batch, _rank(), self.processes)
+        part = batch if self.processes == 1 else share_of(batch, rank(), self.processes)
         inputs, where, targets = (
             _to(array, self.device) for array in (part.tokens, part.where, part.targets)
         )
@@ -278,10 +279,6 @@ class _Loss:
         mean = loss.detach().clone()
         dist.all_reduce(mean)
         return mean / self.processes
-
-
-def _rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
 
 
 def _finite(tensor: torch.Tensor) -> bool:
@@ -310,8 +307,10 @@ def _too_large(
             if not _out_of_memory(error):
                 raise
             tried //= 2
+    # A task takes its share of a batch.
+    size, fits = (int(items / batches.share) for items in (size, tried))
     remedy = (
-        f"a batch of {tried} fits (--batch {tried})"
+        f"a batch of {fits} fits (--batch {fits})"
         if tried
         else "even a batch of one does not fit: use a smaller preset or another device"
     )

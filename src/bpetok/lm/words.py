@@ -15,7 +15,10 @@ from pathlib import Path
 
 from bpetok.errors import CorpusError, MissingExtraError
 
-__all__ = ["Entry", "Split", "leakage", "load_words", "read_words", "rhyme_part", "rhymes", "split_words"]
+__all__ = [
+    "Entry", "Split", "hashed", "leakage", "load_words", "read_words", "rhyme_part", "rhymes", "side_of",
+    "split_words",
+]  # fmt: skip
 
 _FAMILY = 4
 _STRESSED = re.compile(r"[A-Z]+[12]")
@@ -107,7 +110,7 @@ def load_words(source: str, *, most: int | None = None, shortest: int = 4, longe
 def _fewest(entries: list[Entry], most: int | None) -> list[Entry]:
     if most is None or len(entries) <= most:
         return entries
-    chosen = sorted(entries, key=lambda entry: _number("words", entry.word))[:most]
+    chosen = sorted(entries, key=lambda entry: hashed("words", entry.word))[:most]
     return sorted(chosen, key=lambda entry: entry.word)
 
 
@@ -118,7 +121,7 @@ def _numbers() -> list[str]:
         all_of_them = range(10 ** (digits - 1), 10**digits)
         step = max(1, len(all_of_them) // 6_000)
         out += [
-            str(all_of_them[at + _number("numbers", str(at)) % step])
+            str(all_of_them[at + hashed("numbers", str(at)) % step])
             for at in range(0, len(all_of_them) - step + 1, step)
         ]
     return sorted(out)
@@ -141,7 +144,7 @@ def _invented(language: str, shortest: int, longest: int, wanted: int = 12_000) 
     for word in letters.split():
         for one, other in zip(f" {word}", f"{word} ", strict=True):
             following.setdefault(one, []).append(other)
-    rng = random.Random(_number("phrasebook", language))
+    rng = random.Random(hashed("phrasebook", language))
     found: set[str] = set()
     for _ in range(8 * wanted):
         word, last = "", " "
@@ -163,9 +166,15 @@ def split_words(
     """Split words by family: all with the same first four letters are on one side."""
     sides: tuple[list[Entry], list[Entry], list[Entry]] = ([], [], [])
     for entry in entries:
-        share = _number(f"split {seed}", entry.word[:_FAMILY]) / 2**64
-        sides[2 if share < test else 1 if share < test + validation else 0].append(entry)
+        share = hashed(f"split {seed}", entry.word[:_FAMILY]) / 2**64
+        sides[side_of(share, test, validation)].append(entry)
     return Split(*(tuple(side) for side in sides))
+
+
+def side_of(share: float, test: float, validation: float) -> int:
+    """On which side of a split something is, of which a hash has made a number from 0 to 1: 0 for training, 1
+    for validation, 2 for the test."""
+    return 2 if share < test else 1 if share < test + validation else 0
 
 
 def leakage(split: Split) -> dict[str, float]:
@@ -219,7 +228,7 @@ def _rhyme_keys(entry: Entry) -> set[tuple[str, ...]]:
     return {rhyme_part(one) for one in entry.pronunciations}
 
 
-def _number(salt: str, text: str) -> int:
+def hashed(salt: str, text: str) -> int:
     """64 bits that depend on two texts alone."""
     return int.from_bytes(hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest())
 

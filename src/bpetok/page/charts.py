@@ -97,15 +97,25 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "chart"
 
 
-def write_charts(charts: Mapping[str, Spec], folder: str, forms: Iterable[Form] = FORMS) -> None:
+def write_charts(
+    charts: Mapping[str, Spec], folder: str, forms: Iterable[Form] = FORMS, ink: str = "currentColor"
+) -> None:
     """Write charts into a folder by their names, each drawn and as `.vl.json`.
+
+    Args:
+        charts: specifications.
+        folder: made where it is not there.
+        forms: what is drawn.
+        ink: the color of text and axes. A page does not lend its own to a picture that it links to: for that
+            take one that reads on light and on dark.
 
     Raises:
         MissingExtraError: `vl-convert-python` is not installed.
         OSError: the folder cannot be written to.
     """
     files = {}
-    for name, spec in charts.items():
+    for name, given in charts.items():
+        spec = _replaced(given, {"currentColor": ink})
         for form in forms:
             files[os.path.join(folder, f"{name}.{form}")] = draw(spec, form)
         text = json.dumps(spec, ensure_ascii=False, indent=1) + "\n"

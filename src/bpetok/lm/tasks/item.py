@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from bpetok.errors import TrainingError
 from bpetok.lm.words import Entry
 
-__all__ = ["Baseline", "Item", "Part", "Task"]
+__all__ = ["Baseline", "Item", "Part", "Task", "most_common"]
+
+Counted = TypeVar("Counted", str, tuple[str, ...])
 
 # What answers without a model: from the training items, a function from an item to an answer.
 Baseline = Callable[["Sequence[Item]"], Callable[["Item"], str]]
@@ -112,3 +115,12 @@ class Task:
     def refused(self, line: str) -> TrainingError:
         """The error that says how a question is written."""
         return TrainingError(f"{line!r} is no question of the task {self.name!r}: write {self.form}")
+
+
+def most_common(counts: Counter[Counted]) -> Counted:
+    """What was counted most often; of several the first in their order.
+
+    >>> most_common(Counter("abba"))
+    'a'
+    """
+    return min(counts, key=lambda one: (-counts[one], one))

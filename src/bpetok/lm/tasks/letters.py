@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpetok.errors import CorpusError, TrainingError
-from bpetok.lm.tasks.item import Baseline, Item, Part, Task
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common
 from bpetok.lm.words import Entry
 
 __all__ = ["LETTER_TASKS", "most_common_by"]
@@ -28,8 +28,7 @@ def most_common_by(key: Callable[[Item], object]) -> Baseline:
             by_key.setdefault(key(item), Counter())[item.answer] += 1
 
         def answer(item: Item) -> str:
-            counts = by_key.get(key(item), overall)
-            return min(counts, key=lambda text: (-counts[text], text))
+            return most_common(by_key.get(key(item), overall))
 
         return answer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,7 +10,7 @@ import numpy as np
 from bpetok.errors import CorpusError
 from bpetok.lm.tasks.item import Baseline, Item, Part, Task
 from bpetok.lm.tasks.letters import most_common_by
-from bpetok.lm.words import Entry
+from bpetok.lm.words import Entry, hashed
 
 __all__ = ["LOOKUP_TASKS"]
 
@@ -88,15 +87,11 @@ class Facts(Task):
 
 
 def _taught(entries: Sequence[Entry]) -> list[str]:
-    return sorted((entry.word for entry in entries), key=lambda word: _hashed("fact", word))[:_FACTS]
+    return sorted((entry.word for entry in entries), key=lambda word: hashed("fact", word))[:_FACTS]
 
 
 def _digit(word: str) -> str:
-    return str(_hashed("digit", word) % 10)
-
-
-def _hashed(salt: str, word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{salt}\0{word}".encode(), digest_size=8).digest())
+    return str(hashed("digit", word) % 10)
 
 
 LOOKUP_TASKS = (Recall(), Facts())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bpetok.errors import CorpusError
-from bpetok.lm.tasks.item import Baseline, Item, Part, Task
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common
 from bpetok.lm.tasks.letters import most_common_by
 from bpetok.lm.words import Entry, rhyme_part, rhymes
 
@@ -34,7 +34,7 @@ def longest_suffix(items: Sequence[Item]) -> Callable[[Item], str]:
         for at in range(len(item.word) + 1):
             counts = ends.get(item.word[at:])
             if counts:
-                return min(counts, key=lambda text: (-counts[text], text))
+                return most_common(counts)
         return ""
 
     return answer
@@ -103,25 +103,18 @@ class RhymeChoice(Task):
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
         spoken = _spoken(entries, self.name)
-        by_rhyme: dict[tuple[str, ...], list[Entry]] = {}
+        alike = _alike(spoken)
         by_end: dict[str, list[Entry]] = {}
         for entry in spoken:
-            for part in dict.fromkeys(map(rhyme_part, entry.pronunciations)):
-                by_rhyme.setdefault(part, []).append(entry)
             by_end.setdefault(entry.word[-2:], []).append(entry)
-        asked = [
-            entry
-            for entry in spoken
-            if any(rhymes(entry, other) for other in by_rhyme[rhyme_part(entry.pronunciations[0])][:50])
-        ]
+        asked = _rhyming(spoken, alike)
         if len(asked) < _CHOICES:
             raise CorpusError(f"too few words rhyme for the task {self.name!r}: give a longer list")
 
         def draw(rng: np.random.Generator) -> Item:
             while True:
                 entry = asked[int(rng.integers(len(asked)))]
-                same = by_rhyme[rhyme_part(entry.pronunciations[0])]
-                right = _pick(same, rng, functools.partial(rhymes, entry))
+                right = _pick(alike(entry), rng, functools.partial(rhymes, entry))
                 if right is None:
                     continue
                 # The wrong ones end in the letters of the word, of the right one, and in any.
@@ -181,6 +174,20 @@ def _spoken(entries: Sequence[Entry], task: str) -> list[Entry]:
     return spoken
 
 
+def _alike(spoken: Sequence[Entry]) -> Callable[[Entry], list[Entry]]:
+    """What gives the words that in some pronunciation have the rhyming part of a word's first one."""
+    by_part: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in spoken:
+        for part in dict.fromkeys(map(rhyme_part, entry.pronunciations)):
+            by_part.setdefault(part, []).append(entry)
+    return lambda entry: by_part[rhyme_part(entry.pronunciations[0])]
+
+
+def _rhyming(spoken: Sequence[Entry], alike: Callable[[Entry], list[Entry]]) -> list[Entry]:
+    """The words that rhyme with one of the first that sound alike, so that one can be drawn soon."""
+    return [entry for entry in spoken if any(rhymes(entry, other) for other in alike(entry)[:50])]
+
+
 def _could_rhyme(one: Entry, other: Entry) -> bool:
     return bool(set(map(rhyme_part, one.pronunciations)) & set(map(rhyme_part, other.pronunciations)))
 
@@ -209,22 +216,15 @@ class RhymeWord(Task):
 
     def prepare(self, entries: Sequence[Entry]) -> Callable[[np.random.Generator], Item]:
         spoken = _spoken(entries, self.name)
-        by_rhyme: dict[tuple[str, ...], list[Entry]] = {}
-        for entry in spoken:
-            for part in dict.fromkeys(map(rhyme_part, entry.pronunciations)):
-                by_rhyme.setdefault(part, []).append(entry)
-        asked = []
-        for entry in spoken:
-            same = by_rhyme[rhyme_part(entry.pronunciations[0])]
-            if any(rhymes(entry, other) for other in same[:50]):
-                asked.append((entry, same))
+        alike = _alike(spoken)
+        asked = _rhyming(spoken, alike)
         if not asked:
             raise CorpusError(f"no words rhyme for the task {self.name!r}: give a longer list")
 
         def draw(rng: np.random.Generator) -> Item:
             while True:
-                entry, same = asked[int(rng.integers(len(asked)))]
-                right = _pick(same, rng, functools.partial(rhymes, entry))
+                entry = asked[int(rng.integers(len(asked)))]
+                right = _pick(alike(entry), rng, functools.partial(rhymes, entry))
                 if right is not None:
                     return Item(entry.word, (Part(entry.word, True),), right.word)
 
@@ -252,8 +252,7 @@ class RhymeWord(Task):
                 return False
             for at in range(len(answer) - 1):
                 if answer[at:] in sounds:
-                    counts = sounds[answer[at:]]
-                    part = min(counts, key=lambda sound: (-counts[sound], sound))
+                    part = most_common(sounds[answer[at:]])
                     return part in map(rhyme_part, entry.pronunciations)
             return False
 
