@@ -102,6 +102,12 @@ def test_a_token_that_no_word_has_is_named():
         arm.word("house")
 
 
+@pytest.mark.parametrize(("spec", "text"), [("bytes", "é"), ("characters", "ü"), ("groups", "777")])
+def test_a_piece_that_no_word_has_is_named(spec, text):
+    with pytest.raises(TrainingError, match=f"'{spec}' cannot encode '{text}' .none of its words has"):
+        make_arm(spec, ["cat", "123"]).word(text)
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")

@@ -249,7 +249,11 @@ class _Rule:
         self.n_vocab = len(self._pieces)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        return [self._ids[piece] for piece in self._cut(text)]
+        pieces = list(self._cut(text))
+        for piece in pieces:
+            if piece not in self._ids:
+                raise EncodeError(f"none of its words has {_shown(piece)!r}")
+        return [self._ids[piece] for piece in pieces]
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
         return b"".join(map(self.decode_single_token_bytes, tokens))
