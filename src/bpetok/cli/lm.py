@@ -1,5 +1,6 @@
 """bpetok lm: small language models that differ in nothing but the tokenizer."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,7 +275,7 @@ def audit_command(
 @click.option(
     "--tasks",
     metavar="TASKS",
-    callback=lambda ctx, param, value: _listed(ctx, param, value) if value else None,
+    callback=lambda ctx, param, value: listed(ctx, param, value) if value else None,
     help="What is asked; all tasks that can be put in words if not given.",
 )
 @click.option(

@@ -350,7 +350,7 @@ def make_arm(
     base, changes = parse_arm(spec)
     tokenizer: TokenizerLike
     if base in _RULES:
-        tokenizer = _Rule(_RULES[base], words)
+        tokenizer = _Rule(_RULES[base], [*words, *_ASCII])  # plain characters can always be asked about
     elif base.startswith(("bpe:", "fallback:")):
         tokenizer = _learned(base, words if learned_from is None else learned_from, pattern)
     elif Path(base).exists():
