@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,9 +10,6 @@ from bpetok.cli import common
 from bpetok.cli.lm_sample import sample_command
 from bpetok.cli.lm_scale import scale_command
 from bpetok.cli.lm_training import bar, listed, machine_options
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()
