@@ -163,7 +163,7 @@ def lm_examples(folder: Path, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
                 runs[arm] = read(path, "right", "answers")
         if not runs:
             continue
-        items = read(folder / "items" / f"{plain_name(task)}.json", "word", "prompt", "answer")
+        items = read(folder / "items" / f"{plain_name(task)}.json", "word", "prompt", "answer", many=True)
         cuts = {arm: kept_cuts(folder, settings, arm, task) for arm in runs}
         for at in _telling([run["right"] for run in runs.values()]):
             item = items[at]
