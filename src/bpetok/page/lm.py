@@ -77,7 +77,7 @@ def _learned(spec: Mapping[str, Any]) -> Iterator[str]:
             by_task.setdefault(cell["task"], {})[cell["arm"]] = cell["label"]
     none = [task for task, labels in by_task.items() if "learned" not in labels.values()]
     if none:
-        yield f"No arm does better than the best shortcut at {', '.join(none)}: that was not learned here."
+        yield f"At {', '.join(none)} no arm lies above the best shortcut: none was seen to learn it."
     some = []
     for task, labels in by_task.items():
         without = [arm for arm, label in labels.items() if label != "learned"]
