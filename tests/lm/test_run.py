@@ -359,7 +359,7 @@ def test_equal_operations_cost_as_much(done):
     assert cells["bpe:60", "flops"].steps != cells["bytes", "examples"].steps
 
 
-def test_a_folder_without_an_experiment_and_a_damaged_file_are_named(done, tmp_path):
+def test_a_folder_without_an_experiment_and_a_damaged_file_are_named(tmp_path):
     with pytest.raises(ExperimentError, match="no experiment"):
         results(tmp_path)
     run(dataclasses.replace(EXPERIMENT, seeds=1, rates=(1.0,), tasks=("spell",)), tmp_path)

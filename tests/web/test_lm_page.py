@@ -167,6 +167,6 @@ def test_what_was_not_learned_is_said():
         for arm, label in zip("ab", labels, strict=True)
     ]
     assert found(cells=cells)[:2] == [
-        "No arm does better than the best shortcut at t: that was not learned here.",
+        "At t no arm lies above the best shortcut: none was seen to learn it.",
         "Learned by others, but not s by b.",
     ]

@@ -15,15 +15,16 @@ __all__ = ["VERSION", "cuts_name", "plain_name", "read", "write"]
 VERSION = 1  # of all files
 
 
-def read(path: Path, *keys: str) -> Any:
+def read(path: Path, *keys: str, many: bool = False) -> Any:
     """The JSON of a file.
 
     Args:
         path: of the file.
-        keys: what it must have if it is an object; if it is a list, what each object in it must have.
+        keys: what its object must have.
+        many: whether it is a list of such objects.
 
     Raises:
-        FormatError: the file cannot be read, or lacks one of the keys.
+        FormatError: the file cannot be read, or holds something else.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -31,12 +32,12 @@ def read(path: Path, *keys: str) -> Any:
         raise FormatError(
             f"{path} cannot be read ({error}): delete it, and `bpetok lm run` makes it anew"
         ) from error
-    for record in value if isinstance(value, list) else [value]:
-        if not isinstance(record, dict) or not all(key in record for key in keys):
-            raise FormatError(
-                f"{path} does not hold {', '.join(keys) or 'an object'}: delete it, and `bpetok lm run` "
-                "makes it anew"
-            )
+    records = value if many and isinstance(value, list) else [value]
+    if not all(isinstance(one, dict) and all(key in one for key in keys) for one in records):
+        raise FormatError(
+            f"{path} does not hold {', '.join(keys) or 'an object'}: delete it, and `bpetok lm run` makes it "
+            "anew"
+        )
     return value
 
 

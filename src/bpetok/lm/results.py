@@ -210,7 +210,7 @@ def results(folder: str | Path) -> Results:
         raise ExperimentError(f"{folder} has no finished run yet: go on with `bpetok lm run`")
     asked = sorted({task for _, task, _ in runs})
     baselines = {task: _baselines(folder, task) for task in asked}
-    items = {task: read(_items(folder, task), "word", "prompt", "answer") for task in asked}
+    items = {task: read(_items(folder, task), "word", "prompt", "answer", many=True) for task in asked}
     cells: list[Cell] = []
     texts: list[TextCell] = []
     missing: list[str] = []
@@ -487,13 +487,14 @@ def _baselines(folder: Path, task: str) -> dict[str, Interval]:
     path = folder / "baselines" / f"{plain_name(task)}.json"
     out = {}
     for name, kept in read(path).items():
-        if "right" in kept:
-            out[name] = wilson(kept["right"].count("1"), len(kept["right"]))
-        elif "bits_per_byte" in kept:
-            out[name] = Interval(*3 * (kept["bits_per_byte"],))
+        found = kept if isinstance(kept, dict) else {}
+        if "right" in found:
+            out[name] = wilson(found["right"].count("1"), len(found["right"]))
+        elif "bits_per_byte" in found:
+            out[name] = Interval(*3 * (found["bits_per_byte"],))
         else:
             raise FormatError(
-                f"{path} says of {name!r} nothing: delete it and the file of the same name in items"
+                f"{path} has no answers of {name!r}: delete it and the file of the same name in items"
             )
     return out
 

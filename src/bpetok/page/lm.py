@@ -77,7 +77,7 @@ def _learned(spec: Mapping[str, Any]) -> Iterator[str]:
             by_task.setdefault(cell["task"], {})[cell["arm"]] = cell["label"]
     none = [task for task, labels in by_task.items() if "learned" not in labels.values()]
     if none:
-        yield f"No arm does better than the best shortcut at {', '.join(none)}: that was not learned here."
+        yield f"At {', '.join(none)} no arm lies above the best shortcut: none was seen to learn it."
     some = []
     for task, labels in by_task.items():
         without = [arm for arm, label in labels.items() if label != "learned"]
@@ -163,7 +163,7 @@ def lm_examples(folder: Path, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
                 runs[arm] = read(path, "right", "answers")
         if not runs:
             continue
-        items = read(folder / "items" / f"{plain_name(task)}.json", "word", "prompt", "answer")
+        items = read(folder / "items" / f"{plain_name(task)}.json", "word", "prompt", "answer", many=True)
         cuts = {arm: kept_cuts(folder, settings, arm, task) for arm in runs}
         for at in _telling([run["right"] for run in runs.values()]):
             item = items[at]
