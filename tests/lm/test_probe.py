@@ -245,16 +245,16 @@ def test_findings_say_what_the_intervals_carry():
     record = {
         "results": {
             "ends": found([0.1, 0.0, 0.2], [0.6, 0.5, 0.7], 0.0001),
-            "nth": found([0.1, 0.0, 0.2], [0.2, 0.1, 0.3], 0.2),
+            "nth": found([0.1, 0.0, 0.2], [0.4, 0.3, 0.5], 0.2),
         }
     }
     ends, nth = findings(record)
     assert ends.startswith(
         "ends: letter by letter, 50.0 points more are right than with own tokens (10.0 to 90.0)"
     )
-    assert ends.endswith("above the best shortcut: letter by letter.")
+    assert ends.endswith("above the shortcuts: letter by letter.")
     assert nth == (
-        "nth: no difference between the two forms is shown (p = 0.200); neither is above the best shortcut."
+        "nth: no difference between the two forms is shown (p = 0.200); neither is above the shortcuts."
     )
 
 

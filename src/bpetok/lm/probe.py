@@ -263,7 +263,8 @@ def _compared(
 
 
 def findings(record: Mapping[str, Any]) -> list[str]:
-    """The results in words, which say no more than their intervals and p values do."""
+    """The results in words, which say no more than their intervals and p values do: a form is above the
+    shortcuts where its interval lies above all of theirs."""
     lines = []
     for task, found in record["results"].items():
         points, low, high = (100 * bound for bound in found["difference"])
@@ -276,15 +277,13 @@ def findings(record: Mapping[str, Any]) -> list[str]:
             )
         else:
             said = "no difference between the two forms is shown"
-        best = max((one[0] for one in found["shortcuts"].values()), default=0.0)
+        highest = max((one[2] for one in found["shortcuts"].values()), default=0.0)
         above = [
             name
             for form, name in (("own", "own tokens"), ("letters", "letter by letter"))
-            if found[form][1] > best
+            if found[form][1] > highest
         ]
-        beside = (
-            f"above the best shortcut: {', '.join(above)}" if above else "neither is above the best shortcut"
-        )
+        beside = f"above the shortcuts: {', '.join(above)}" if above else "neither is above the shortcuts"
         p = found["p_adjusted"]
         lines.append(f"{task}: {said} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}); {beside}.")
     if "spell" in record["results"]:
