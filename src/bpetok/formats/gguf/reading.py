@@ -7,6 +7,7 @@ it does with true. llama.cpp normalizes no text, whatever the model's own librar
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -159,14 +160,18 @@ def _kinds(metadata: Mapping[str, Any], texts: list[str], path: str) -> list[int
 def _check_overlaps(texts: list[str], path: str) -> None:
     """See that no end of a special token is the beginning of another: llama.cpp looks for the longest in the
     whole text first, and bpetok goes from left to right. Runs of one character are found alike."""
-    begun: dict[str, list[str]] = {}
+    ordered = sorted(texts)
+    longest = min(sorted(map(len, texts))[-2:], default=0)  # of all but one: only with that can it overlap
     for text in texts:
-        for size in range(1, len(text)):
-            begun.setdefault(text[:size], []).append(text)
-    for text in texts:
-        for size in range(1, len(text)):
-            for other in begun.get(text[-size:], ()):
-                if other != text and len({*text, *other}) > 1:
+        run = set(text) if len(set(text)) == 1 else None
+        # What begins with any end of a run begins with its character.
+        for size in range(1, min(len(text), longest if run is None else 2)):
+            end = text[-size:]
+            for at in range(bisect_left(ordered, end), len(ordered)):
+                other = ordered[at]
+                if not other.startswith(end):
+                    break
+                if other not in (text, end) and set(other) != run:
                     raise FormatError(
                         f"{path}: the special tokens {shorten(text)} and {shorten(other)} can overlap, and "
                         "which of them is found then depends on the order of the search"
