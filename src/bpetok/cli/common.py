@@ -219,6 +219,33 @@ def check_output(path: str, *, force: bool, within: str | None = None) -> None:
         raise click.UsageError(f"{path}: the folder {folder} cannot be written to")
 
 
+def check_tokenizer_output(output: str, file_format: str, *, force: bool, piped: bool = False) -> list[str]:
+    """See before any work begins that a tokenizer may be written.
+
+    Args:
+        output: the file or folder.
+        file_format: one of `formats.FORMATS`.
+        force: whether files that exist may be overwritten.
+        piped: whether "-" stands for standard output.
+
+    Returns:
+        The files that it will be.
+
+    Raises:
+        click.UsageError: one may not be written, or the output is "-" and cannot be.
+    """
+    paths = formats.paths(output, file_format)
+    if output == "-" and not piped:
+        raise click.UsageError("OUT must be a file: - is none")
+    if output == "-" and len(paths) > 1:
+        raise click.UsageError(
+            f"--format {file_format} writes {len(paths)} files, so OUT cannot be -: name a file"
+        )
+    for path in paths:
+        check_output(path, force=force, within=None if output in paths else output)
+    return paths
+
+
 @contextmanager
 def open_output(path: str) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when it is complete; "-" is standard output."""

@@ -54,9 +54,7 @@ def command(
     if specials and pattern is None:
         raise click.UsageError("--special is for a file of ranks: say its --pattern, too")
     special_tokens = dict(map(_special, specials))
-    paths = formats.paths(output, file_format)
-    for path in paths:
-        common.check_output(path, force=force, within=None if output in paths else output)
+    common.check_tokenizer_output(output, file_format, force=force)
     if pattern is None:
         tokenizer = common.load_tokenizer(source)
     else:
