@@ -235,6 +235,7 @@ def test_measuring_and_modelling_see_tokenizers_through_the_protocol():
     """`diagnostics` and `lm` work with any library's tokenizer, and without each other."""
     apart = {"diagnostics", "lm"}
     files = {
+        "bpetok._text",
         "bpetok.bytelevel",
         "bpetok.formats.atomic",
         "bpetok.corpus.compression",
