@@ -45,14 +45,6 @@ pattern_option = click.option(
     help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, deepseek, or a regex  "
     "[default: cl100k]",
 )
-format_option = click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(list(formats.FORMATS)),
-    default="native",
-    show_default=True,
-    help="Format of OUT.",
-)
 
 
 def bundle(
@@ -78,6 +70,18 @@ def bundle(
         return command
 
     return decorate
+
+
+def format_option(option: str = "--format") -> Callable[[F], F]:
+    """The format of a tokenizer's file."""
+    return click.option(
+        option,
+        "file_format",
+        type=click.Choice(list(formats.FORMATS)),
+        default="native",
+        show_default=True,
+        help="Format of OUT.",
+    )
 
 
 def learning_options(function: F) -> F:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Add tokens for the N most frequent, and write OUT.",
 )
 @click.option("-o", "--output", metavar="OUT", help="With --add: file to write.")
-@common.format_option
+@common.format_option()
 @common.replace_option
 @common.field_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print all characters by language as CSV.")

@@ -64,7 +64,7 @@ options = common.bundle(
     "target",
     Target,
     common.output_option,
-    common.format_option,
+    common.format_option(),
     click.option(
         "--map",
         "map_path",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
-@common.format_option
+@common.format_option()
 @click.option(
     "--tie-break",
     type=click.Choice(["bytes", "huggingface", "rustbpe", "minbpe"]),
