@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 TEXT = "How many r are in strawberry? नमस्ते, 東京 👩\u200d👩\u200d👧"
-BPETOK = [sys.executable, "-m", "bpetok.cli.main"]
+BPETOK = [sys.executable, "-m", "bpetok"]
 
 
 def ready(page: Page) -> None:

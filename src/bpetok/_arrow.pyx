@@ -85,7 +85,7 @@ cdef dict KINDS = {"n": NOTHING, "u": SHORT, "z": SHORT, "U": LONG, "Z": LONG, "
 cdef dict NAMES = {
     "b": "bool", "c": "int8", "C": "uint8", "s": "int16", "S": "uint16", "i": "int32", "I": "uint32",
     "l": "int64", "L": "uint64", "e": "float16", "f": "float32", "g": "float64", "+l": "lists",
-    "+L": "lists", "+s": "structs",
+    "+L": "lists",
 }
 
 

@@ -298,7 +298,7 @@ cdef class Encoder:
 
     cdef int fill(self, object text, const uint8_t* mask, bint reject, Workspace* ws) except -1:
         """Encode a str into `ws`. With `reject`, any special token in it is an error."""
-        cdef bytes data
+        cdef bytes data, later = None
         cdef const uint8_t* base
         cdef Py_ssize_t which = 0
         cdef size_t n
@@ -313,7 +313,8 @@ cdef class Encoder:
             n = <size_t>PyBytes_GET_SIZE(data)
             if self.specials.find(base, 0, n, n, self.rejected, &which) < n:
                 self._reject(self.specials.text(which))
-        parts = self.preparation(text, None if mask == NULL else <bytes>mask[:self.specials.n])
+        allowed = None if mask == NULL else <bytes>mask[:self.specials.n]
+        parts = self.preparation(text, allowed)
         if parts is None:
             return self.fill_text(text, mask, False, ws)
         for token, part in parts:
@@ -322,7 +323,8 @@ cdef class Encoder:
                 if status != OK:
                     self.fail(status, part, False, ws)
             elif token == LATER:
-                later = self.preparation.later(None if mask == NULL else <bytes>mask[:self.specials.n])
+                if later is None:
+                    later = self.preparation.later(allowed)
                 self.fill_text(part, marks(later), False, ws)
             elif type(part) is not list:
                 self.fill_text(part, NULL, False, ws)

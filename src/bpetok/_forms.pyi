@@ -15,4 +15,8 @@ class FormCheck:
     def __init__(self, classes: bytes | bytearray) -> None: ...
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The stretches of a text, as (start, end), outside of which the form surely changes nothing; each
-        can be normalized by itself. Linear."""
+        can be normalized by itself. Linear.
+
+        Raises:
+            TypeError: it is no str.
+        """

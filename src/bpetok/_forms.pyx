@@ -14,7 +14,7 @@ form, so a character that is joined by nothing stands there as it does in its de
 behind it, in their order and none of them joining, stay as they are.
 """
 
-from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -75,10 +75,16 @@ cdef class FormCheck:
     cdef inline int find(self, uint32_t char) noexcept nogil:
         return self.rows[ROW * self.row[char >> 8] + (char & 0xFF)]
 
-    def spans(self, str text not None) -> list:
+    def spans(self, text) -> list:
         """The stretches of a text, as (start, end), outside of which the form surely changes nothing; each
-        can be normalized by itself. Linear."""
-        cdef Py_ssize_t n = len(text)
+        can be normalized by itself. Linear.
+
+        Raises:
+            TypeError: it is no str.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"expected a str, got {type(text).__name__}")
+        cdef Py_ssize_t n = PyUnicode_GET_LENGTH(text)
         cdef int kind = PyUnicode_KIND(text)
         cdef void* data = PyUnicode_DATA(text)
         if kind == 1:

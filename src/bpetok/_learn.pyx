@@ -179,7 +179,6 @@ cdef class MergeLearner:
     cdef uint32_t* merge_ids
     cdef uint64_t* merge_counts
     cdef bint exhausted             # no pair is left that may merge
-    cdef bint as_encoded            # pieces begin as a tokenizer encodes them
     cdef object taken               # a set of the tokens that no merge may make, or None
     cdef int failed                 # the code of the step that failed: its traces are still there
     cdef readonly bint passed_over  # a frequent pair's token would have been too long
@@ -324,7 +323,7 @@ cdef class MergeLearner:
         pairs_free(&self.pairs)
         self.empty_queue()
         self.passed_over = False
-        if self.words.byte_pairs != NULL and not self.as_encoded:
+        if self.words.byte_pairs != NULL:
             by_bytes = <BytePairs*>calloc(1, sizeof(BytePairs) + self.next_id)
             failed = NO_MEMORY if by_bytes == NULL else self.take_pairs()
         else:
@@ -964,7 +963,8 @@ cdef class MergeLearner:
                 at += length
             if at != end:
                 raise ValueError(f"the ids of {piece!r} do not have its bytes")
-        self.as_encoded = True
+        free(self.words.byte_pairs)     # the words do not begin as bytes any more
+        self.words.byte_pairs = NULL
         self.taken = (self.taken or set()) | tokens.keys()
 
     def learn(self, uint64_t limit):

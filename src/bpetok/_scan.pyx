@@ -165,6 +165,16 @@ cdef inline size_t cased_word(const uint8_t* text, size_t pos, size_t end, int b
         lower = False
 
 
+cdef inline size_t number_run(const ScanSpec* spec, const uint8_t* text, size_t at,
+                              size_t end) noexcept nogil:
+    """End of a number of at most `digits` characters, the first of which ends at `at`."""
+    cdef size_t after, count = 1
+    while count != spec.digits and at < end and classify(text, at, end, &after) & CLASS_NUMBER:
+        at = after
+        count += 1
+    return at
+
+
 cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t pos,
                                size_t end) noexcept nogil:
     cdef size_t at = pos, after, last = pos, newline_end = 0
@@ -215,15 +225,11 @@ cdef inline size_t apart_piece(const ScanSpec* spec, const uint8_t* text, size_t
     """`next_piece` where numbers and Chinese are cut apart first, and then each part by an expression."""
     cdef int letters = CLASS_LETTER | CLASS_MARK
     cdef int no_sign = letters | CLASS_NUMBER | CLASS_SPACE | CLASS_OTHER
-    cdef size_t after, beyond, further, at, last = pos, newline_end = 0, count = 1
+    cdef size_t after, beyond, further, at, last = pos, newline_end = 0
     cdef int bits = classify(text, pos, end, &after), following
     cdef bint chinese
     if bits & CLASS_NUMBER:
-        while (count != spec.digits and after < end
-               and classify(text, after, end, &beyond) & CLASS_NUMBER):
-            after = beyond
-            count += 1
-        return after
+        return number_run(spec, text, after, end)
     chinese = is_chinese(text, pos, after)
     following = beside(text, after, end, chinese, &beyond)
     if text[pos] < 0x80 and not bits & no_sign and after < end and is_letter(text[after]):
@@ -264,7 +270,7 @@ cdef inline size_t apart_piece(const ScanSpec* spec, const uint8_t* text, size_t
 cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t pos,
                               size_t end) noexcept nogil:
     """End of the piece that starts at `pos` < `end`: the alternatives of the pattern, in its order."""
-    cdef size_t after, stop, at, beyond, count
+    cdef size_t after, stop, at, beyond
     cdef int bits = classify(text, pos, end, &after), following = 0
     cdef int first = text[pos]
     if spec.word == WORD_APART:
@@ -300,15 +306,7 @@ cdef inline size_t next_piece(const ScanSpec* spec, const uint8_t* text, size_t 
         following = bits
         beyond = after
     if following & CLASS_NUMBER and (at == pos or spec.number_space):
-        if spec.digits == 0:
-            return skip_class(text, beyond, end, CLASS_NUMBER)
-        count = 1
-        while count < spec.digits and beyond < end:
-            if not classify(text, beyond, end, &after) & CLASS_NUMBER:
-                break
-            beyond = after
-            count += 1
-        return beyond
+        return number_run(spec, text, beyond, end)
     if not following & spec.punctuation_stop:
         while beyond < end:
             if classify(text, beyond, end, &after) & spec.punctuation_stop:

@@ -4,7 +4,12 @@ def as_utf8(text: str | bytes) -> bytes:
     """UTF-8 of a str, with surrogates treated as tiktoken does; bytes pass through unchanged."""
 
 def repaired(text: str) -> str:
-    """A str with its surrogates treated as `as_utf8` does; itself where it has none."""
+    """A str with its surrogates treated as `as_utf8` does; itself where it has none. That of a subclass
+    becomes a plain one.
+
+    Raises:
+        TypeError: it is no str.
+    """
 
 def _as_utf8_on(text: str, name: str) -> bytes:
     """As `as_utf8` for a str that is not ASCII, with the instructions of a named tier of this machine."""

@@ -137,9 +137,17 @@ cdef bint any_surrogate(const void* data, Py_ssize_t n, int kind) noexcept nogil
     return hit
 
 
-def repaired(str text not None) -> str:
-    """A str with its surrogates treated as `as_utf8` does; itself where it has none."""
-    if not any_surrogate(PyUnicode_DATA(text), len(text), PyUnicode_KIND(text)):
+def repaired(text) -> str:
+    """A str with its surrogates treated as `as_utf8` does; itself where it has none. That of a subclass
+    becomes a plain one.
+
+    Raises:
+        TypeError: it is no str.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"expected a str, got {type(text).__name__}")
+    if type(text) is str and not any_surrogate(PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text),
+                                               PyUnicode_KIND(text)):
         return text
     return as_utf8(text).decode()
 

@@ -11,7 +11,7 @@ from bpetok._text import as_utf8
 from bpetok.corpus.words import word_counts
 from bpetok.errors import CorpusError, FormatError
 from bpetok.patterns import resolve
-from bpetok.spilling import N_PARTS, Records, gather
+from bpetok.spilling import N_PARTS, Records, gather, joined
 from bpetok.treatment import NOTHING, Treatment
 
 __all__ = ["CountTable", "check_same", "provenance_of", "sum_up"]
@@ -157,11 +157,10 @@ class CountTable(Mapping[bytes, int]):
         from bpetok.formats.counts import CountFile
 
         file = CountFile(path)
+        parts = gather(file.records, 1)
         try:
-            table = gather(file.records, 1, ordered=True)
+            table = joined(parts, ordered=True)
         except (FormatError, CorpusError) as error:
-            if str(error).startswith(f"{file.path} is damaged"):
-                raise
             raise FormatError(f"{file.path} is damaged: {error}; count or copy it again") from error
         if (table.n_pieces, len(table)) != (file.n_pieces, file.n_distinct):
             raise FormatError(

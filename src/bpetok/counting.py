@@ -28,7 +28,7 @@ from bpetok.count_table import CountTable, check_same, provenance_of, sum_up
 from bpetok.errors import CorpusError
 from bpetok.patterns import METASPACE, Pattern, resolve
 from bpetok.pretokenize import compile_pattern, match_spans, split
-from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather
+from bpetok.spilling import N_PARTS, Records, Runs, check_sum, gather, joined
 from bpetok.treatment import NOTHING, Treatment
 
 __all__ = [
@@ -360,7 +360,7 @@ class _Counted:
     def table(self) -> PieceCounts:
         if not self.runs:
             return self.in_memory
-        return gather(lambda part: self.runs.part(part).dump(), self.num_threads)
+        return joined(gather(lambda part: self.runs.part(part).dump(), self.num_threads))
 
 
 @contextmanager

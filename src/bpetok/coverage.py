@@ -8,13 +8,14 @@ leaves in several tokens at that place, and which may be whole elsewhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from bpetok.corpus.document import batches
 from bpetok.errors import VocabularyError
 from bpetok.tokenizer import Tokenizer
 from bpetok.vocabulary import Vocabulary
@@ -102,23 +103,11 @@ def coverage(tokenizer: Tokenizer, texts: Iterable[str]) -> Coverage:
     for_bytes = np.zeros(len(parts), bool)
     for_bytes[list(vocabulary.byte_tokens or ())] = True
     found = Coverage()
-    for batch in _batches(texts):
+    for batch in batches(texts, _BATCH, len):
         ids, _ = tokenizer.encode_flat(batch, disallowed_special=())
         data = b"".join([parts[token] for token in ids.tolist()])
         found += _apart(data, lengths[ids], for_bytes[ids])
     return found
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    yield batch
 
 
 def _apart(data: bytes, lengths: npt.NDArray[np.int64], for_bytes: npt.NDArray[np.bool_]) -> Coverage:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from bpetok.bytelevel import unspell
 from bpetok.errors import PreparationError
-from bpetok.oniguruma import Expression, translate
+from bpetok.oniguruma import Expression, check_match, translate
 from bpetok.specs import Plain, from_spec
 from bpetok.splits import UNDERLINE
 
@@ -112,10 +112,7 @@ class Replace(Step):
     content: str
 
     def __post_init__(self) -> None:
-        if isinstance(self.pattern, Expression):
-            translate(self.pattern.source)
-        elif not self.pattern:
-            raise PreparationError("Replace looks for an empty string: it must be of a character at least")
+        check_match(self.pattern)
 
     def __call__(self, tokens: list[Token]) -> list[Token]:
         if isinstance(self.pattern, Expression):

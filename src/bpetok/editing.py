@@ -50,7 +50,7 @@ def extend(
     """See `Tokenizer.extend`; its `min_frequency` and `max_token_length` are the limits."""
     min_frequency, max_token_length = limits
     vocabulary = tokenizer.vocabulary
-    _check_bytes(tokenizer)
+    _check_editable(tokenizer, "extend")
     ids = {data: token for token, data in vocabulary.tokens().items()}
     missing = sum(bytes([byte]) not in ids for byte in range(256))
     if missing:
@@ -123,7 +123,7 @@ def prune(
 ) -> Edited:
     """See `Tokenizer.prune`."""
     check_options(options)
-    _check_bytes(tokenizer)
+    _check_editable(tokenizer, "prune")
     if (sources is None) == (ids is None):
         raise VocabularyError("give either a corpus, to see which tokens it needs, or the ids to remove")
     if ids is not None:
@@ -253,20 +253,20 @@ def _without(vocabulary: Vocabulary, gone: set[int]) -> tuple[Vocabulary, npt.ND
     return pruned, id_map
 
 
-def _check_bytes(tokenizer: Tokenizer) -> None:
-    """See that the vocabulary is one that can be edited.
+def _check_editable(tokenizer: Tokenizer, what: str) -> None:
+    """See that a tokenizer is one that can be edited.
 
     Raises:
-        VocabularyError: it is not.
+        VocabularyError: its vocabulary is not.
+        PreparationError: it prepares its texts, or cuts them in steps.
     """
     if tokenizer.vocabulary.alphabet != "bytes":
         raise VocabularyError(
             f"{tokenizer.name!r} merges characters, and only byte-level vocabularies can be extended and "
-            "pruned: "
-            "its texts are prepared, its bytes are no parts of tokens, and neither is provided for here; "
-            "train "
-            "again with another vocab_size"
+            "pruned: its texts are prepared, its bytes are no parts of tokens, and neither is provided for "
+            "here; train again with another vocab_size"
         )
+    tokenizer._need_plain(what)
 
 
 # ---- both ------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Mapper:
         # Sets have no order of their own.
         special = [each if isinstance(each, str) else sorted(each) for each in self._special.values()]
         arguments = (self.tokenizer, self.column, self.output, self.length, *special, self._threads)
-        return _rebuild, arguments
+        return Mapper, arguments
 
     def __call__(self, batch: Any) -> Any:
         """The columns for a batch.
@@ -100,7 +100,3 @@ class Mapper:
 
 def _fixed(special: str | Iterable[str]) -> str | frozenset[str]:
     return special if isinstance(special, str) else frozenset(special)
-
-
-def _rebuild(*arguments: Any) -> Mapper:
-    return Mapper(*arguments)

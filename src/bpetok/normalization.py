@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Literal
 from bpetok._forms import FormCheck
 from bpetok.charsets import named, spell
 from bpetok.errors import PreparationError
-from bpetok.oniguruma import Expression, translate
+from bpetok.oniguruma import Expression, check_match, translate
 from bpetok.specs import Plain, from_spec
 from bpetok.unicode_data import LOWER
 
@@ -277,10 +277,7 @@ class Replace(Normalizer):
     content: str
 
     def __post_init__(self) -> None:
-        if isinstance(self.pattern, Expression):
-            translate(self.pattern.source)
-        elif not self.pattern:
-            raise PreparationError("Replace looks for an empty string: it must be of a character at least")
+        check_match(self.pattern)
 
     @property
     def keeps_start(self) -> bool:

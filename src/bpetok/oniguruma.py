@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from bpetok.charsets import LAST, Ranges, complement, named, overlap, spell, union
-from bpetok.errors import PatternError
+from bpetok.errors import PatternError, PreparationError
 from bpetok.unicode_data import RUNS
 
-__all__ = ["Expression", "translate"]
+__all__ = ["Expression", "check_match", "translate"]
 
 _MOST_NESTED = 50
 _MOST_REPEATS = 1000
@@ -71,6 +71,19 @@ def translate(source: str) -> re.Pattern[str]:
         return re.compile(node.source)
     except (re.error, OverflowError, RecursionError) as error:
         raise PatternError(f"the expression {source[:200]!r} cannot be run: {error}") from error
+
+
+def check_match(pattern: str | Expression) -> None:
+    """See that something can be looked for by a step that replaces it.
+
+    Raises:
+        PatternError: the expression is not one that can be run with equal matches.
+        PreparationError: the string is empty.
+    """
+    if isinstance(pattern, Expression):
+        translate(pattern.source)
+    elif not pattern:
+        raise PreparationError("Replace looks for an empty string: it must be of a character at least")
 
 
 class _Parser:

@@ -47,6 +47,10 @@ LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+# With marks among the letters.
+QWEN3_5 = QWEN2.replace(_PREFIX + r"\p{L}+", _PREFIX + r"[\p{L}\p{M}]+").replace(
+    r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]"
+)
 TEKKEN = O200K.replace(_ATTACHED, "").replace(r"\p{N}{1,3}", r"\p{N}")
 # DeepSeek's three steps as one expression: numbers are cut out, then Chinese and kana, then each part is cut
 # as if it were a text. So a match holds only what is Chinese or only what is not, and white space before a

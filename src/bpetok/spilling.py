@@ -15,7 +15,7 @@ from typing import IO
 from bpetok._count import PieceCounts
 from bpetok.errors import CorpusError, SpillError
 
-__all__ = ["MAX_COUNT", "N_PARTS", "Records", "Runs", "check_sum", "gather"]
+__all__ = ["MAX_COUNT", "N_PARTS", "Records", "Runs", "check_sum", "gather", "joined"]
 
 N_PARTS = 64
 MAX_COUNT = (1 << 63) - 1  # of all pieces together
@@ -126,19 +126,28 @@ def check_sum(n_pieces: int) -> None:
         )
 
 
-def gather(records: Callable[[int], Records], num_threads: int, *, ordered: bool = False) -> PieceCounts:
-    """All parts in one table.
+def gather(records: Callable[[int], Records], num_threads: int) -> list[Records]:
+    """The records of all parts.
 
     Args:
         records: gives a part; called from several threads.
         num_threads: how many.
+    """
+    with ThreadPoolExecutor(num_threads, "bpetok-parts") as pool:
+        return list(pool.map(records, range(N_PARTS)))
+
+
+def joined(parts: list[Records], *, ordered: bool = False) -> PieceCounts:
+    """All parts in one table.
+
+    Args:
+        parts: their records, of which nothing is left in the end.
         ordered: whether to see that the pieces of a part are in the order of their bytes.
 
     Raises:
         FormatError: the records of a part are damaged.
+        CorpusError: the sum of all counts would exceed 2**63 - 1.
     """
-    with ThreadPoolExecutor(num_threads, "bpetok-parts") as pool:
-        parts = list(pool.map(records, range(N_PARTS)))
     table = PieceCounts()
     table.reserve(sum(n for _, n in parts))
     for part in range(N_PARTS):

@@ -1080,8 +1080,6 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import extend
 
-        if self.vocabulary.alphabet == "bytes":  # the others are refused for what they are
-            self._need_plain("extend")
         return extend(self, sources, n, (min_frequency, max_token_length), progress, name, options)
 
     def prune(
@@ -1129,8 +1127,6 @@ class Tokenizer(Encoder):
         """
         from bpetok.editing import prune
 
-        if self.vocabulary.alphabet == "bytes":  # the others are refused for what they are
-            self._need_plain("prune")
         return prune(self, sources, ids, vocab_size, progress, name, options)
 
     # ---- the rest of tiktoken's surface ----------------------------------------------------------

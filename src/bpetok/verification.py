@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bpetok.added_tokens import AddedToken
+from bpetok.corpus.document import batches
 from bpetok.errors import BpetokError, EncodeError, FormatError, MissingExtraError
 from bpetok.tokenizer import Tokenizer
 
@@ -134,7 +135,7 @@ def verify(
     samples = _samples(tokenizers, n_strings, every, Random(seed))
     for kind, texts in itertools.chain(samples, [("corpus", corpus)]):
         n_texts[kind] = 0
-        for batch in _batches(texts):
+        for batch in batches(texts, _SIZE, len, most=_BATCH):
             n_texts[kind] += len(batch)
             for mode in modes[:1] if kind in _WITHOUT_SPECIALS else modes:
                 at = _first_difference(one.modes[mode](batch), other.modes[mode](batch))
@@ -170,7 +171,7 @@ def _parts(tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "tokens": vocabulary.tokens(),
         "merges": (scored, merges, vocabulary.scores() if scored else None),
-        "whole pieces": vocabulary.semantics == "ranks" or vocabulary.ignore_merges,
+        "whole pieces": vocabulary.takes_whole,
         "characters": (
             vocabulary.alphabet,
             vocabulary.byte_tokens,
@@ -368,19 +369,6 @@ _BETWEEN = (
     "'LL", ".", ",", "!?", "...", "-", "_", "/", "(", "1", "12", "1234", "\u0663", "\u0301", "\u200d",
     "\U0001f600", "\0", "\ufffd", "\ufeff", "\x85",
 )  # fmt: skip
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if len(batch) == _BATCH or size >= _SIZE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _samples(

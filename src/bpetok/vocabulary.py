@@ -74,6 +74,11 @@ class Vocabulary:
         self.fuse_unknown = characters and characters.fuse_unknown
         self.unused = characters.unused if characters else frozenset()
 
+    @property
+    def takes_whole(self) -> bool:
+        """Whether a piece that is a token is that token, whatever merging makes of it."""
+        return self.semantics == "ranks" or self.ignore_merges
+
     @classmethod
     def from_ranks(cls, ranks: Mapping[bytes, int], special_tokens: Mapping[str, int]) -> Vocabulary:
         """A vocabulary with tiktoken's semantics.

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from bpetok.cli.main import cli
 
-COMMAND = [sys.executable, "-m", "bpetok.cli.main"]
+COMMAND = [sys.executable, "-m", "bpetok"]
 
 
 def run(*arguments: object, stdin: str | bytes | None = None) -> Result:

@@ -115,6 +115,14 @@ def test_ranks_without_a_pattern(tmp_path):
     refused(run("convert", bare, out, "--pattern", "gpt2", "--special", "300"), "write TEXT=ID")
 
 
+def test_standard_output_is_no_file(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for to in ("native", "transformers"):
+        refused(run("convert", trained, "-", "--to", to), "OUT must be a file: - is none")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_an_existing_file_is_kept(trained, tmp_path):
     out = tmp_path / "out"
     out.write_text("precious")

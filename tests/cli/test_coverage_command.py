@@ -101,3 +101,11 @@ def test_usage(tokenizer, texts, tmp_path):
     refused(run("coverage", tokenizer, tmp_path / "missing"), "missing", "No such file")
     out = tokenizer
     refused(run("coverage", tokenizer, *texts, "--add", 1, "-o", out), "exists: add --force")
+    refused(run("coverage", tokenizer, *texts, "--add", 1, "-o", "-"), "OUT must be a file: - is none")
+
+
+def test_adding_makes_the_folder_of_a_format_of_several_files(tokenizer, texts, tmp_path):
+    folder = tmp_path / "folder"
+    done = run("coverage", tokenizer, *texts, "--add", 1, "-o", folder, "--format", "transformers")
+    assert done.exit_code == 0, done.stderr
+    assert Tokenizer.load(folder).n_vocab == 283

@@ -110,7 +110,10 @@ def test_what_is_refused(corpus, trained, tmp_path):
     refused(run("prune", trained, "--remove", 97, "-o", out), "single byte")
     refused(run("prune", trained, corpus, "--vocab-size", 9, "-o", out), "from 257", "to 270")
     refused(run("extend", trained, corpus, "-n", 5, "-o", out, "--map", out), "name another")
-    refused(run("extend", trained, corpus, "-n", 5, "-o", "-"), "must be files")
+    refused(run("extend", trained, corpus, "-n", 5, "-o", "-"), "OUT must be a file: - is none")
+    refused(
+        run("extend", trained, corpus, "-n", 5, "-o", out, "--map", "-"), "--map must be a file: - is none"
+    )
     refused(run("extend", trained, corpus, "-n", 5, "-o", trained), "--force")
     refused(run("extend", trained, corpus, "-n", 2**40, "-o", out), "ids are used")
     refused(run("extend", "no such tokenizer", corpus, "-n", 5, "-o", out), "no tokenizer")

@@ -35,6 +35,11 @@ def test_version():
     assert (result.exit_code, result.stdout) == (0, f"bpetok {bpetok.__version__}\n")
 
 
+def test_the_package_is_a_program():
+    done = subprocess.run([sys.executable, "-m", "bpetok", "--version"], capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["bpetok", bpetok.__version__]
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
 def test_a_start_without_work_loads_nothing_heavy(arguments):
     code = (

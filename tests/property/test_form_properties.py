@@ -52,3 +52,16 @@ def test_most_text_is_not_looked_at_twice():
     for text in ("naïve “quotes” …", "हिन्दी में", "বাংলা ভাষা", "தமிழ் மொழி", "שָׁלוֹם"[:3], "tiếng Việt", "ภาษาไทย"):
         assert unicodedata.is_normalized("NFC", text)
         assert _check("NFC").spans(text * 20) == []
+
+
+@FORMS
+@given(text=TEXTS)
+def test_a_subclass_of_str_is_its_text(form, text):
+    assert form(type("Text", (str,), {})(text)) == form(text)
+
+
+def test_only_a_str_is_looked_through():
+    from bpetok.normalization import _check
+
+    with pytest.raises(TypeError, match="expected a str, got bytes"):
+        _check("NFC").spans(b"text")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import hostile
+from bpetok import train
 
 resource = pytest.importorskip("resource", reason="the system has no limits to set")
 
@@ -112,6 +113,13 @@ def test_special_tokens_that_begin_with_each_other(tmp_path):
     path = tmp_path / "file"
     lines = [b"%x %d" % (at + (1 << 28), at + 256) for at in range(200_000)]
     path.write_bytes(b"\n".join([b"minbpe v1", b"", b"200000", *lines, b""]))
+    assert limited(LOAD, path) == "read"
+
+
+def test_a_special_token_of_enormous_length(tmp_path):
+    path = tmp_path / "file"
+    specials = ["<|" * 100_000, "<end>"]
+    train(["low lower"], vocab_size=260, special_tokens=specials, pattern="gpt2").save(path, "gguf")
     assert limited(LOAD, path) == "read"
 
 

@@ -100,6 +100,14 @@ def test_tokens_have_bytes_and_the_places_where_pieces_begin(app):
     assert found["special"] == []
 
 
+def test_surrogates_are_repaired(app):
+    text = "low \ud83d\ude00 \ud83d low"
+    _, found = answer(app, "/api/encode", {"tokenizer": "gpt2", "text": text})
+    assert [token for token, *_ in found["tokens"]] == get_encoding("gpt2").encode_ordinary(text)
+    pieces = b"".join(b"|" * begins + bytes.fromhex(data) for _, data, begins in found["tokens"])
+    assert pieces.decode() == "|low| \U0001f600| \ufffd| low"
+
+
 def test_where_pieces_begin_is_not_claimed_where_it_is_not_known():
     vocabulary = get_encoding("gpt2").vocabulary
     steps = Splits((Split("-", "Isolated"), Split("+", "Isolated")))

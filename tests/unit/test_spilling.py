@@ -13,7 +13,7 @@ from bpetok import counting, spilling
 from bpetok._count import PieceCounts
 from bpetok.counting import count, tally
 from bpetok.errors import CorpusError, FormatError, SpillError
-from bpetok.spilling import N_PARTS, Runs, gather
+from bpetok.spilling import N_PARTS, Runs, gather, joined
 
 PIECES = {b"a": 1, b"low": 2**62, b"\0" * 15: 3, b"\xff" * 16: 4, b"x" * 70_000: 5, "ä".encode(): 300}
 
@@ -119,7 +119,7 @@ def test_runs_add_up(num_threads):
             runs.spill(table)
             assert len(table) == 0
         assert runs
-        table = gather(lambda part: runs.part(part).dump(), num_threads)
+        table = joined(gather(lambda part: runs.part(part).dump(), num_threads))
     expected = table_of(many(100))
     for pieces in (PIECES, many(3000)):
         expected.update(table_of(pieces))

@@ -126,3 +126,14 @@ def test_surrogates_are_repaired_and_other_text_is_itself(filler):
     for text in ("", "a", "\u00e9", "\ud7ff\ue000", "\U00010000\U0010ffff\U0001d800"):
         assert repaired(text + filler) == text + filler
     assert repaired(filler) is filler
+
+
+def test_repairing_a_subclass_gives_a_plain_str():
+    class Text(str):
+        pass
+
+    for text in ("", "a", "\u00e9", "a\udfff"):
+        assert repaired(Text(text)) == repaired(text)
+        assert type(repaired(Text(text))) is str
+    with pytest.raises(TypeError, match="expected a str, got bytes"):
+        repaired(b"a")

@@ -1,11 +1,15 @@
 """What `Tokenizer` has beyond tiktoken's surface: counts, flat batches, offsets."""
 
+import enum
+
 import numpy as np
 import pytest
 from hypothesis import given
 
-from bpetok import Tokenizer, get_encoding
+from bpetok import Tokenizer, get_encoding, train
 from bpetok.errors import DisallowedSpecialError
+from bpetok.normalization import NFC, Lowercase, Sequence
+from bpetok.splits import Digits, Metaspace, Splits
 from strategies import hostile_text
 
 TEXTS = ["hello world", "", "naïve café 日本語 👍🏽", "<|endoftext|> as text", "x" * 5000]
@@ -120,3 +124,41 @@ def test_a_word_is_a_pattern_for_a_tokenizer_as_in_tiktoken():
     ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
     words = Tokenizer("t", pat_str="ab", mergeable_ranks=ranks, special_tokens={})
     assert words.encode("xabab") == [256, 256]
+
+
+class Named(enum.StrEnum):
+    COMPOSED = "caf\u00e9 42"
+    APART = "cafe\u0301 q\u0323\u0307 \U0001f600"
+    BROKEN = "a \ud83d b"
+
+
+def prepared(pattern="gpt2", **steps) -> Tokenizer:
+    return Tokenizer.from_vocabulary("prepared", pattern, get_encoding("gpt2").vocabulary, **steps)
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        get_encoding("gpt2"),
+        prepared(normalizer=NFC()),
+        prepared(normalizer=Lowercase()),
+        prepared(normalizer=Sequence((NFC(), Lowercase()))),
+        prepared(Splits((Digits(),))),
+        prepared(Splits((Metaspace(),))),
+        prepared(r"\w+|\W+"),
+        train(["caf\u00e9 42 a b"], vocab_size=280, min_frequency=1, byte_fallback=True),
+    ],
+    ids=["plain", "form", "step", "steps", "cuts", "metaspace", "custom", "byte fallback"],
+)
+@pytest.mark.parametrize("kind", [str, np.str_, Named, type("Text", (str,), {})])
+def test_a_subclass_of_str_is_encoded_like_its_text(tokenizer, kind):
+    texts = [each.value for each in Named]
+    given = list(map(kind, texts))
+    ids = [tokenizer.encode(text) for text in texts]
+    assert [tokenizer.encode(text) for text in given] == ids
+    assert [tokenizer.encode(text, allowed_special="all") for text in given] == ids
+    assert [tokenizer.count(text) for text in given] == [len(each) for each in ids]
+    assert tokenizer.encode_batch(given) == ids
+    assert tokenizer.count_batch(given) == [len(each) for each in ids]
+    assert tokenizer.encode_flat(given)[0].tolist() == [token for each in ids for token in each]
+    assert [tokenizer.normalize(text) for text in given] == [tokenizer.normalize(text) for text in texts]

@@ -19,7 +19,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 @pytest.fixture(scope="module")
 def server():
     """The address of a running server; it must end when it is interrupted."""
-    command = [sys.executable, "-m", "bpetok.cli.main", "serve", "cl100k_base", "gpt2", "--port", "0"]
+    command = [sys.executable, "-m", "bpetok", "serve", "cl100k_base", "gpt2", "--port", "0"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -82,15 +82,47 @@ ALWAYS_INLINE uint64_t case_borders(uint64_t upper, uint64_t lower, int n, uint6
     return sure;
 }
 
+/* Of what was found among n characters, the borders that stand whatever follows. */
+ALWAYS_INLINE Borders sure_borders(Borders found, int n) {
+    /* White space at the end may go on: only its start is a border for sure. */
+    const uint64_t other = ~(found.space << (64 - n));
+    const int trailing = other ? __builtin_clzll(other) : 64, limit = n - trailing + (trailing > 0);
+    const uint64_t stop = found.stop | 2ull << (limit - 1);
+    found.complete = !found.stop && !trailing;
+    found.borders &= ((stop & -stop) - 1) & ~1ull;
+    return found;
+}
+
+/* As `find_borders` for WORD_APART. Where a number or Chinese text begins or ends, the text is cut, and neither
+ * side sees the other: nothing that is shifted over a cut counts. */
+ALWAYS_INLINE Borders find_borders_apart(const ScanSpec* spec, Classes c, int n) {
+    const uint64_t all = ~0ull >> (64 - n), cuts = (c.number ^ c.number << 1) | (c.apart ^ c.apart << 1);
+    uint64_t punctuation = all & ~(c.word | c.number | c.space | c.other), word = c.word, borders, stop;
+    uint64_t tail = flood(punctuation << 1 & c.newline & ~cuts, c.newline);
+    uint64_t space = c.space & ~tail, newline = c.newline & ~tail, fresh, leads, idle, lead;
+
+    fresh = punctuation & (~(punctuation << 1) | cuts) & ~(c.blank << 1 & ~cuts);
+    word &= ~flood((fresh & c.sign) << 1 & c.letter, c.letter); /* what a sign leads, and it alone */
+    leads = c.other & word >> 1 & ~(cuts >> 1);                 /* at the end it is not known... */
+    idle = c.other & ~leads;
+    stop = c.other & (all ^ all >> 1); /* ...so that there may be no border */
+    lead = (space & ~newline) | leads;
+    borders = cuts | fresh | leads | (word & ~(word << 1) & ~(lead << 1)) | (idle & ~(idle << 1));
+    borders |= number_borders(c.number, c.number & ~(c.number << 1), spec->digits);
+    borders |= (space & ~(space << 1)) | newline_borders(space, newline, cuts);
+
+    return sure_borders((Borders){.borders = borders, .stop = stop, .word = word, .number = c.number,
+                                  .punctuation = punctuation, .space = space, .newline = newline}, n);
+}
+
 /* The borders among the first n characters. `word` is spec->word, known when this is compiled. */
 ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes c, int n) {
     const uint64_t all = ~0ull >> (64 - n);
     uint64_t word = c.word, upper = c.upper, lower = c.lower, space = c.space, newline = c.newline;
     uint64_t punctuation = all & ~(c.word | c.number | c.space), behind_blank = c.blank << 1;
-    uint64_t fresh, borders, starts, lead, other, stop = 0;
-    int trailing, limit;
-    Borders found;
+    uint64_t fresh, borders, starts, lead, stop = 0;
 
+    if (word_kind == WORD_APART) return find_borders_apart(spec, c, n);
     if (spec->tail_newlines) {
         uint64_t tail = flood((punctuation << 1) & newline, newline | (spec->tail_slashes ? c.slash : 0));
         space &= ~tail;
@@ -142,58 +174,9 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     borders |= space & ~(space << 1);
     borders |= spec->newlines ? newline_borders(space, newline, 0) : space & ~(space >> 1);
 
-    /* White space at the end may go on: only its start is a border for sure. */
-    other = ~(space << (64 - n));
-    trailing = other ? __builtin_clzll(other) : 64;
-    limit = n - trailing + (trailing > 0);
-    found.stop = stop;
-    found.complete = !stop && !trailing;
-    stop |= 2ull << (limit - 1);
-    found.borders = borders & ((stop & -stop) - 1) & ~1ull;
-    found.word = word;
-    found.upper = upper;
-    found.lower = lower;
-    found.number = c.number;
-    found.punctuation = punctuation;
-    found.space = space;
-    found.newline = newline;
-    return found;
-}
-
-/* As `find_borders` for WORD_APART. Where a number or Chinese text begins or ends, the text is cut, and neither
- * side sees the other: nothing that is shifted over a cut counts. */
-ALWAYS_INLINE Borders find_borders_apart(const ScanSpec* spec, Classes c, int n) {
-    const uint64_t all = ~0ull >> (64 - n), cuts = (c.number ^ c.number << 1) | (c.apart ^ c.apart << 1);
-    uint64_t punctuation = all & ~(c.word | c.number | c.space | c.other), word = c.word, borders, stop;
-    uint64_t tail = flood(punctuation << 1 & c.newline & ~cuts, c.newline);
-    uint64_t space = c.space & ~tail, newline = c.newline & ~tail, fresh, leads, idle, lead, other;
-    int trailing, limit;
-    Borders found;
-
-    fresh = punctuation & (~(punctuation << 1) | cuts) & ~(c.blank << 1 & ~cuts);
-    word &= ~flood((fresh & c.sign) << 1 & c.letter, c.letter); /* what a sign leads, and it alone */
-    leads = c.other & word >> 1 & ~(cuts >> 1);                 /* at the end it is not known... */
-    idle = c.other & ~leads;
-    stop = c.other & (all ^ all >> 1); /* ...so that there may be no border */
-    lead = (space & ~newline) | leads;
-    borders = cuts | fresh | leads | (word & ~(word << 1) & ~(lead << 1)) | (idle & ~(idle << 1));
-    borders |= number_borders(c.number, c.number & ~(c.number << 1), spec->digits);
-    borders |= (space & ~(space << 1)) | newline_borders(space, newline, cuts);
-
-    other = ~(space << (64 - n));
-    trailing = other ? __builtin_clzll(other) : 64;
-    limit = n - trailing + (trailing > 0);
-    found.stop = stop;
-    found.complete = !stop && !trailing;
-    stop |= 2ull << (limit - 1);
-    found.borders = borders & ((stop & -stop) - 1) & ~1ull;
-    found.word = word;
-    found.upper = found.lower = 0;
-    found.number = c.number;
-    found.punctuation = punctuation;
-    found.space = space;
-    found.newline = newline;
-    return found;
+    return sure_borders((Borders){.borders = borders, .stop = stop, .word = word, .upper = upper, .lower = lower,
+                                  .number = c.number, .punctuation = punctuation, .space = space,
+                                  .newline = newline}, n);
 }
 
 /* A later character at which to start again within the piece that starts at `from` and has no border behind

@@ -134,7 +134,7 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
         c = ascii_classes(spec, kind, quotes, fold, v);
         if (!bits(between(v, 0x80, 0xFF))) {
             guess = last_of(c.word << 1 & ~c.word & ~c.quote);
-            found = kind == WORD_APART ? find_borders_apart(spec, c, size) : find_borders(spec, kind, c, size);
+            found = find_borders(spec, kind, c, size);
             borders = found.borders;
             if (size < 64 && found.complete) {
                 borders |= 1ull << size;
@@ -180,10 +180,8 @@ TARGET ALWAYS_INLINE size_t scan_kind(const ScanSpec* spec, int kind, const uint
                 c.letter = narrow(c.letter, &whole);
                 c.sign = narrow(c.sign, &whole);
                 c.apart = narrow(chinese(v, second, load(p + 2)), &whole);
-                found = find_borders_apart(spec, c, n);
-            } else {
-                found = find_borders(spec, kind, c, n);
             }
+            found = find_borders(spec, kind, c, n);
             borders = widen(found.borders, &whole);
             if (size < 64 && found.complete && starts == (valid & ~bits(between(v, 0x80, 0xBF)))) {
                 borders |= 1ull << size;

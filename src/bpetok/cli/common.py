@@ -45,14 +45,6 @@ pattern_option = click.option(
     help="What cuts the text into pieces: gpt2, cl100k, o200k, llama3, qwen2, tekken, deepseek, or a regex  "
     "[default: cl100k]",
 )
-format_option = click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(list(formats.FORMATS)),
-    default="native",
-    show_default=True,
-    help="Format of OUT.",
-)
 
 
 def bundle(
@@ -78,6 +70,18 @@ def bundle(
         return command
 
     return decorate
+
+
+def format_option(option: str = "--format") -> Callable[[F], F]:
+    """The format of a tokenizer's file."""
+    return click.option(
+        option,
+        "file_format",
+        type=click.Choice(list(formats.FORMATS)),
+        default="native",
+        show_default=True,
+        help="Format of OUT.",
+    )
 
 
 def learning_options(function: F) -> F:
@@ -217,6 +221,33 @@ def check_output(path: str, *, force: bool, within: str | None = None) -> None:
         raise click.UsageError(f"{path}: there is no folder {folder}: make it first")
     if not os.access(folder, os.W_OK):
         raise click.UsageError(f"{path}: the folder {folder} cannot be written to")
+
+
+def check_tokenizer_output(output: str, file_format: str, *, force: bool, piped: bool = False) -> list[str]:
+    """See before any work begins that a tokenizer may be written.
+
+    Args:
+        output: the file or folder.
+        file_format: one of `formats.FORMATS`.
+        force: whether files that exist may be overwritten.
+        piped: whether "-" stands for standard output.
+
+    Returns:
+        The files that it will be.
+
+    Raises:
+        click.UsageError: one may not be written, or the output is "-" and cannot be.
+    """
+    paths = formats.paths(output, file_format)
+    if output == "-" and not piped:
+        raise click.UsageError("OUT must be a file: - is none")
+    if output == "-" and len(paths) > 1:
+        raise click.UsageError(
+            f"--format {file_format} writes {len(paths)} files, so OUT cannot be -: name a file"
+        )
+    for path in paths:
+        check_output(path, force=force, within=None if output in paths else output)
+    return paths
 
 
 @contextmanager

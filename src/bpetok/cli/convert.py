@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpetok import formats
 from bpetok.cli import common
 
 if TYPE_CHECKING:
@@ -14,14 +13,7 @@ if TYPE_CHECKING:
 @click.command("convert")
 @click.argument("source", metavar="IN")
 @click.argument("output", metavar="OUT")
-@click.option(
-    "--to",
-    "file_format",
-    type=click.Choice(list(formats.FORMATS)),
-    default="native",
-    show_default=True,
-    help="Format of OUT.",
-)
+@common.format_option("--to")
 @click.option(
     "--pattern", metavar="NAME|REGEX", help="The split pattern, for a file of ranks that does not say it."
 )
@@ -54,9 +46,7 @@ def command(
     if specials and pattern is None:
         raise click.UsageError("--special is for a file of ranks: say its --pattern, too")
     special_tokens = dict(map(_special, specials))
-    paths = formats.paths(output, file_format)
-    for path in paths:
-        common.check_output(path, force=force, within=None if output in paths else output)
+    common.check_tokenizer_output(output, file_format, force=force)
     if pattern is None:
         tokenizer = common.load_tokenizer(source)
     else:

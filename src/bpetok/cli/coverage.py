@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Add tokens for the N most frequent, and write OUT.",
 )
 @click.option("-o", "--output", metavar="OUT", help="With --add: file to write.")
-@common.format_option
+@common.format_option()
 @common.replace_option
 @common.field_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print all characters by language as CSV.")
@@ -59,7 +59,7 @@ def command(
     `bpetok count`; each is a language by itself, with its name, unless LANG= puts several together.
     With --add, TOKENIZER (with byte fallback) gets a token for each of the most frequent, behind all its ids.
     """
-    from bpetok import corpus, formats
+    from bpetok import corpus
     from bpetok.cli.texts import as_text
     from bpetok.coverage import Coverage, add_characters, coverage
 
@@ -67,8 +67,8 @@ def command(
         raise click.UsageError("--add N and -o OUT go together: how many characters, and where to write to")
     if as_csv and as_json:
         raise click.UsageError("--csv and --json would both write to standard output: choose one")
-    for path in [] if output is None else formats.paths(output, file_format):
-        common.check_output(path, force=force)
+    if output is not None:
+        common.check_tokenizer_output(output, file_format, force=force)
     languages = {
         language: corpus.check(paths, field=field) for language, paths in _by_language(files).items()
     }

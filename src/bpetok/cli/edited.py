@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bpetok import formats
 from bpetok.cli import common
 
 if TYPE_CHECKING:
@@ -36,16 +35,14 @@ class Target:
         Raises:
             click.UsageError: one may not.
         """
-        paths = formats.paths(self.output, self.file_format)
-        within = None if self.output in paths else self.output
-        if self.map_path is not None:
-            paths.append(self.map_path)
-        if "-" in paths:
-            raise click.UsageError("OUT and the file of --map must be files: - is none")
-        if len({os.path.realpath(path) for path in paths}) < len(paths):
+        paths = common.check_tokenizer_output(self.output, self.file_format, force=self.force)
+        if self.map_path is None:
+            return
+        if self.map_path == "-":
+            raise click.UsageError("--map must be a file: - is none")
+        if os.path.realpath(self.map_path) in map(os.path.realpath, paths):
             raise click.UsageError(f"--map {self.map_path} is a file of OUT: name another")
-        for path in paths:
-            common.check_output(path, force=self.force, within=None if path == self.map_path else within)
+        common.check_output(self.map_path, force=self.force)
 
     def save(self, edited: "Edited", message: str, **summary: object) -> None:
         """Write the tokenizer, and before it the map of ids; then say what was done."""
@@ -67,7 +64,7 @@ options = common.bundle(
     "target",
     Target,
     common.output_option,
-    common.format_option,
+    common.format_option(),
     click.option(
         "--map",
         "map_path",

@@ -79,12 +79,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line (the `bpetok` script)."""
+    """Run the command line (the `bpetok` script, and `python -m bpetok`)."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a question mark, not a traceback.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
     cli(prog_name="bpetok")
-
-
-if __name__ == "__main__":
-    main()

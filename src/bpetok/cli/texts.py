@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bpetok.corpus import Document, read
+from bpetok.corpus.document import batches
 from bpetok.errors import CorpusError, DisallowedSpecialError, EncodeError, TokenError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class TextEncoder:
             EncodeError: a text cannot be encoded with this vocabulary.
             CorpusError: a text is not UTF-8.
         """
-        for batch in _batches(documents):
+        for batch in batches(documents, _BATCH, lambda document: len(document.text)):
             texts = [as_text(document, replace=self.replace) for document in batch]
             try:
                 ids, offsets = self.tokenizer.encode_flat(texts, **self.options)
@@ -110,16 +111,3 @@ def text_or_file(text: str | None, file: str | None, field: str) -> Iterator[Doc
     if text is None or text == "-":
         return read(file or "-", field=field)
     return iter([Document(os.fsencode(text), "TEXT")])  # the very bytes, were they not UTF-8
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

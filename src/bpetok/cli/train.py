@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--special", "specials", multiple=True, metavar="TOKEN", help="A special token; may be repeated."
 )
-@common.format_option
+@common.format_option()
 @click.option(
     "--tie-break",
     type=click.Choice(["bytes", "huggingface", "rustbpe", "minbpe"]),
@@ -120,7 +120,6 @@ def command(
     when it is complete; interrupting leaves nothing.
     """
     import bpetok
-    from bpetok import formats
     from bpetok.cli import counts as count_files
     from bpetok.cli import progress
     from bpetok.corpus import Corpus
@@ -131,13 +130,7 @@ def command(
 
     if as_json and output == "-":
         raise click.UsageError("--json and -o - would both write to standard output: name a file")
-    paths = formats.paths(output, file_format)
-    if output == "-" and len(paths) > 1:
-        raise click.UsageError(
-            f"--format {file_format} writes {len(paths)} files, so OUT cannot be -: name a file"
-        )
-    for path in paths:
-        common.check_output(path, force=force, within=None if output in paths else output)
+    common.check_tokenizer_output(output, file_format, force=force, piped=True)
     said = texts.characters(alphabet)
     settings = make_settings(vocab_size, specials, tie_break, min_frequency, max_token_length, said)
     check_variants(superword_from, drop_scaffolds, settings)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bpetok._text import repaired
 from bpetok.corpus.compression import open_bytes, split_suffix
 from bpetok.diagnostics.scripts import COMMON, SCRIPTS, scripts_of
 from bpetok.errors import CorpusError, MissingExtraError
@@ -114,7 +115,7 @@ class ParallelCorpus:
             if segment in found.setdefault(language, {}):
                 raise CorpusError(f"{name}: {language!r} has segment {segment!r} twice")
             order.setdefault(segment, len(order))
-            found[language][segment] = _repaired(text)
+            found[language][segment] = repaired(text)
         if not found:
             raise CorpusError(f"{name}: there is no text to measure on")
         codes = sorted(found)
@@ -186,15 +187,6 @@ class ParallelCorpus:
         ]
         known = {language.code: language for language in self.languages}
         return ParallelCorpus.of(rows, name=self.name, note=self.note, languages=known)
-
-
-def _repaired(text: str) -> str:
-    """Text with surrogate pairs as characters, and lone surrogates as U+FFFD: as tokenizers read it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def load_corpus(name: str | os.PathLike[str] = "phrasebook") -> ParallelCorpus:

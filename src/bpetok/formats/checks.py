@@ -16,6 +16,7 @@ from bpetok.vocabulary import Vocabulary
 
 __all__ = [
     "MAX_ID",
+    "MAX_JOINED",
     "MAX_TOKEN",
     "build",
     "check_pattern",
@@ -32,6 +33,7 @@ __all__ = [
 
 MAX_FILE = 64 << 20  # the largest published vocabularies take 35 MB
 MAX_TOKEN = 1 << 20  # bytes; linking a token takes some forty times its size
+MAX_JOINED = 64 << 20  # bytes of all merged tokens together: each row can double a token
 MAX_ID = (1 << 24) - 257  # the largest that the native tables take
 MAX_PATTERN = 1 << 14
 MAX_PATTERN_COST = 100_000  # the `regex` package unrolls counted repeats when it compiles

@@ -57,7 +57,7 @@ def merge_list(
     """
     check_plain(tokenizer, where, library, added=added)
     vocabulary = tokenizer.vocabulary
-    if vocabulary.semantics == "ranks" or vocabulary.ignore_merges:
+    if vocabulary.takes_whole:
         tokens = vocabulary.tokens()
         merged = Vocabulary.from_merges(tokens, vocabulary.merges(), {}).tables
         for token, data in tokens.items():

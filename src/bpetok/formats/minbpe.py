@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpetok.errors import FormatError, VocabularyError
-from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, is_text, shorten
+from bpetok.formats.checks import MAX_ID, MAX_JOINED, MAX_TOKEN, build, is_text, shorten
 from bpetok.formats.file import File
 from bpetok.formats.merging import merge_list, refuse
 from bpetok.vocabulary import Vocabulary
@@ -24,7 +24,6 @@ __all__ = ["dump", "looks_like", "read"]
 
 HEADER = "minbpe v1"
 WHOLE = "(?s:.+)"
-MAX_JOINED = 64 << 20  # bytes of all merged tokens together: each line can double a token
 
 
 def looks_like(file: File) -> bool:

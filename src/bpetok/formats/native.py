@@ -20,6 +20,7 @@ from bpetok.decoding import decoder_from
 from bpetok.errors import FormatError, PatternError, PreparationError, VocabularyError
 from bpetok.formats.checks import (
     MAX_ID,
+    MAX_JOINED,
     MAX_TOKEN,
     build,
     check_texts,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["dump", "looks_like", "read"]
 
 FORMAT = "bpetok"
-MAX_JOINED = 64 << 20  # bytes of all merged tokens together: a few short rows can ask for any amount
 # All keys, in the order in which they are written, and those that version 1 does not have.
 KEYS = (
     "format", "version", "name", "normalizer", "pattern", "splits", "semantics", "ignore_merges",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from bpetok.patterns import NAMED
+from bpetok.patterns import NAMED, QWEN3_5
 
 __all__ = ["Published", "published"]
 
@@ -101,11 +101,6 @@ _QWEN3_5 = (
     "</tool_response>", "<think>", "</think>", "<|audio_start|>", "<|audio_end|>", "<tts_pad>",
     "<tts_text_bos>", "<tts_text_eod>", "<tts_text_bos_single>", "<|audio_pad|>",
 )  # fmt: skip
-_QWEN3_5_PATTERN = (
-    NAMED["qwen2"]
-    .replace(r"[^\r\n\p{L}\p{N}]?\p{L}+", r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+")
-    .replace(r"[^\s\p{L}\p{N}]+", r"[^\s\p{L}\p{M}\p{N}]+")
-)
 
 # SHA-256 of the file: name, pattern, the first special token's id, their texts, whether texts are composed.
 _RECIPES: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
@@ -119,6 +114,6 @@ _RECIPES: dict[str, tuple[str, str, int, tuple[str, ...], bool]] = {
         "qwen", NAMED["qwen2"], 151643, tuple(_QWEN), True,
     ),
     "8dde380a6405e935f5de16a99eb61c824f3f814dd1ed298784c72babb7a03cdd": (
-        "qwen3.5", _QWEN3_5_PATTERN, 248044, _QWEN3_5, True,
+        "qwen3.5", QWEN3_5, 248044, _QWEN3_5, True,
     ),
 }  # fmt: skip

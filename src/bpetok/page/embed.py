@@ -92,7 +92,7 @@ def _encoder(tokenizer: Any) -> dict[str, Any]:
         "pattern": javascript_pattern(tokenizer.pattern.scanner.parameters),
         "alphabet": vocabulary.alphabet,
         "merges": None if merges is None else blob(merges[:, 1:].T.copy()),
-        "whole": by_ranks or bool(vocabulary.ignore_merges),
+        "whole": vocabulary.takes_whole,
         "special": sorted(set(vocabulary.special_tokens.values())),
         "byteTokens": None if vocabulary.byte_tokens is None else list(vocabulary.byte_tokens),
         "unknown": vocabulary.unknown,

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import bpetok
+from bpetok._text import as_utf8
 from bpetok.diagnostics.corpora import ParallelCorpus, load_corpus
 from bpetok.diagnostics.diagnose import diagnose
 from bpetok.diagnostics.scripts import SCRIPTS
@@ -271,7 +272,7 @@ class _Views:
         from starlette.concurrency import run_in_threadpool
 
         name, piece = await _given(request, "tokenizer", "piece")
-        if len(piece.encode("utf-8", "replace")) > LONGEST_WORD:
+        if len(as_utf8(piece)) > LONGEST_WORD:
             raise _BadRequest(f"merges are shown of up to {LONGEST_WORD} bytes")
         return _json({"explained": await run_in_threadpool(self._explain, self._subject(name), piece)})
 
@@ -322,7 +323,7 @@ class _Views:
         if script:
             keep &= self._scripts(subject) == (SCRIPTS.index(script) if script in SCRIPTS else -2)
         if find:
-            wanted = find.encode("utf-8", "replace")
+            wanted = as_utf8(find)
             holds = np.array([data is not None and wanted in data for data in subject.entries])
             if find.isdecimal() and len(find) < 10 and int(find) < subject.n_vocab:
                 holds[int(find)] = True
@@ -378,8 +379,8 @@ def _begins(tokenizer: Any, text: str, entries: list[bytes]) -> set[int] | None:
     """Where pieces begin, in bytes; None where that is not known: a text that is normalized or cut in
     steps."""
     pattern = getattr(tokenizer, "pattern", None)
-    if pattern is None or b"".join(entries) != text.encode("utf-8", "replace"):
+    if pattern is None or b"".join(entries) != as_utf8(text):
         return None
     if getattr(tokenizer, "splits", None) is not None:
         return None
-    return {*_starts([piece.encode("utf-8", "replace") for piece in split(text, pattern)])}
+    return {*_starts([piece.encode() for piece in split(text, pattern)])}

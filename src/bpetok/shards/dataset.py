@@ -106,11 +106,10 @@ class TokenDataset:
         if opened is None:
             opened = self._opened[which] = self._open(self._shards[which])
         start = (index - int(self._firsts[which])) * self._stride
-        ids = opened.ids(start, start + self._context + 1)
-        window = ids.astype(np.int64)
+        window = opened.ids(start, start + self._context + 1)
         if self._border is None:
             return window[:-1], window[1:]
-        begins = self._border(opened, start, ids)[:-1]
+        begins = self._border(opened, start, window)[:-1]
         places = np.where(begins, np.arange(self._context), 0)
         return window[:-1], window[1:], np.maximum.accumulate(places)
 
@@ -144,14 +143,15 @@ class _Opened:
     rows: npt.NDArray[np.int64] | None
 
     def ids(self, start: int, end: int) -> Ids:
-        """Some ids, one behind another."""
+        """Some ids, one behind another, as int64."""
         first = int(np.searchsorted(self.bounds, start, "right")) - 1
         last = int(np.searchsorted(self.bounds, end, "left"))
         return np.concatenate(
             [
                 self.parts[at][max(start - int(self.bounds[at]), 0) : end - int(self.bounds[at])]
                 for at in range(first, last)
-            ]
+            ],
+            dtype=np.int64,
         )
 
 

@@ -1,25 +1,13 @@
-"""What the words of a GGUF file stand for, read off llama.cpp: its pre-tokenizers, types of tokens, and names
-of tokens that it takes for control tokens whatever their type says."""
+"""What the words of a GGUF file stand for, read off llama.cpp: its pre-tokenizers, and names of tokens
+that it takes for control tokens whatever their type says."""
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
-from bpetok.patterns import GPT2, LLAMA3, QWEN2
+from bpetok.patterns import GPT2, LLAMA3, QWEN2, QWEN3_5
 
-__all__ = ["CONTROL_TEXTS", "PRE_TOKENIZERS", "RETYPED", "ROLES", "PreTokenizer", "TokenType"]
-
-
-class TokenType(IntEnum):
-    """What a token is for."""
-
-    NORMAL = 1
-    UNKNOWN = 2
-    CONTROL = 3
-    USER_DEFINED = 4
-    UNUSED = 5
-    BYTE = 6
+__all__ = ["CONTROL_TEXTS", "PRE_TOKENIZERS", "RETYPED", "ROLES", "PreTokenizer"]
 
 
 class PreTokenizer(NamedTuple):
@@ -39,7 +27,6 @@ class PreTokenizer(NamedTuple):
 # llama.cpp has `(?i:'s)` as `'[sS]`, without U+017F.
 _ASCII = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])")
 _LLAMA3, _QWEN2 = LLAMA3.replace(*_ASCII), QWEN2.replace(*_ASCII)
-_QWEN35 = _QWEN2.replace(r"]?\p{L}+", r"]?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]")
 
 # In writing, the first that fits is taken.
 PRE_TOKENIZERS: dict[str, PreTokenizer] = {
@@ -57,7 +44,7 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
         ("qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan", "solar-open", "kormo", "f2llmv2"),
         PreTokenizer(_QWEN2),
     ),
-    "qwen35": PreTokenizer(_QWEN35),
+    "qwen35": PreTokenizer(QWEN3_5.replace(*_ASCII)),
 }  # fmt: skip
 
 # Role to the texts of which one is taken for a control token, where the file does not name the role's token.

@@ -7,6 +7,7 @@ it does with true. llama.cpp normalizes no text, whatever the model's own librar
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -16,10 +17,11 @@ from bpetok.decoding import SentencePiece as Decoder
 from bpetok.errors import FormatError
 from bpetok.formats.checks import MAX_ID, MAX_TOKEN, build, shorten
 from bpetok.formats.gguf.container import read_metadata
-from bpetok.formats.gguf.kinds import CONTROL_TEXTS, PRE_TOKENIZERS, RETYPED, ROLES, TokenType
+from bpetok.formats.gguf.kinds import CONTROL_TEXTS, PRE_TOKENIZERS, RETYPED, ROLES
 from bpetok.formats.huggingface.model import read_model
 from bpetok.formats.huggingface.read import can_be_piece
 from bpetok.formats.huggingface.vocabulary import BYTE_TOKENS, read_bytes
+from bpetok.formats.sentencepiece.model import Type
 from bpetok.normalization_spm import SPACE, SentencePiece
 from bpetok.patterns import NAMED
 from bpetok.templates import Template
@@ -32,7 +34,7 @@ __all__ = ["read"]
 
 T = TypeVar("T")
 _GENERAL = ("general.architecture", "general.name")
-_SPECIAL = (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.USER_DEFINED)
+_SPECIAL = (Type.CONTROL, Type.UNKNOWN, Type.USER_DEFINED)
 
 
 def read(file: IO[bytes], path: str, *, name: str | None = None) -> Tokenizer:
@@ -53,7 +55,7 @@ def read(file: IO[bytes], path: str, *, name: str | None = None) -> Tokenizer:
     texts = _texts(metadata, path)
     kinds = _kinds(metadata, texts, path)
     added = [
-        AddedToken(texts[token], token, special=kind != TokenType.USER_DEFINED)
+        AddedToken(texts[token], token, special=kind != Type.USER_DEFINED)
         for token, kind in enumerate(kinds)
         if kind in _SPECIAL
     ]
@@ -129,8 +131,8 @@ def _texts(metadata: Mapping[str, Any], path: str) -> list[str]:
 
 def _kinds(metadata: Mapping[str, Any], texts: list[str], path: str) -> list[int]:
     """The type of each token, with those that llama.cpp takes for control tokens because of their text."""
-    kinds = _numbers(metadata, "tokenizer.ggml.token_type", int(TokenType.NORMAL), len(texts), path)
-    if unknown := set(kinds) - set(TokenType):
+    kinds = _numbers(metadata, "tokenizer.ggml.token_type", int(Type.NORMAL), len(texts), path)
+    if unknown := set(kinds) - set(Type):
         raise FormatError(f"{path}: a token is of type {min(unknown)}; known are the types 1 to 6")
     ids = {text: token for token, text in enumerate(texts)}
     if by_name := sorted(RETYPED & ids.keys()):
@@ -143,30 +145,32 @@ def _kinds(metadata: Mapping[str, Any], texts: list[str], path: str) -> list[int
         found = [text for text in names if text in ids]
         if f"tokenizer.ggml.{role}_token_id" in metadata:
             continue
-        if len(found) > 1 and any(
-            kinds[ids[text]] != TokenType.CONTROL and text not in control for text in found
-        ):
+        if len(found) > 1 and any(kinds[ids[text]] != Type.CONTROL and text not in control for text in found):
             raise FormatError(
                 f"{path}: tokens {shorten(found[0])} and {shorten(found[1])} are for the same role, and "
                 f"which of them llama.cpp takes is left to chance: set 'tokenizer.ggml.{role}_token_id'"
             )
         control.update(found)
     for text in control & ids.keys():
-        kinds[ids[text]] = TokenType.CONTROL
+        kinds[ids[text]] = Type.CONTROL
     return kinds
 
 
 def _check_overlaps(texts: list[str], path: str) -> None:
     """See that no end of a special token is the beginning of another: llama.cpp looks for the longest in the
     whole text first, and bpetok goes from left to right. Runs of one character are found alike."""
-    begun: dict[str, list[str]] = {}
+    ordered = sorted(texts)
+    longest = min(sorted(map(len, texts))[-2:], default=0)  # of all but one: only with that can it overlap
     for text in texts:
-        for size in range(1, len(text)):
-            begun.setdefault(text[:size], []).append(text)
-    for text in texts:
-        for size in range(1, len(text)):
-            for other in begun.get(text[-size:], ()):
-                if other != text and len({*text, *other}) > 1:
+        run = set(text) if len(set(text)) == 1 else None
+        # What begins with any end of a run begins with its character.
+        for size in range(1, min(len(text), longest if run is None else 2)):
+            end = text[-size:]
+            for at in range(bisect_left(ordered, end), len(ordered)):
+                other = ordered[at]
+                if not other.startswith(end):
+                    break
+                if other not in (text, end) and set(other) != run:
                     raise FormatError(
                         f"{path}: the special tokens {shorten(text)} and {shorten(other)} can overlap, and "
                         "which of them is found then depends on the order of the search"
@@ -202,8 +206,8 @@ def _merging_bytes(
             f"{path}: 'tokenizer.ggml.pre' is {shorten(pre)}: how llama.cpp cuts a text for it is not known "
             "to be the same here; load the model's tokenizer.json"
         )
-    if TokenType.BYTE in kinds:
-        token = kinds.index(TokenType.BYTE)
+    if Type.BYTE in kinds:
+        token = kinds.index(Type.BYTE)
         raise FormatError(
             f"{path}: token {token} is of the type for bytes, which the kind 'gpt2' does not have"
         )
@@ -234,8 +238,8 @@ def _merging_characters(
     scores = _numbers(metadata, "tokenizer.ggml.scores", 0.0, len(texts), path)
     tokens: dict[int, bytes] = {}
     for token, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
-        merged = kind in (TokenType.NORMAL, TokenType.UNUSED) or _is_joined(text, ids)
-        if token in bytes_only or kind == TokenType.BYTE:
+        merged = kind in (Type.NORMAL, Type.UNUSED) or _is_joined(text, ids)
+        if token in bytes_only or kind == Type.BYTE:
             if token not in bytes_only or _is_joined(text, ids):
                 raise FormatError(
                     f"{path}: token {token}, {shorten(text)}, is for a byte, and text can become it"

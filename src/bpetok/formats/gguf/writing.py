@@ -11,9 +11,10 @@ from bpetok.errors import FormatError
 from bpetok.formats.checks import check_texts, is_text, shorten
 from bpetok.formats.gguf import reading
 from bpetok.formats.gguf.container import write_metadata
-from bpetok.formats.gguf.kinds import PRE_TOKENIZERS, TokenType
+from bpetok.formats.gguf.kinds import PRE_TOKENIZERS
 from bpetok.formats.huggingface.vocabulary import BYTE_TOKENS, missing_bytes
 from bpetok.formats.merging import check_plain, merge_list, refuse
+from bpetok.formats.sentencepiece.model import Type
 from bpetok.formats.sentencepiece.writing import check_decoder, check_pattern, normalizer_of, scores_of
 from bpetok.normalization_spm import SPACE, SentencePiece
 from bpetok.patterns import recognise
@@ -71,26 +72,24 @@ def dump(tokenizer: Tokenizer, path: str) -> bytes:
     return data
 
 
-def _special_texts(tokenizer: Tokenizer, where: str) -> dict[int, tuple[str, TokenType]]:
+def _special_texts(tokenizer: Tokenizer, where: str) -> dict[int, tuple[str, Type]]:
     """Id to text and type of what is found by its own text."""
     always = {}
     for each in tokenizer.added_tokens:
         if each.lstrip or each.rstrip or each.single_word or each.normalized:
             refuse(where, f"the added token {shorten(each.text)} takes more or less than its own text")
         always[each.id] = not each.special
-    made: dict[int, tuple[str, TokenType]] = {}
+    made: dict[int, tuple[str, Type]] = {}
     for text, token in tokenizer.vocabulary.special_tokens.items():
-        kind = TokenType.USER_DEFINED if always.get(token) else TokenType.CONTROL
+        kind = Type.USER_DEFINED if always.get(token) else Type.CONTROL
         if token == tokenizer.vocabulary.unknown or text in _ROLES["unknown"]:
-            kind = TokenType.UNKNOWN
+            kind = Type.UNKNOWN
         if made.setdefault(token, (text, kind))[0] != text:
             refuse(where, f"id {token} has two special tokens")
     return made
 
 
-def _merging_bytes(
-    tokenizer: Tokenizer, specials: dict[int, tuple[str, TokenType]], where: str
-) -> dict[str, Any]:
+def _merging_bytes(tokenizer: Tokenizer, specials: dict[int, tuple[str, Type]], where: str) -> dict[str, Any]:
     check_plain(tokenizer, where, "llama.cpp", added=True)
     vocabulary = tokenizer.vocabulary
     pre = _pre(tokenizer, where)
@@ -99,7 +98,7 @@ def _merging_bytes(
         merge_list(tokenizer, where, f"llama.cpp, for {pre!r},", added=True)
     if missing := missing_bytes(vocabulary.tokens().values()):
         refuse(where, f"there is no token for byte {missing[0]:#04x} and {len(missing) - 1} others")
-    made = {token: (spell(data), TokenType.NORMAL) for token, data in vocabulary.tokens().items()}
+    made = {token: (spell(data), Type.NORMAL) for token, data in vocabulary.tokens().items()}
     texts, kinds = _dense(made, specials, where)
     return {
         PREFIX + "model": "gpt2",
@@ -113,7 +112,7 @@ def _merging_bytes(
 def _pre(tokenizer: Tokenizer, where: str) -> str:
     """The pre-tokenizer that does what the split pattern says, and makes tokens in the same way."""
     vocabulary = tokenizer.vocabulary
-    whole = vocabulary.semantics == "ranks" or vocabulary.ignore_merges
+    whole = vocabulary.takes_whole
     known = _stored(tokenizer).get(PREFIX + "pre")
     pieces = _parameters(tokenizer.pattern.source)
     fitting = [pre for pre, each in PRE_TOKENIZERS.items() if _parameters(each.pattern) == pieces]
@@ -143,7 +142,7 @@ def _stored(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _merging_characters(
-    tokenizer: Tokenizer, specials: dict[int, tuple[str, TokenType]], where: str
+    tokenizer: Tokenizer, specials: dict[int, tuple[str, Type]], where: str
 ) -> dict[str, Any]:
     vocabulary = tokenizer.vocabulary
     if vocabulary.ignore_merges or vocabulary.unused or vocabulary.byte_tokens is None:
@@ -164,10 +163,10 @@ def _merging_characters(
         refuse(where, f"llama.cpp does no more than put a space before a text, and here it is {normalizer!r}")
     scores = scores_of(vocabulary, where)
     made = {
-        token: (data.decode(errors="replace").replace(" ", SPACE), TokenType.NORMAL)
+        token: (data.decode(errors="replace").replace(" ", SPACE), Type.NORMAL)
         for token, data in vocabulary.tokens().items()
     }
-    made |= {token: (BYTE_TOKENS[byte], TokenType.BYTE) for byte, token in enumerate(vocabulary.byte_tokens)}
+    made |= {token: (BYTE_TOKENS[byte], Type.BYTE) for byte, token in enumerate(vocabulary.byte_tokens)}
     texts, kinds = _dense(made, specials, where)
     return {
         PREFIX + "model": "llama",
@@ -179,7 +178,7 @@ def _merging_characters(
 
 
 def _dense(
-    made: dict[int, tuple[str, TokenType]], specials: dict[int, tuple[str, TokenType]], where: str
+    made: dict[int, tuple[str, Type]], specials: dict[int, tuple[str, Type]], where: str
 ) -> tuple[list[str], list[int]]:
     """The texts and the types of all ids."""
     rows = made | specials

@@ -99,7 +99,7 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
         "end_of_word_suffix": None,
         "fuse_unk": bool(vocabulary.fuse_unknown),
         "byte_fallback": vocabulary.byte_tokens is not None,
-        "ignore_merges": _whole(vocabulary),
+        "ignore_merges": vocabulary.takes_whole,
     }
     return _json(document, settings, vocab, vocabulary)
 
@@ -116,11 +116,6 @@ def _json(
     model = f'{start}, "vocab": {{\n{entries}\n}}, "merges": [\n{rows}\n]}}'
     head = json.dumps(document, ensure_ascii=False, indent=1)
     return f'{head[:-2]},\n "model": {model}\n}}\n'.encode()
-
-
-def _whole(vocabulary: Vocabulary) -> bool:
-    """Whether a piece that is an entry is that entry."""
-    return vocabulary.semantics == "ranks" or vocabulary.ignore_merges
 
 
 # ---- steps ---------------------------------------------------------------------------------------------
@@ -342,7 +337,7 @@ def _check_no_piece(token: AddedToken, vocab: Mapping[str, int], tokenizer: Toke
     is_bytes = vocabulary.alphabet == "bytes"
     data = unspell(token.text) if is_bytes else token.text.encode()
     if (not is_bytes and len(token.text) == 1) or (
-        _whole(vocabulary) and data is not None and can_be_piece(data, pattern)
+        vocabulary.takes_whole and data is not None and can_be_piece(data, pattern)
     ):
         raise FormatError(
             f"{where}: special token {token.text!r} spells a piece of ordinary text, and the format would "

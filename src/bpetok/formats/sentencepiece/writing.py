@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from bpetok import decoding
-from bpetok.errors import FormatError, VocabularyError
+from bpetok.errors import VocabularyError
 from bpetok.formats.checks import check_texts, shorten
+from bpetok.formats.merging import refuse
 from bpetok.formats.sentencepiece import model
 from bpetok.formats.sentencepiece.model import BPE, Model, Piece, Trainer, Type, serialize
 from bpetok.normalization import Normalizer, Prepend, Replace, Sequence
@@ -33,13 +34,13 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
     check_texts(tokenizer, where)
     vocabulary = tokenizer.vocabulary
     if vocabulary.alphabet != "characters":
-        _refuse(
+        refuse(
             where,
             "its merging starts from bytes, and that of SentencePiece from characters: train one with "
             "alphabet='characters'",
         )
     if vocabulary.ignore_merges:
-        _refuse(
+        refuse(
             where, "a piece that is a token is that token without merging, which SentencePiece does not do"
         )
     normalizer = normalizer_of(tokenizer.normalizer, where)
@@ -62,10 +63,6 @@ def dump(tokenizer: Tokenizer, where: str) -> bytes:
     )
 
 
-def _refuse(where: str, why: str) -> NoReturn:
-    raise FormatError(f"{where}: {why}")
-
-
 # ---- before and after merging ------------------------------------------------------------------------
 
 _TO_SPACE = Replace(SPACE, " ")
@@ -83,7 +80,7 @@ def normalizer_of(normalizer: Normalizer | None, where: str) -> SentencePiece:
     escape = _TO_SPACE in steps
     prefix = Prepend(" ") in steps
     if set(steps) - {_TO_SPACE, Prepend(" ")} or len(steps) != escape + prefix:
-        _refuse(
+        refuse(
             where,
             f"SentencePiece has no normalizer {normalizer!r}, only maps of characters of its own: load one "
             "of its models for these",
@@ -101,10 +98,10 @@ def check_pattern(tokenizer: Tokenizer, where: str) -> None:
     if source == NAMED["whole"]:
         return
     if source != NAMED["metaspace"]:
-        _refuse(where, f"SentencePiece cuts no text, and the split pattern is {shorten(source)}")
+        refuse(where, f"SentencePiece cuts no text, and the split pattern is {shorten(source)}")
     for token, data in tokenizer.vocabulary.tokens().items():
         if b" " in data[1:]:
-            _refuse(where, f"token {token}, {shorten(data)}, spans words, which the split pattern parts")
+            refuse(where, f"token {token}, {shorten(data)}, spans words, which the split pattern parts")
 
 
 def _check_symbols(tokenizer: Tokenizer, normalizer: SentencePiece, where: str) -> None:
@@ -112,7 +109,7 @@ def _check_symbols(tokenizer: Tokenizer, normalizer: SentencePiece, where: str) 
     user_defined = {}
     for token in tokenizer.added_tokens:
         if token.lstrip or token.rstrip or token.single_word:
-            _refuse(where, f"the added token {shorten(token.text)} takes more or less than its own text")
+            refuse(where, f"the added token {shorten(token.text)} takes more or less than its own text")
         if not token.special:
             user_defined[token.text] = token
     if not user_defined:
@@ -125,7 +122,7 @@ def _check_symbols(tokenizer: Tokenizer, normalizer: SentencePiece, where: str) 
         # Without a prefix, what is between two symbols is the same whether it is normalized with them or not.
         exact = not normalizer.add_dummy_prefix and all(SPACE not in text for text in user_defined)
     if not exact:
-        _refuse(where, "SentencePiece finds symbols in the normalized text, and keeps them from the map")
+        refuse(where, "SentencePiece finds symbols in the normalized text, and keeps them from the map")
 
 
 def check_decoder(decoder: decoding.Decoder | None, normalizer: SentencePiece, where: str) -> None:
@@ -144,7 +141,7 @@ def check_decoder(decoder: decoding.Decoder | None, normalizer: SentencePiece, w
     else:
         same = decoder is None and not prefix
     if not same:
-        _refuse(
+        refuse(
             where,
             f"SentencePiece takes {'a' if prefix else 'no'} space off the beginning of decoded text, and "
             f"{decoder!r} does otherwise",
@@ -168,7 +165,7 @@ def _pieces(tokenizer: Tokenizer, escape: bool, where: str) -> list[Piece]:
         else:
             kind = Type.CONTROL
         if made.setdefault(token, (text, 0.0, kind))[0] != text:
-            _refuse(where, f"id {token} has two special tokens")
+            refuse(where, f"id {token} has two special tokens")
     for byte, token in enumerate(vocabulary.byte_tokens or ()):
         made[token] = (f"<0x{byte:02X}>", 0.0, Type.BYTE)
     for token, data in vocabulary.tokens().items():
@@ -177,29 +174,29 @@ def _pieces(tokenizer: Tokenizer, escape: bool, where: str) -> list[Piece]:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            _refuse(where, f"token {token}, {shorten(data)}, is no UTF-8")
+            refuse(where, f"token {token}, {shorten(data)}, is no UTF-8")
         if SPACE in text:
-            _refuse(
+            refuse(
                 where,
                 f"token {token}, {shorten(text)}, holds U+2581, which SentencePiece takes for a space",
             )
         text = text.replace(" ", SPACE) if escape else text
         kind = Type.UNUSED if token in vocabulary.unused else Type.NORMAL
         if token in made:
-            _refuse(where, f"id {token} is {shorten(text)} and the special token {shorten(made[token][0])}")
+            refuse(where, f"id {token} is {shorten(text)} and the special token {shorten(made[token][0])}")
         made[token] = (text, scores[token], kind)
     missing = set(range(vocabulary.n_vocab)) - made.keys()
     if missing:
-        _refuse(
+        refuse(
             where, f"the id of a piece is its place, and {len(missing)} ids such as {min(missing)} have none"
         )
     if escape and vocabulary.byte_tokens is not None and b" " not in vocabulary.tokens().values():
-        _refuse(where, "no token is a space, and SentencePiece would spell it by the bytes of U+2581")
+        refuse(where, "no token is a space, and SentencePiece would spell it by the bytes of U+2581")
     texts: dict[str, int] = {}
     for token in range(vocabulary.n_vocab):
         text = made[token][0]
         if texts.setdefault(text, token) != token:
-            _refuse(where, f"ids {texts[text]} and {token} are both spelled {shorten(text)}")
+            refuse(where, f"ids {texts[text]} and {token} are both spelled {shorten(text)}")
     return [made[token] for token in range(vocabulary.n_vocab)]
 
 
@@ -212,9 +209,9 @@ def _unknown(vocabulary: Vocabulary, where: str) -> int:
     else:
         found = vocabulary.unknown
         if found is not None and vocabulary.fuse_unknown != "text":
-            _refuse(where, "unknown characters side by side are one id in SentencePiece, and several here")
+            refuse(where, "unknown characters side by side are one id in SentencePiece, and several here")
     if found is None or found not in vocabulary.special_tokens.values():
-        _refuse(where, "a model must have a piece for the unknown: a special token '<unk>'")
+        refuse(where, "a model must have a piece for the unknown: a special token '<unk>'")
     return found
 
 
@@ -250,14 +247,14 @@ def scores_of(vocabulary: Vocabulary, where: str) -> dict[int, float]:
             unused=vocabulary.unused,
         )
     except VocabularyError as error:
-        _refuse(where, f"its merges have no equivalent scores: {error}")
+        refuse(where, f"its merges have no equivalent scores: {error}")
     # Of all pairs that join to a token, merging by scores only ever reaches one, the canonical pair (see
     # docs/architecture.md). So the list gives the same where it has these in the same order; its other pairs
     # are never side by side.
     wanted = [tuple(pair) for pair in by_scores.merges().tolist()]
     canonical = set(wanted)
     if [pair for pair in pairs if pair in canonical] != wanted:
-        _refuse(
+        refuse(
             where,
             "SentencePiece merges whatever joins to a piece, and by this list of merges a token is built of "
             "other parts, or in another order",
