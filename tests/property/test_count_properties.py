@@ -13,7 +13,7 @@ from bpetok import counting, reference
 from bpetok._count import PieceCounts
 from bpetok.counting import CountTable, count, merge_files, tally
 from bpetok.patterns import NAMED
-from bpetok.spilling import Runs, gather
+from bpetok.spilling import Runs, gather, joined
 
 # Around 15 and 16 bytes the way changes in which a table keeps a piece.
 pieces = st.one_of(
@@ -101,7 +101,8 @@ def test_spilled_tables_add_up_like_others(parts):
         for part in parts:
             whole.update(table_of(part))
             runs.spill(table_of(part))
-        assert gather(lambda part: runs.part(part).dump(ordered=True), 2, ordered=True).equals(whole)
+        records = gather(lambda part: runs.part(part).dump(ordered=True), 2)
+        assert joined(records, ordered=True).equals(whole)
     assert runs.n_pieces == whole.n_pieces
 
 
