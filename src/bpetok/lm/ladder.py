@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from bpetok.errors import TrainingError
-from bpetok.formats.atomic import write_files
 from bpetok.lm.config import ModelSettings
+from bpetok.lm.folder import write
 from bpetok.lm.power_law import LEAST_POINTS
 from bpetok.lm.run import Experiment, Machine, Report, check_same, run, serves
 from bpetok.lm.tasks import TASKS
@@ -139,9 +139,8 @@ def climb(
     if path.exists():
         check_same(path, ladder.spec())
     text = sum(len(entry.word.encode()) for entry in load_texts(ladder.text).train)
-    kept = json.dumps({**ladder.spec(), "text_bytes": text}, ensure_ascii=False, indent=1)
     folder.mkdir(parents=True, exist_ok=True)
-    write_files({str(path): (kept + "\n").encode()})
+    write(path, {**ladder.spec(), "text_bytes": text})
     widths = sorted(ladder.widths)
     for at, width in enumerate(widths):
 
