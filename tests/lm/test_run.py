@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("torch", reason="language models need PyTorch (extra lm)")
 
+from bpetok.cli.main import cli
 from bpetok.errors import ExperimentError, FormatError, TrainingError
 from bpetok.lm.results import _label, results
 from bpetok.lm.run import Experiment, Machine, run
@@ -44,9 +46,36 @@ def done(tmp_path_factory):
     return folder
 
 
-def test_two_processes_write_the_same_files(done, tmp_path):
-    run(EXPERIMENT, tmp_path, processes=2)
+def test_two_processes_write_the_same_files_and_tell_how_far_they_are(done, tmp_path):
+    seen = []
+
+    def note(report):
+        seen.append((report.done, report.total, dict(report.running)))
+
+    run(EXPERIMENT, tmp_path, processes=2, progress=note)
     assert files(tmp_path) == files(done)
+    made = len(list(tmp_path.glob("[rs]*/*-*.json")))
+    assert seen[-1] == (made, made, {})
+    states = [state for _, _, running in seen for state in running.values()]
+    assert states
+    for state in states:
+        assert 0 < state.step <= state.steps
+        assert state.tokens_per_second > 0
+        assert math.isfinite(state.loss)
+    assert max(len(running) for _, _, running in seen) <= 2
+
+
+def test_a_device_whose_peak_is_known_is_seen_in_use(done, tmp_path):
+    assert {cell.utilisation for cell in results(done).cells} == {None}
+    shutil.copytree(done, tmp_path / "run")
+    path = tmp_path / "run" / "times" / "runs-bytes-spell-examples-0.json"
+    took = json.loads(path.read_text())
+    assert took["devices"] == 1
+    path.write_text(json.dumps({**took, "machine": "NVIDIA L40S 48GB", "devices": 2}))
+    cell = next(one for one in results(tmp_path / "run").cells if (one.arm, one.task) == ("bytes", "spell"))
+    flops = json.loads((done / "runs" / "bytes-spell-examples-0.json").read_text())["flops"]
+    assert cell.machine == "NVIDIA L40S 48GB"
+    assert cell.utilisation == pytest.approx(flops / took["seconds"][-1] / 362e12 / 2)
 
 
 def test_what_is_missing_is_made_again_and_the_same(done, tmp_path):
@@ -376,3 +405,15 @@ def test_a_folder_without_an_experiment_and_a_damaged_file_are_named(tmp_path):
     path.write_text(path.read_text().replace('"version": 1', '"version": 9'))
     with pytest.raises(FormatError, match="version 9"):
         results(tmp_path)
+
+
+def test_rates_are_positive_numbers_and_their_default_is_the_experiments(tmp_path):
+    from bpetok.cli.lm import run_command
+
+    given = next(param for param in run_command.params if param.name == "rates")
+    assert tuple(map(float, given.default.split(","))) == Experiment.rates
+    for wrong in ("0", "-1,2", "fast", "", "inf", "nan", "1,,2x"):
+        made = CliRunner().invoke(cli, ["lm", "run", "--rates", wrong, "-o", str(tmp_path / "run")])
+        assert made.exit_code == 2, wrong
+        assert "positive numbers" in made.output
+    assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ import click
 from bpetok.cli import common
 from bpetok.cli.lm_sample import sample_command
 from bpetok.cli.lm_scale import scale_command
-from bpetok.cli.lm_training import bar, listed, machine_options
+from bpetok.cli.lm_training import bar, listed, machine_options, rates_option
 
 
 @click.group()
@@ -45,7 +45,7 @@ command.add_command(scale_command)
 @click.option("--words", default="cmudict", show_default=True, help="cmudict, or a word list's file.")
 @click.option("--max-words", type=click.IntRange(1), default=24_000, show_default=True, help="Words at most.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of training; the preset's if not given.")
-@click.option("--no-sweep", is_flag=True, help="Do not search for each arm's learning rates.")
+@rates_option
 @click.option(
     "--sweep-tasks",
     default="spell,rime",
@@ -71,7 +71,7 @@ def run_command(
     words: str,
     max_words: int,
     steps: int | None,
-    no_sweep: bool,
+    rates: tuple[float, ...],
     sweep_tasks: tuple[str, ...],
     jobs: int,
     device: str,
@@ -96,7 +96,7 @@ def run_command(
         n_words=max_words,
         steps=steps,
         batch=batch,
-        rates=(1.0,) if no_sweep else Experiment.rates,
+        rates=rates,
         sweep_tasks=sweep_tasks,
     )
     with bar() as progress:

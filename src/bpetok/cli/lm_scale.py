@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from bpetok.cli import common
-from bpetok.cli.lm_training import bar, listed, machine_options
+from bpetok.cli.lm_training import bar, listed, machine_options, rates_option
 
-_LADDER = ("arms", "widths", "layers", "seeds", "ratio", "batch", "text", "no_sweep")
+_LADDER = ("arms", "widths", "layers", "seeds", "ratio", "batch", "text", "rates")
 
 
 def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
     help="Sequences a step, of which texts take a quarter.",
 )
 @click.option("--text", default="docstrings", show_default=True, help="docstrings, or a text file in UTF-8.")
-@click.option("--no-sweep", is_flag=True, help="Do not search for learning rates.")
+@rates_option
 @click.option("--no-train", is_flag=True, help="Show what the folder has: train nothing.")
 @machine_options
 @click.option(
@@ -75,7 +75,7 @@ def scale_command(
     ratio: float,
     batch: int,
     text: str,
-    no_sweep: bool,
+    rates: tuple[float, ...],
     no_train: bool,
     jobs: int,
     device: str,
@@ -98,7 +98,6 @@ def scale_command(
         from bpetok.lm.ladder import Ladder, climb
         from bpetok.lm.run import Machine
 
-        rates = (1.0,) if no_sweep else Ladder.rates
         ladder = Ladder(arms, widths, layers, seeds, ratio, batch, text, rates)
         with bar() as progress:
             climb(

@@ -1,5 +1,6 @@
 """What the commands share that train language models: options, and the bar of progress."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from bpetok.lm.run import Report
+    from bpetok.lm.train import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,6 +19,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 def listed(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
     """Names with commas between them, as the callback of an option."""
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _factors(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
+    try:
+        factors = tuple(map(float, listed(ctx, param, value)))
+    except ValueError:
+        factors = ()
+    if not all(0 < factor < math.inf for factor in factors or (0,)):
+        raise click.BadParameter(f"{value!r}: write positive numbers with commas between them", ctx, param)
+    return factors
+
+
+rates_option = click.option(
+    "--rates",
+    default="0.5,1,2",
+    show_default=True,
+    callback=_factors,
+    help="Multiples of the preset's learning rates, of which each arm takes its best; one is not searched.",
+)
 
 
 def machine_options(function: F) -> F:
@@ -35,7 +56,7 @@ def machine_options(function: F) -> F:
 
 @contextmanager
 def bar() -> Iterator["Callable[[Report], None] | None"]:
-    """A bar over all runs, with the state of one that is trained alone; None where there is no terminal."""
+    """A bar over all runs, with the state of those under way; None where there is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -61,11 +82,15 @@ def bar() -> Iterator["Callable[[Report], None] | None"]:
         bar = bars.add_task("models", total=None, state="")
 
         def update(report: "Report") -> None:
-            state = " ".join(
-                f"{Path(name).stem} {at.step}/{at.steps} loss {at.loss:.3f} "
-                f"{at.tokens_per_second / 1e3:,.0f}k tokens/s {at.flops_per_second / 1e9:,.0f} GFLOP/s"
-                for name, at in report.running.items()
-            )
+            state = "\n".join(_state(Path(name).stem, at) for name, at in report.running.items())
             bars.update(bar, completed=report.done, total=report.total, state=state)
 
         yield update
+
+
+def _state(name: str, at: "Progress") -> str:
+    share = "" if at.utilisation is None else f", {at.utilisation:.0%} of the peak"
+    return (
+        f"{name} {at.step}/{at.steps} loss {at.loss:.3f} {at.tokens_per_second / 1e3:,.0f}k tokens/s "
+        f"{at.flops_per_second / 1e9:,.0f} GFLOP/s{share}"
+    )

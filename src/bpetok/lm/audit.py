@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from bpetok.errors import CorpusError
 from bpetok.lm.statistics import Interval, wilson
+from bpetok.lm.tasks.item import most_common_by
 
 __all__ = ["Audit", "Question", "Rule", "audit", "read_questions"]
 
@@ -179,20 +180,6 @@ def _shared(texts: Sequence[str]) -> int:
 Answers = Callable[[Question], str]
 
 
-def _by(key: Callable[[Question], object]) -> Callable[[Sequence[Question]], Answers]:
-    """The most common answer among those with the same key; among all where there is none."""
-
-    def learn(known: Sequence[Question]) -> Answers:
-        common = Counter(one.answer for one in known).most_common(1)[0][0]
-        tables: dict[object, Counter[str]] = {}
-        for one in known:
-            tables.setdefault(key(one), Counter())[one.answer] += 1
-        best = {group: table.most_common(1)[0][0] for group, table in tables.items()}
-        return lambda one: best.get(key(one), common)
-
-    return learn
-
-
 def _features(questions: Sequence[Question], names: dict[str, int], grow: bool) -> npt.NDArray[np.float64]:
     """What the classifier sees: the characters of the rest, and the length of the word."""
     rows = []
@@ -227,12 +214,16 @@ def _classifier(known: Sequence[Question]) -> Answers:
 
 
 _RULES: tuple[tuple[str, str, Callable[[Sequence[Question]], Answers]], ...] = (
-    ("answer", "the most common answer", _by(lambda one: None)),
-    ("rest", "the most common answer to the same question about other words", _by(lambda one: one.rest)),
+    ("answer", "the most common answer", most_common_by(lambda one: None)),
+    (
+        "rest",
+        "the most common answer to the same question about other words",
+        most_common_by(lambda one: one.rest),
+    ),
     (
         "rest and length",
         "the same, about words of the same length",
-        _by(lambda one: (one.rest, len(one.word))),
+        most_common_by(lambda one: (one.rest, len(one.word))),
     ),
     (
         "classifier",

@@ -38,9 +38,12 @@ def step_flops(settings: ModelSettings, n_vocab: int, tokens: int, length: int, 
     return trunk + attention + 6 * n_vocab * settings.width * places
 
 
-def utilisation(flops_per_second: float, device: str) -> float | None:
-    """The share of a device's peak, or None for one that is not in the table."""
-    for name, peak in PEAKS.items():
-        if device.startswith(name):
-            return flops_per_second / peak
-    return None
+def utilisation(flops_per_second: float, machine: str, devices: int = 1) -> float | None:
+    """The share of the peak of devices that work together, or None for a kind that is not in the table.
+
+    >>> utilisation(1978e11, "NVIDIA H100 80GB HBM3")
+    0.2
+    """
+    # The longest name that fits: one maker's L40S is not an L4.
+    names = [name for name in PEAKS if machine.startswith(name)]
+    return flops_per_second / PEAKS[max(names, key=len)] / devices if names else None

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from bpetok.errors import ExperimentError, FormatError
 from bpetok.lm.arms import parse_arm
+from bpetok.lm.flops import utilisation
 from bpetok.lm.folder import VERSION, cuts_name, plain_name, read
 from bpetok.lm.run import serves
 from bpetok.lm.statistics import (
@@ -84,6 +85,8 @@ class _Trained:
         tokens: seen in training, padding included, the mean of the seeds.
         flops: of training, likewise.
         seconds: of training, likewise; None where no times were kept.
+        machine: what trained the first of them; None where that was not kept.
+        utilisation: operations a second, as a share of its peak; None where that is not known.
         n_symbols: that a model has an embedding of.
         parameters: of a model.
         curve: the course of training.
@@ -99,6 +102,8 @@ class _Trained:
     tokens: float
     flops: float
     seconds: float | None
+    machine: str | None
+    utilisation: float | None
     n_symbols: int
     parameters: int
     curve: tuple[CurvePoint, ...]
@@ -270,9 +275,11 @@ def _run(folder: Path, path: Path) -> Run:
     """A run, with what it took."""
     found: dict[str, Any] = read(path, "job", "steps", "tokens", "flops", "n_symbols", "parameters", "curve")
     kept = folder / "times" / f"{path.parent.name}-{path.name}"
-    found["seconds"] = read(kept, "seconds")["seconds"] if kept.exists() else None
-    if found["seconds"] is not None and len(found["seconds"]) != len(found["curve"]):
-        raise FormatError(f"{kept} has not as many times as {path} has points of a curve: delete it")
+    found["seconds"], found["machine"], found["devices"] = None, None, 1
+    if kept.exists():
+        found.update(read(kept, "seconds", "machine"))
+        if len(found["seconds"]) != len(found["curve"]):
+            raise FormatError(f"{kept} has not as many times as {path} has points of a curve: delete it")
     return found
 
 
@@ -345,7 +352,10 @@ def _text_cell(runs: Sequence[Run], baselines: Mapping[str, Interval]) -> TextCe
 
 def _trained(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -> dict[str, Any]:
     job = runs[0]["job"]
-    seconds = [run["seconds"][-1] for run in runs if run["seconds"]]
+    timed = [run for run in runs if run["seconds"]]
+    seconds = [run["seconds"][-1] for run in timed]
+    shares = [utilisation(run["flops"] / run["seconds"][-1], run["machine"], run["devices"]) for run in timed]
+    known = [share for share in shares if share is not None]
     return {
         "arm": job["arm"],
         "task": job["task"],
@@ -355,6 +365,8 @@ def _trained(runs: Sequence[Run], score: Callable[[Mapping[str, Any]], float]) -
         "tokens": float(np.mean([run["tokens"] for run in runs])),
         "flops": float(np.mean([run["flops"] for run in runs])),
         "seconds": float(np.mean(seconds)) if seconds else None,
+        "machine": runs[0]["machine"],
+        "utilisation": float(np.mean(known)) if known else None,
         "n_symbols": runs[0]["n_symbols"],
         "parameters": runs[0]["parameters"],
         "curve": _curve(runs, score),

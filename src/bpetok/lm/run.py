@@ -18,7 +18,6 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -49,6 +48,8 @@ _CURVE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1)
 # Items of the test and of the choice of learning rates: seeds of their own.
 _TEST, _VALIDATION = 1 << 41, 1 << 42
 _SWEEP_SEED = 10_000
+# Seconds between two looks at how far the processes are.
+_GLANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Experiment:
                 raise TrainingError(
                     f"the arm {arm!r} serves for none of the tasks that learning rates are chosen by "
                     f"({', '.join(self.sweep_tasks) or 'none'}): add one (--sweep-tasks), or do not choose "
-                    "(--no-sweep)"
+                    "(--rates 1)"
                 )
         if self.seeds < 1 or self.n_words < 1:
             raise TrainingError(
@@ -191,7 +192,13 @@ class Machine:
 
 @dataclass
 class Report:
-    """How far an experiment is: for a progress bar."""
+    """How far an experiment is: for a progress bar.
+
+    Attributes:
+        done: models that are trained and tested.
+        total: models that there are to be.
+        running: for the file of each model under way its `bpetok.lm.train.Progress`.
+    """
 
     done: int = 0
     total: int = 0
@@ -256,10 +263,12 @@ def run(
             waiting = [job for job in jobs if not (folder / job.file).exists()]
             together()
             report.done += len(jobs) - len(waiting)
-            for _ in _each(experiment, folder, waiting, processes, machine, report, progress):
+            show = None if progress is None else lambda: progress(report)
+            for job in _each(experiment, folder, waiting, processes, machine, report.running, show):
+                report.running.pop(job.file, None)
                 report.done += 1
-                if progress is not None:
-                    progress(report)
+                if show is not None:
+                    show()
 
 
 def _check_device(device: str) -> None:
@@ -294,45 +303,68 @@ def _each(
     jobs: list[Job],
     processes: int,
     machine: Machine,
-    report: Report,
-    progress: Callable[[Report], None] | None,
-) -> Iterator[None]:
+    states: dict[str, Any],
+    show: Callable[[], None] | None,
+) -> Iterator[Job]:
+    """Do some jobs, and give each when it is done. Meanwhile `states` says how far those are that are under
+    way, and `show` is called when that has changed."""
     if processes == 1:
         from bpetok.lm.group import together
 
         for job in jobs:
 
-            def show(state: Any, job: Job = job) -> None:
-                report.running = {job.file: state}
-                if progress is not None:
-                    progress(report)
+            def note(state: Any, job: Job = job) -> None:
+                states[job.file] = state
+                if show is not None:
+                    show()
 
-            _do(experiment, folder, job, machine, show)
+            _do(experiment, folder, job, machine, note)
             together()
-            yield
+            yield job
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
-        running: set[Future[None]] = set()
+    told = None if show is None else context.Queue()
+    with ProcessPoolExecutor(processes, context, _begin, (told,)) as pool:
+        running: dict[Future[None], Job] = {}
         waiting = iter(jobs)
         try:
             while True:
                 for job in itertools.islice(waiting, processes - len(running)):
-                    running.add(pool.submit(_do, experiment, folder, job, machine, None))
+                    running[pool.submit(_do_and_tell, experiment, folder, job, machine)] = job
                 if not running:
                     return
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                ended, _ = wait(running, None if told is None else _GLANCE, FIRST_COMPLETED)
+                if told is not None and show is not None:
+                    while not told.empty():
+                        name, state = told.get()
+                        if name in {job.file for job in running.values()}:
+                            states[name] = state
+                    show()
                 for one in ended:
                     one.result()
-                    yield
+                    yield running.pop(one)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one_thread() -> None:
+# In a process that trains for another: where it tells how far it is.
+_told: Any = None
+
+
+def _begin(told: Any) -> None:
     import torch
 
+    global _told
+    _told = told
+    if told is not None:
+        told.cancel_join_thread()  # what nobody reads any more must not hold up the end
     torch.set_num_threads(1)
+
+
+def _do_and_tell(experiment: Experiment, folder: Path, job: Job, machine: Machine) -> None:
+    told = _told
+    note = None if told is None else lambda state: told.put((job.file, state))
+    _do(experiment, folder, job, machine, note)
 
 
 def _do(
@@ -345,8 +377,8 @@ def _do(
     """Train one model, ask it, and write its file."""
     from bpetok.lm.data import draw_items
     from bpetok.lm.evaluate import answers, nats
-    from bpetok.lm.group import rank, shared
-    from bpetok.lm.train import train
+    from bpetok.lm.group import processes, rank, shared
+    from bpetok.lm.train import machine_name, train
 
     task, source, entries, split, arm = materials(experiment.words, experiment.n_words, job.arm, job.task)
     size = experiment.sized()
@@ -425,7 +457,9 @@ def _do(
             _note_arm(folder, job.arm, arm, None if source == experiment.words else source, split)
         if job.seed == 0:
             _save(folder / "models" / f"{Path(job.file).stem}.pt", trained.model)
-    _note_time(folder, job.file, trained.seconds)
+    kept = folder / "times" / f"{Path(job.file).parent.name}-{Path(job.file).name}"
+    took = {"seconds": trained.seconds, "machine": machine_name(machine.device), "devices": processes()}
+    write(kept, took)
     write(folder / job.file, result)
     checkpoint.unlink(missing_ok=True)
 
@@ -653,11 +687,6 @@ def load_model(path: Path) -> Any:
     except Exception as error:  # torch raises whatever its unpickler meets
         raise FormatError(f"{path} holds no model ({error}): train it again in another folder") from error
     return model.eval()
-
-
-def _note_time(folder: Path, name: str, seconds: list[float]) -> None:
-    path = folder / "times" / f"{Path(name).parent.name}-{Path(name).name}"
-    write(path, {"seconds": seconds, "machine": platform.processor() or platform.machine()})
 
 
 def need_torch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
@@ -19,14 +20,14 @@ from bpetok.formats.atomic import write_files
 from bpetok.lm.arms import Arm
 from bpetok.lm.config import ModelSettings, Preset
 from bpetok.lm.data import Batch, batch_of, draw_items, longest_sequence, share_of, taught
-from bpetok.lm.flops import step_flops
+from bpetok.lm.flops import step_flops, utilisation
 from bpetok.lm.group import processes, rank
 from bpetok.lm.model import Model
 from bpetok.lm.optim import Optimizer
 from bpetok.lm.tasks import TASKS, Task
 from bpetok.lm.words import Split
 
-__all__ = ["Batches", "Point", "Progress", "Trained", "shape_of", "train"]
+__all__ = ["Batches", "Point", "Progress", "Trained", "machine_name", "shape_of", "train"]
 
 _CHECKPOINT = 3
 # What tells seeds apart that are drawn from at one step.
@@ -36,13 +37,23 @@ _SIZING = 512  # items that say how long sequences get
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """How far a run is.
+
+    Attributes:
+        step: how many steps it has taken.
+        steps: how many it is to take.
+        loss: nats a target, the mean since the last report.
+        tokens_per_second: padding included, since it was begun or gone on with.
+        flops_per_second: operations, likewise.
+        utilisation: what share of the device's peak that is; None for a device whose peak is not known.
+    """
 
     step: int
     steps: int
     loss: float
     tokens_per_second: float
     flops_per_second: float
+    utilisation: float | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,13 @@ def shape_of(preset: Preset, arm: Arm) -> ModelSettings:
     """The shape of an arm's model: the preset's, or a wider one that has as many parameters as that of the
     arm that it is to be like."""
     return preset.model if arm.like is None else preset.model.as_large_as(arm.n_symbols, arm.like)
+
+
+def machine_name(device: str) -> str:
+    """What kind of machine a device of PyTorch is: that of a GPU by its maker's name."""
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return platform.processor() or platform.machine()
 
 
 def train(
@@ -155,7 +173,7 @@ def train(
         times = list(kept["times"])
     # The clock runs on while others use the processor; only a GPU's own time is not seen otherwise.
     clock = time.process_time if device == "cpu" else time.perf_counter
-    report = max(1, settings.steps // 40)
+    report, machine = max(1, settings.steps // 40), machine_name(device)
     began, began_tokens, began_flops, mark = time.perf_counter(), tokens, flops, clock()
     while step < settings.steps:
         batch = batches.at(step)
@@ -184,13 +202,15 @@ def train(
             since = 0
             if progress is not None:
                 passed = time.perf_counter() - began
+                pace = (flops - began_flops) / passed
                 progress(
                     Progress(
                         step,
                         settings.steps,
                         losses[-1][1],
                         (tokens - began_tokens) / passed,
-                        (flops - began_flops) / passed,
+                        pace,
+                        utilisation(pace, machine, processes()),
                     )
                 )
         if measure is not None and step in measure_at:

@@ -133,6 +133,7 @@ def _costs(spec: Mapping[str, Any], arm: str, cells: Sequence[Mapping[str, Any]]
     for title, key, scale, form in (
         ("10¹² operations of a training", "flops", 1e12, "{:.2f}"),
         ("Seconds of a training", "seconds", 1, "{:.0f}"),
+        ("Share of the device's peak, %", "utilisation", 1e-2, "{:.0f}"),
         ("Thousand parameters", "parameters", 1e3, "{:,.0f}"),
     ):
         found = [cell[key] / scale for cell in cells if cell[key] is not None]

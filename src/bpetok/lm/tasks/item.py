@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from bpetok.errors import TrainingError
 from bpetok.lm.words import Entry
 
-__all__ = ["Baseline", "Item", "Part", "Task", "most_common"]
+__all__ = ["Baseline", "Item", "Part", "Task", "most_common", "most_common_by"]
 
 Counted = TypeVar("Counted", str, tuple[str, ...])
+
+
+class Answered(Protocol):
+    """What has a right answer."""
+
+    @property
+    def answer(self) -> str: ...
+
+
+Asked = TypeVar("Asked", bound=Answered)
 
 # What answers without a model: from the training items, a function from an item to an answer.
 Baseline = Callable[["Sequence[Item]"], Callable[["Item"], str]]
@@ -124,3 +134,17 @@ def most_common(counts: Counter[Counted]) -> Counted:
     'a'
     """
     return min(counts, key=lambda one: (-counts[one], one))
+
+
+def most_common_by(key: Callable[[Asked], object]) -> Callable[[Sequence[Asked]], Callable[[Asked], str]]:
+    """The most common answer among training items with the same key; among all, where none has it."""
+
+    def learn(items: Sequence[Asked]) -> Callable[[Asked], str]:
+        overall = most_common(Counter(item.answer for item in items))
+        by_key: dict[object, Counter[str]] = {}
+        for item in items:
+            by_key.setdefault(key(item), Counter())[item.answer] += 1
+        best = {group: most_common(answers) for group, answers in by_key.items()}
+        return lambda item: best.get(key(item), overall)
+
+    return learn

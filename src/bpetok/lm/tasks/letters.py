@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bpetok.errors import CorpusError, TrainingError
-from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common_by
 from bpetok.lm.words import Entry
 
-__all__ = ["LETTER_TASKS", "most_common_by"]
+__all__ = ["LETTER_TASKS"]
 
 Draw = Callable[[np.random.Generator], Item]
-
-
-def most_common_by(key: Callable[[Item], object]) -> Baseline:
-    """The most common answer among training items with the same key; among all, where none has it."""
-
-    def learn(items: Sequence[Item]) -> Callable[[Item], str]:
-        overall: Counter[str] = Counter(item.answer for item in items)
-        by_key: dict[object, Counter[str]] = {}
-        for item in items:
-            by_key.setdefault(key(item), Counter())[item.answer] += 1
-
-        def answer(item: Item) -> str:
-            return most_common(by_key.get(key(item), overall))
-
-        return answer
-
-    return learn
 
 
 def argument(item: Item) -> str:

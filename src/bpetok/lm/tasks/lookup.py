@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bpetok.errors import CorpusError
-from bpetok.lm.tasks.item import Baseline, Item, Part, Task
-from bpetok.lm.tasks.letters import most_common_by
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common_by
 from bpetok.lm.words import Entry, hashed
 
 __all__ = ["LOOKUP_TASKS"]

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bpetok.errors import CorpusError
-from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common
-from bpetok.lm.tasks.letters import most_common_by
+from bpetok.lm.tasks.item import Baseline, Item, Part, Task, most_common, most_common_by
 from bpetok.lm.words import Entry, rhyme_part, rhymes
 
 __all__ = ["RHYME_TASKS"]
