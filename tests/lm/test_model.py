@@ -70,6 +70,14 @@ def test_a_token_changes_nothing_before_it():
     assert not torch.allclose(first[:, 6:], second[:, 6:])
 
 
+def test_a_sequence_may_be_longer_than_those_of_training():
+    """A stretch of text that is cut into more tokens than a sample of others once ended a run."""
+    model = awake(model_of(longest=4))
+    tokens = torch.randint(11, (1, 40), generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        assert torch.allclose(model(tokens)[:, :9], model(tokens[:, :9]), atol=1e-5)
+
+
 def test_logits_where_they_are_asked_for_are_those_of_all_places():
     model = awake(model_of())
     tokens = torch.randint(11, (3, 8), generator=torch.Generator().manual_seed(3))

@@ -149,7 +149,7 @@ def test_texts_go_on_beyond_the_places_of_the_model(done):
 
     task = models_of(done)[-1][1]
     speaker = load_speaker(done, "bytes", task)
-    places = len(speaker.model.cos)
+    places = speaker.model.longest
     drawn = Choice(1.0, None, 3)
     reply = speaker.reply(" The  number\n1", drawn, places + 20)
     assert b"".join(reply.prompt) == b"The number 1"

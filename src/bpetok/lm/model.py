@@ -20,10 +20,12 @@ def _normalised(x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],))
 
 
-def _rotations(length: int, size: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
+def _rotations(
+    length: int, size: int, device: torch.device, base: float = 10_000.0
+) -> tuple[Tensor, Tensor]:
     """Cosines and sines of rotary positions, each of shape (length, size / 2) (Su et al. 2021)."""
-    speeds = base ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), speeds)
+    speeds = base ** (-torch.arange(0, size, 2, dtype=torch.float32, device=device) / size)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), speeds)
     return angles.cos(), angles.sin()
 
 
@@ -71,20 +73,16 @@ class Model(nn.Module):
     Args:
         settings: its shape.
         n_vocab: how many tokens there are.
-        longest: the longest sequence that it will see.
+        longest: about how long the sequences are that it learns from. It computes longer ones too.
     """
 
     def __init__(self, settings: ModelSettings, n_vocab: int, longest: int) -> None:
         super().__init__()
         self.settings = settings
         self.n_vocab = n_vocab
+        self.longest = longest
         self.embedding = nn.Embedding(n_vocab, settings.width)
         self.blocks = nn.ModuleList(Block(settings.width, settings.heads) for _ in range(settings.layers))
-        cos, sin = _rotations(longest, settings.width // settings.heads)
-        self.cos: Tensor
-        self.sin: Tensor
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
         self.reset()
 
     def reset(self, generator: torch.Generator | None = None) -> None:
@@ -115,7 +113,8 @@ class Model(nn.Module):
         """What the trunk makes of the tokens, of shape (batch, length, width): all that has a fixed shape, so
         it can be compiled."""
         x = _normalised(self.embedding(tokens))
-        cos, sin = self.cos[: tokens.shape[1]], self.sin[: tokens.shape[1]]
+        # A few thousand numbers, which are made anew each time: a table would have to be long enough.
+        cos, sin = _rotations(tokens.shape[1], self.settings.width // self.settings.heads, tokens.device)
         for block in self.blocks:
             x = block(x, cos, sin)
         return _normalised(x)

@@ -664,7 +664,7 @@ def _save(path: Path, model: Any) -> None:
     import torch
 
     buffer = io.BytesIO()
-    kept = {"settings": asdict(model.settings), "n_vocab": model.n_vocab, "longest": len(model.cos)}
+    kept = {"settings": asdict(model.settings), "n_vocab": model.n_vocab, "longest": model.longest}
     torch.save({**kept, "parameters": model.state_dict()}, buffer)
     write_files({str(path): buffer.getvalue()})
 

@@ -131,10 +131,10 @@ class Speaker:
 
     def _answer(self, prompt: Sequence[int], choice: Choice, length: int) -> Iterator[int]:
         rng, symbols = np.random.default_rng(choice.seed), list(prompt)
-        room = len(self.model.cos) - len(symbols)
+        room = self.model.longest - len(symbols)
         if room < 1:
             raise TrainingError(
-                f"the question is {len(symbols)} symbols long, and the model has {len(self.model.cos)} "
+                f"the question is {len(symbols)} symbols long, and the model has {self.model.longest} "
                 "places: ask about a shorter word"
             )
         for _ in range(min(length, room)):
@@ -144,9 +144,9 @@ class Speaker:
             yield symbols[-1]
 
     def _text(self, prompt: Sequence[int], choice: Choice, length: int) -> Iterator[int]:
-        """A text has no end; what does not fit is forgotten from its beginning on, for the model has places
-        for little more than the texts of training have."""
-        rng, symbols, places = np.random.default_rng(choice.seed), list(prompt), len(self.model.cos)
+        """A text has no end; what does not fit is forgotten from its beginning on, for the model has learned
+        from little longer ones."""
+        rng, symbols, places = np.random.default_rng(choice.seed), list(prompt), self.model.longest
         for _ in range(length):
             if len(symbols) > places:
                 symbols = [*symbols[:_FIRST], *symbols[_FIRST - places :]]

@@ -253,7 +253,6 @@ class Batches:
         if arm.changes.taught:
             every = (*split.train, *split.validation, *split.test)
             self._spell = TASKS["spell"].prepare(every)
-        # Rotary positions cost nothing, so there are enough of them for longer items than these, cut finer.
         sample = draw_items(self._draw, _SIZING, seed, 1 << 40)
         self.longest = longest_sequence(arm, sample, spare=24)
         if arm.changes.dropout or arm.changes.stochastok:
