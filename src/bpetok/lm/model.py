@@ -20,9 +20,7 @@ def _normalised(x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],))
 
 
-def _rotations(
-    length: int, size: int, device: torch.device, base: float = 10_000.0
-) -> tuple[Tensor, Tensor]:
+def _rotations(length: int, size: int, device: torch.device, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
     """Cosines and sines of rotary positions, each of shape (length, size / 2) (Su et al. 2021)."""
     speeds = base ** (-torch.arange(0, size, 2, dtype=torch.float32, device=device) / size)
     angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), speeds)
