@@ -283,6 +283,11 @@ class Replace(Normalizer):
     def keeps_start(self) -> bool:
         return self.content != ""
 
+    @property
+    def leaves_parts(self) -> bool:
+        # What is not in a text is in no part of it; below the surrogates, before their repair too.
+        return isinstance(self.pattern, str) and all(char < "\ud800" for char in self.pattern)
+
     def __call__(self, text: str) -> str:
         if isinstance(self.pattern, Expression):
             return translate(self.pattern.source).sub(lambda _: self.content, text)

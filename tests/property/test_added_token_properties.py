@@ -1,10 +1,12 @@
 """Searching for tokens: natively and naively; all kinds of tokens at once and step by step."""
 
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from bpetok import AddedToken, Tokenizer, Vocabulary
 from bpetok._specials import Specials
+from bpetok.errors import VocabularyError
+from bpetok.normalization import NFC, Replace, Sequence
 
 LETTERS = "<a b\u2581\uff5c"
 spellings = st.lists(st.text(LETTERS, min_size=1, max_size=4), min_size=1, max_size=12, unique=True)
@@ -93,3 +95,44 @@ def one_pass(text: str, added: list[AddedToken]) -> list[tuple[int, str]]:
         parts.append((token.id, text[start:at]))
         done = at
     return parts if done == len(text) else [*parts, (-1, text[done:])]
+
+
+NORMALIZERS = [
+    Replace("▁", " "),
+    Replace("ab", "b"),
+    Replace(" ", "<"),
+    Replace("\ufffd", "a"),
+    Replace("😀", "<a"),
+    Sequence((Replace("▁", " "), NFC())),
+    Sequence((NFC(), Replace("b", "▁a"))),
+]
+
+
+@given(
+    tokens=spellings,
+    normalized=st.lists(st.booleans(), min_size=12, max_size=12),
+    text=st.text(LETTERS + "\ufffd😀\ud83d\ude00e\u0301\u0338", max_size=40),
+    normalizer=st.sampled_from(NORMALIZERS),
+)
+@example(tokens=["<"], normalized=[False] * 12, text="\ud83d\ude00", normalizer=NORMALIZERS[4])
+@example(tokens=["<"], normalized=[False] * 12, text="\ud83d", normalizer=NORMALIZERS[3])
+def test_a_text_that_nothing_changes_is_searched_as_its_parts_are(tokens, normalized, text, normalizer):
+    alphabet = {bytes([byte]): byte for byte in range(256)}
+    special = {token: 256 + at for at, token in enumerate(tokens)}
+    added = [
+        AddedToken(token, number, normalized=each)
+        for (token, number), each in zip(special.items(), normalized, strict=False)
+    ]
+    vocabulary = Vocabulary.from_ranks(alphabet, special)
+    try:
+        tokenizer = Tokenizer.from_vocabulary(
+            "toy", "gpt2", vocabulary, normalizer=normalizer, added_tokens=added
+        )
+    except VocabularyError:
+        reject()  # two tokens are one when normalized
+    plain = Tokenizer.from_vocabulary("plain", "gpt2", vocabulary)
+    parts = tokenizer._preparation.parts(text, bytes([1] * len(tokens)))
+    expected = [
+        each for token, part in parts for each in ([token] if token >= 0 else plain._encode(part, None))
+    ]
+    assert tokenizer.encode(text, allowed_special="all") == expected
