@@ -5,6 +5,7 @@
 """
 
 import os
+import sys
 from glob import glob
 
 from Cython.Build import cythonize
@@ -39,6 +40,8 @@ def flags() -> tuple[list[str], list[str]]:
 
 
 compile_args, link_args = flags()
+# Elsewhere the processes that translate Cython would each run this file again.
+translators = (os.cpu_count() or 1) if sys.platform == "linux" else 0
 extensions = [
     Extension(
         f"bpetok.{name}",
@@ -54,5 +57,8 @@ extensions = [
 setup(
     packages=[*find_namespace_packages("src"), "bpetok_bench"],
     package_dir={"": "src", "bpetok_bench": "benchmarks"},
-    ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, include_path=["src"]),
+    ext_modules=cythonize(
+        extensions, nthreads=translators, compiler_directives=DIRECTIVES, include_path=["src"]
+    ),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

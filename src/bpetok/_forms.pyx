@@ -113,33 +113,33 @@ cdef class FormCheck:
                                 Py_ssize_t* start) noexcept nogil:
         """The first character from `at` on, where one begins anew, that may change anything, or `n`; and the
         last one before it that begins anew."""
-        cdef int what, rank = 0
-        cdef Py_ssize_t checked = at        # up to there it is not worth asking for late ones
+        cdef int what = 0, rank = 0
+        cdef Py_ssize_t checked = at, began  # up to the first it is not worth asking for late ones
         cdef bint joinable = False
         cdef Unit limit = <Unit>self.limit
         start[0] = at
-        while at < n:
-            if at >= checked and at + 16 <= n:
-                if not has_late(text + at, limit):
-                    at += 16
-                    start[0] = at - 1
-                    rank = 0
-                    joinable = self.find(text[at - 1]) & STARTS
-                    continue
-                checked = at + 16
-            what = self.find(text[at])
-            if not what:
-                rank = 0
-                joinable = False
-                start[0] = at
+        while True:
+            # Of those that begin anew only the last matters.
+            began = at
+            while at < n:
+                if at >= checked and at + 16 <= n:
+                    if not has_late(text + at, limit):
+                        at += 16
+                        continue
+                    checked = at + 16
+                what = self.find(text[at])
+                if what & ~STARTS:
+                    break
                 at += 1
-                continue
+            if at == n:
+                return n
+            if at > began:
+                start[0] = at - 1
+                rank = 0
+                joinable = self.find(text[at - 1]) & STARTS
             if what == CHANGES or (what & JOINS and joinable) or (what & RANK and what & RANK < rank):
                 return at
             rank = what & RANK
             if not rank:
-                joinable = what & STARTS
-                if not what & JOINS:
-                    start[0] = at
+                joinable = what & STARTS    # one that JOINS, and here does not
             at += 1
-        return n

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from bpetok._forms import FormCheck
+from bpetok._text import spliced
 from bpetok.charsets import named, spell
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, check_match, translate
@@ -137,12 +138,9 @@ class _Form(Normalizer):
         if 4 * sum(end - start for start, end in spans) > len(text):
             changed = self._exactly(text)
         else:
-            parts: list[str] = []
-            at = 0
-            for start, end in spans:
-                parts += text[at:start], self._exactly(text[start:end])
-                at = end
-            changed = "".join([*parts, text[at:]]) if spans else text
+            changed = text
+            if spans:
+                changed = spliced(text, spans, [self._exactly(text[start:end]) for start, end in spans])
         return text if changed == text else changed
 
     def _exactly(self, text: str) -> str:

@@ -1,5 +1,7 @@
 """Transcoding to UTF-8, on every tier of instructions that this machine has."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 import strategies
 from bpetok import reference
 from bpetok._cpu import available
-from bpetok._text import _as_str, _as_utf8_on, as_utf8, repaired
+from bpetok._text import _as_str, _as_utf8_on, as_utf8, repaired, spliced
 
 every_tier = pytest.mark.parametrize("tier", available())
 
@@ -137,3 +139,35 @@ def test_repairing_a_subclass_gives_a_plain_str():
         assert type(repaired(Text(text))) is str
     with pytest.raises(TypeError, match="expected a str, got bytes"):
         repaired(b"a")
+
+
+@given(
+    text=st.sampled_from([1, 2, 4]).flatmap(mixed),
+    cuts=st.lists(st.integers(0, 400), max_size=8),
+    parts=st.lists(st.text(max_size=3), min_size=4, max_size=4),
+)
+def test_a_spliced_text_is_that_of_its_slices(text, cuts, parts):
+    places = sorted(min(cut, len(text)) for cut in cuts)
+    spans = list(zip(places[::2], places[1::2], strict=False))
+    slices, at = [], 0
+    for (start, end), part in zip(spans, parts, strict=False):
+        slices += text[at:start], part
+        at = end
+    expected = "".join([*slices, text[at:]])
+    made = spliced(text, spans, parts[: len(spans)])
+    assert made == expected
+    assert sys.getsizeof(made) == sys.getsizeof(expected)  # as narrow as it can be
+    assert spliced(type("Text", (str,), {})(text), spans, parts[: len(spans)]) == expected
+
+
+@pytest.mark.parametrize("spans", [[(2, 1)], [(0, 4)], [(-1, 1)], [(0, 2), (1, 3)], [(0, 1), (1, 2), (2, 3)]])
+def test_stretches_that_are_not_in_order_or_have_no_part_are_refused(spans):
+    with pytest.raises(ValueError):
+        spliced("abc", spans, ["x", "y"][: max(1, len(spans))])
+
+
+def test_only_a_str_is_spliced():
+    with pytest.raises(TypeError):
+        spliced(b"abc", [], [])
+    with pytest.raises(TypeError):
+        spliced("abc", [(0, 1)], [b"x"])
