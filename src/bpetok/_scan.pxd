@@ -25,6 +25,7 @@ cdef extern from "scan_spec.h" nogil:
         int punctuation_stop
         size_t digits
         bint number_space
+        bint numbers_apart
         bint tail_newlines
         bint tail_slashes
         bint newlines

@@ -16,6 +16,7 @@ class Scanner:
             U+017F for an s) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
+        numbers_apart: whether white space before a number is one piece, as if the text ended there.
         tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".
         newlines: whether white space up to its last newline is one piece.
         end_space: whether white space at the end of a text is one piece, newlines or not.
@@ -24,7 +25,8 @@ class Scanner:
         words: the most words in a piece, with a space between two; see `bpetok.patterns.superwords`.
 
     Raises:
-        ValueError: a parameter is not one of those above, or marks would belong to no piece.
+        ValueError: a parameter is not one of those above, marks would belong to no piece, or a space is to
+            lead a number that is apart.
     """
 
     parameters: dict[str, Any]
@@ -40,6 +42,7 @@ class Scanner:
         end_space: bool = False,
         word_marks: bool = False,
         punctuation_marks: bool = True,
+        numbers_apart: bool = False,
         words: int = 1,
     ) -> None: ...
     @overload

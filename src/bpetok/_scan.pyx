@@ -178,7 +178,7 @@ cdef inline size_t number_run(const ScanSpec* spec, const uint8_t* text, size_t 
 cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t pos,
                                size_t end) noexcept nogil:
     cdef size_t at = pos, after, last = pos, newline_end = 0
-    cdef int bits
+    cdef int bits = 0
     while at < end:
         bits = classify(text, at, end, &after)
         if not bits & CLASS_SPACE:
@@ -191,6 +191,8 @@ cdef inline size_t white_space(const ScanSpec* spec, const uint8_t* text, size_t
         return end
     if newline_end and spec.newlines:     # \s*[\r\n]
         return newline_end
+    if bits & CLASS_NUMBER and spec.numbers_apart:      # \s+(?=\p{N})
+        return at
     if at < end and last > pos:           # \s+(?!\S)
         return last
     return at
@@ -432,6 +434,7 @@ cdef class Scanner:
             U+017F for an s) or "attached" (to a word).
         digits: the most numbers in one piece, 0 for any.
         number_space: whether a space may lead a number.
+        numbers_apart: whether white space before a number is one piece, as if the text ended there.
         tail: what a run of punctuation takes with it: "none", "newlines" or "newlines-slashes".
         newlines: whether white space up to its last newline is one piece.
         end_space: whether white space at the end of a text is one piece, newlines or not.
@@ -440,14 +443,13 @@ cdef class Scanner:
         words: the most words in a piece, with a space between two; see `bpetok.patterns.superwords`.
 
     Raises:
-        ValueError: a parameter is not one of those above, or the two kinds of marks leave some
-            characters in no piece.
+        ValueError: a parameter is not one of those above, the two kinds of marks leave some
+            characters in no piece, or a space is to lead a number that is apart.
     """
 
     def __init__(self, *, str word, str contractions="none", int digits=0, bint number_space=False,
                  str tail="none", bint newlines=False, bint end_space=False, bint word_marks=False,
-                 bint punctuation_marks=True,
-                 int words=1):
+                 bint punctuation_marks=True, bint numbers_apart=False, int words=1):
         if (word not in WORDS or contractions not in CONTRACTIONS or tail not in TAILS or digits < 0
                 or words < 1):
             raise ValueError(f"no such scanner: word={word!r}, contractions={contractions!r}, "
@@ -458,10 +460,13 @@ cdef class Scanner:
             word_marks, punctuation_marks, newlines = True, False, True
         if not (word_marks or punctuation_marks or word == "cased"):
             raise ValueError("combining marks would belong to no piece: set word_marks or punctuation_marks")
+        if numbers_apart and (number_space or word == "apart"):
+            raise ValueError("a space cannot lead a number that white space is apart from")
         self.parameters = dict(word=word, contractions=contractions, digits=digits,
-                               number_space=bool(number_space), tail=tail, newlines=bool(newlines),
-                               end_space=bool(end_space), word_marks=bool(word_marks),
-                               punctuation_marks=bool(punctuation_marks), words=words)
+                               number_space=bool(number_space), numbers_apart=bool(numbers_apart),
+                               tail=tail, newlines=bool(newlines), end_space=bool(end_space),
+                               word_marks=bool(word_marks), punctuation_marks=bool(punctuation_marks),
+                               words=words)
         self.spec.word = WORDS[word]
         self.spec.contractions = CONTRACTIONS[contractions]
         self.spec.word_mask = CLASS_LETTER | (CLASS_MARK if word_marks else 0)
@@ -469,6 +474,7 @@ cdef class Scanner:
                                       | (0 if punctuation_marks else CLASS_MARK))
         self.spec.digits = <size_t>digits
         self.spec.number_space = number_space
+        self.spec.numbers_apart = numbers_apart
         self.spec.tail_newlines, self.spec.tail_slashes = TAILS[tail]
         self.spec.newlines = newlines
         self.spec.end_space = end_space

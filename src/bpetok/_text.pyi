@@ -11,6 +11,14 @@ def repaired(text: str) -> str:
         TypeError: it is no str.
     """
 
+def has_any(text: str, ranges: tuple[tuple[int, int], ...]) -> bool:
+    """Whether a str has a character of any (first, last) of some ranges, all beyond the basic plane; as
+    `as_utf8` sees it, so that a pair of surrogates is one.
+
+    Raises:
+        TypeError: it is no str.
+    """
+
 def spliced(text: str, spans: list[tuple[int, int]], parts: list[str]) -> str:
     """A str with stretches of it replaced: each (start, end), which follow one another, by its part.
 

@@ -155,6 +155,28 @@ def repaired(text) -> str:
     return as_utf8(text).decode()
 
 
+def has_any(text, tuple ranges not None) -> bool:
+    """Whether a str has a character of any (first, last) of some ranges, all beyond the basic plane; as
+    `as_utf8` sees it, so that a pair of surrogates is one.
+
+    Raises:
+        TypeError: it is no str.
+    """
+    cdef const uint32_t* wide
+    cdef uint32_t first, span
+    cdef Py_ssize_t i
+    cdef uint8_t hit = 0
+    text = repaired(text)
+    if PyUnicode_KIND(text) < 4:
+        return False
+    wide = <const uint32_t*>PyUnicode_DATA(text)
+    for first, last in ranges:
+        span = last - first
+        for i in range(PyUnicode_GET_LENGTH(text)):     # to the end, as above
+            hit |= wide[i] - first <= span
+    return hit
+
+
 cdef uint32_t all_bits(const void* data, Py_ssize_t start, Py_ssize_t end, int kind) noexcept nogil:
     """What bits any of some characters has."""
     cdef const uint8_t* bytes_ = <const uint8_t*>data

@@ -27,6 +27,9 @@ _ATTACHED = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _PREFIX = r"[^\r\n\p{L}\p{N}]?"
 
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+# GPT-2's, where numbers are cut out first: those around them are cut as if each were a text.
+GPT2_NUMBERS_APART = GPT2.replace(r" ?\p{N}++", r"\p{N}+").replace(r"|\s+(?!", r"|\s+(?=\p{N})|\s+(?!")
+GPT2_DIGITS_APART = GPT2_NUMBERS_APART.replace(r"\p{N}+|", r"\p{N}|")
 CL100K = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
@@ -233,6 +236,11 @@ def recognise(source: str) -> Scanner | None:
         del parts[0]
     if parts and parts[0] in (r"\s*[\r\n]", r"\s*[\r\n]+", r"\s*[\r\n]++"):
         settings["newlines"] = True
+        del parts[0]
+    if parts and parts[0] == r"\s+(?=\p{N})":
+        if settings["number_space"]:
+            return None
+        settings["numbers_apart"] = True
         del parts[0]
     if len(parts) != 2 or parts[0] != r"\s+(?!\S)" or parts[1] not in (r"\s", r"\s+", r"\s++"):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bpetok._text import as_utf8, repaired
+from bpetok._text import as_utf8, has_any, repaired
 from bpetok.added_tokens import AddedToken, Finder
 from bpetok.errors import PreparationError, VocabularyError
 from bpetok.normalization import Normalizer
@@ -61,15 +61,17 @@ class Preparation:
         self._none = bytes(len(special_tokens))
         self._normalizer = normalizer
         self._native = splits.native() if splits is not None else None
-        self._splits = splits if self._native is None else None
+        self._unlike = self._native.unlike if self._native is not None else ()
+        self._splits = splits
         moved = normalizer is not None and (normalized or not normalizer.keeps_start)
         if splits is not None and splits.knows_first and moved:
             raise PreparationError(
                 "Metaspace with the prepend scheme 'first' is not exact behind a normalizer that can remove "
                 "the beginning of a text, or with added tokens that are looked for in normalized text"
             )
-        spaced = self._native is not None and (self._native.old or self._native.prefix)
-        straight = self._splits is None and not spaced
+        straight = splits is None or (
+            self._native is not None and not (self._native.old or self._native.prefix)
+        )
         # Whether those of normalized text are found as they are spelled, so that the engine can find them.
         self._plain = (
             straight
@@ -87,7 +89,7 @@ class Preparation:
     @property
     def needed(self) -> bool:
         """Whether any text must be prepared."""
-        return not self._direct or self._normalizer is not None or len(self._odd) > 0
+        return not self._direct or self._normalizer is not None or bool(self._odd or self._unlike)
 
     def __call__(self, text: str, mask: bytes | None) -> list[Part] | None:
         """The parts of a text, in order; None where it can go to the engine as it is, tokens included.
@@ -99,9 +101,10 @@ class Preparation:
         normal = None
         if self._direct:
             normal = text if self._normalizer is None else self._normalizer(text)
-            if normal is text and not (len(self._odd) and self._odd.any(as_utf8(text), mask or self._none)):
+            odd = self._odd and self._odd.any(as_utf8(text), mask or self._none)
+            if normal is text and not (odd or self._needs_steps(text)):
                 return None
-        return self.parts(text, mask, later=self._plain, normal=normal)
+        return self.parts(text, mask, later=self._plain and not self._unlike, normal=normal)
 
     def parts(
         self, text: str, mask: bytes | None, *, later: bool = False, normal: str | None = None
@@ -150,15 +153,21 @@ class Preparation:
             else:
                 self._put(data[start:end].decode(), first and start == 0, parts)
 
+    def _needs_steps(self, text: str) -> bool:
+        """Whether no pattern says where this text is cut."""
+        if self._native is None:
+            return self._splits is not None
+        return bool(self._unlike) and has_any(text, self._unlike)
+
     def _put(self, text: str, first: bool, parts: list[Part]) -> None:
         """Append a text without tokens."""
         if not text:
             return
-        if self._splits is not None:
+        if self._splits is not None and self._needs_steps(text):
             parts.append((TEXT, self._splits.pieces(text, first)))
             return
         if self._native is not None:
-            old, new, prefix, only_first, _ = self._native
+            old, new, prefix, only_first, *_ = self._native
             if old:
                 text = text.replace(old, new)
             if prefix and (first or not only_first) and not text.startswith(prefix):

@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
-from bpetok.charsets import named, spell, union
+from bpetok.charsets import Ranges, complement, named, overlap, spell, union
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, translate
-from bpetok.patterns import DEEPSEEK, GPT2, METASPACE, WHOLE
+from bpetok.patterns import DEEPSEEK, GPT2, GPT2_DIGITS_APART, GPT2_NUMBERS_APART, METASPACE, WHOLE
 from bpetok.specs import Plain, from_spec
 
 __all__ = [
@@ -71,6 +71,7 @@ class Native(NamedTuple):
     prefix: str  # put before a text that does not begin with it
     only_first: bool  # where it begins where the whole text does
     pattern: str
+    unlike: Ranges = ()  # characters that the steps know otherwise: texts that have one need the steps
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ class Splits(Plain):
         """One pattern that says the same, with what is to be done before; None where there is none."""
         if self.steps in (_DEEPSEEK, (*_DEEPSEEK, ByteLevel(add_prefix_space=False, use_regex=False))):
             return Native("", "", "", False, DEEPSEEK)
+        first = self.steps[0] if self.steps else None
+        if isinstance(first, Digits) and self.steps[1:] == (ByteLevel(False, use_regex=True),):
+            pattern = GPT2_DIGITS_APART if first.individual else GPT2_NUMBERS_APART
+            return Native("", "", "", False, pattern, _unlike_numbers())
         if len(self.steps) != 1:
             return None
         step = self.steps[0]
@@ -282,6 +287,13 @@ class Digits(_AtCharacters):
     @classmethod
     def source(cls) -> str:
         return spell(named("rust_numeric"))
+
+
+@functools.cache
+def _unlike_numbers() -> Ranges:
+    """What `Digits` takes for a numeral and an expression does not: it is of a later Unicode."""
+    numbers = union(named(name) for name in ("Nd", "Nl", "No"))
+    return overlap(named("rust_numeric"), complement(numbers))
 
 
 @dataclass(frozen=True)

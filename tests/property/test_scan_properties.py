@@ -4,13 +4,14 @@ import itertools
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 import strategies
 from bpetok import _cpu, reference, splits
 from bpetok._scan import Scanner, as_utf8
-from bpetok.patterns import NAMED, recognise, resolve, superwords
+from bpetok._text import has_any
+from bpetok.patterns import GPT2_DIGITS_APART, GPT2_NUMBERS_APART, NAMED, recognise, resolve, superwords
 from bpetok.splits import Splits
 
 FAMILIES = ("gpt2", "cl100k", "o200k", "llama3", "qwen2", "tekken", "deepseek")
@@ -24,6 +25,9 @@ SOURCES = {
     "ascii-case": NAMED["llama3"].replace(
         "(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
     ),
+    "gpt2, digits apart": GPT2_DIGITS_APART,
+    "gpt2, numbers apart": GPT2_NUMBERS_APART,
+    "numbers apart": NAMED["llama3"].replace(r"|\s+(?!", r"|\s+(?=\p{N})|\s+(?!"),
     "nanochat": NAMED["llama3"].replace("{1,3}", "{1,2}"),
     **{f"superwords of {name}": superwords(name, 3) for name in ("gpt2", "cl100k", "o200k")},
 }
@@ -194,15 +198,17 @@ def blocks(draw):
 def scanners():
     """A scanner of any parameters at all, also those that no known pattern has."""
     return st.builds(
-        lambda punctuation_marks, word_marks, **others: Scanner(
+        lambda punctuation_marks, word_marks, numbers_apart, **others: Scanner(
             punctuation_marks=punctuation_marks or (others["word"] != "cased" and not word_marks),
             word_marks=word_marks,
+            numbers_apart=numbers_apart and not others["number_space"] and others["word"] != "apart",
             **others,
         ),
         word=st.sampled_from(["plain", "prefixed", "cased", "apart"]),
         contractions=st.sampled_from(["none", "exact", "any-case", "ascii-case", "attached"]),
         digits=st.sampled_from([0, 1, 2, 3, 4, 7, 63, 64, 65, 1000]),
         number_space=st.booleans(),
+        numbers_apart=st.booleans(),
         tail=st.sampled_from(["none", "newlines", "newlines-slashes"]),
         newlines=st.booleans(),
         end_space=st.booleans(),
@@ -241,6 +247,18 @@ def test_deepseeks_three_steps_are_one_pattern(text):
     """As `splits` does them, which knows the Unicode of `tokenizers`: that of the table."""
     text = as_utf8(text).decode()
     assert recognise(NAMED["deepseek"]).split(text) == Splits(splits._DEEPSEEK).pieces(text)
+
+
+@pytest.mark.parametrize("individual", [False, True])
+@given(text=strategies.hostile_text() | blocks().map(lambda data: data.decode(errors="ignore")))
+@example(text="a  1 \n2\n3 \u0664\u00bd  x")
+def test_numbers_cut_out_before_gpt2s_pattern_are_one_pattern(individual, text):
+    text = as_utf8(text).decode()
+    steps = Splits((splits.Digits(individual), splits.ByteLevel(False)))
+    native = steps.native()
+    if has_any(text, native.unlike):
+        reject()
+    assert recognise(native.pattern).split(text) == steps.pieces(text)
 
 
 @every_pattern

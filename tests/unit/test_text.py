@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import strategies
 from bpetok import reference
 from bpetok._cpu import available
-from bpetok._text import _as_str, _as_utf8_on, as_utf8, repaired, spliced
+from bpetok._text import _as_str, _as_utf8_on, as_utf8, has_any, repaired, spliced
 
 every_tier = pytest.mark.parametrize("tier", available())
 
@@ -171,3 +171,20 @@ def test_only_a_str_is_spliced():
         spliced(b"abc", [], [])
     with pytest.raises(TypeError):
         spliced("abc", [(0, 1)], [b"x"])
+
+
+@given(
+    text=st.sampled_from([1, 2, 4]).flatmap(mixed),
+    ranges=st.lists(st.tuples(st.integers(0x10000, 0x10FFFF), st.integers(0, 0xFFFF)), max_size=3),
+)
+def test_characters_are_found_by_their_range(text, ranges):
+    ranges = tuple((first, min(first + more, 0x10FFFF)) for first, more in ranges)
+    expected = any(first <= ord(char) <= last for char in repaired(text) for first, last in ranges)
+    assert has_any(text, ranges) == expected
+
+
+def test_a_pair_of_surrogates_is_one_character():
+    assert has_any("\ud83d\ude00", ((0x1F600, 0x1F600),))
+    assert not has_any("\ud83d", ((0x1F600, 0x1F600),))
+    with pytest.raises(TypeError):
+        has_any(b"text", ())

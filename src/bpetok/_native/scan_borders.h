@@ -120,7 +120,7 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     const uint64_t all = ~0ull >> (64 - n);
     uint64_t word = c.word, upper = c.upper, lower = c.lower, space = c.space, newline = c.newline;
     uint64_t punctuation = all & ~(c.word | c.number | c.space), behind_blank = c.blank << 1;
-    uint64_t fresh, borders, starts, lead, stop = 0;
+    uint64_t fresh, borders, starts, lead, kept, stop = 0;
 
     if (word_kind == WORD_APART) return find_borders_apart(spec, c, n);
     if (spec->tail_newlines) {
@@ -172,7 +172,8 @@ ALWAYS_INLINE Borders find_borders(const ScanSpec* spec, int word_kind, Classes 
     borders |= number_borders(c.number, starts, spec->digits);
 
     borders |= space & ~(space << 1);
-    borders |= spec->newlines ? newline_borders(space, newline, 0) : space & ~(space >> 1);
+    kept = spec->numbers_apart ? c.number : 0;
+    borders |= spec->newlines ? newline_borders(space, newline, kept) : space & ~(space >> 1) & ~(kept >> 1);
 
     return sure_borders((Borders){.borders = borders, .stop = stop, .word = word, .upper = upper, .lower = lower,
                                   .number = c.number, .punctuation = punctuation, .space = space,

@@ -29,6 +29,7 @@ typedef struct {
     int punctuation_stop; /* class bits that end a run of punctuation */
     size_t digits;        /* the most numbers in a piece; 0: any */
     int number_space;     /* a space may lead a number */
+    int numbers_apart;    /* white space before a number is one piece */
     int tail_newlines;    /* punctuation takes the \r \n behind it */
     int tail_slashes;     /* and slashes among those */
     int newlines;         /* white space up to its last newline is a piece */

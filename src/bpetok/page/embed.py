@@ -158,6 +158,8 @@ def javascript_pattern(parameters: Mapping[str, Any]) -> str:
         parts.append(r"[\p{Z}]+(?![^])")
     if parameters["newlines"]:
         parts.append(r"[\p{Z}]*[\r\n]+")
+    if parameters["numbers_apart"]:
+        parts.append(r"[\p{Z}]+(?=[\p{N}])")
     return "|".join([*parts, r"[\p{Z}]+(?![^\p{Z}])", r"[\p{Z}]+"])
 
 
