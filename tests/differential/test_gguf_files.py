@@ -45,7 +45,7 @@ def merging_bytes(pre: str) -> Tokenizer:
     return Tokenizer("ranked", pat_str=pattern, mergeable_ranks=ranks, special_tokens=specials)
 
 
-@pytest.fixture(scope="module", params=["gpt-2", "llama-bpe", "smaug-bpe", "qwen2", "qwen35"])
+@pytest.fixture(scope="module", params=["gpt-2", "llama-bpe", "smaug-bpe", "qwen2", "smollm", "qwen35"])
 def bytes_pair(request, tmp_path_factory):
     """A tokenizer, the same after a file, and llama.cpp's reading of that file."""
     path = tmp_path_factory.mktemp("gguf") / "file.gguf"

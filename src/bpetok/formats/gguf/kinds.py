@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bpetok.patterns import GPT2, LLAMA3, QWEN2, QWEN3_5
+from bpetok.patterns import GPT2, GPT2_DIGITS_APART, LLAMA3, QWEN2, QWEN3_5
 
 __all__ = ["CONTROL_TEXTS", "PRE_TOKENIZERS", "RETYPED", "ROLES", "PreTokenizer"]
 
@@ -43,6 +43,10 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     **dict.fromkeys(
         ("qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan", "solar-open", "kormo", "f2llmv2"),
         PreTokenizer(_QWEN2),
+    ),
+    **dict.fromkeys(
+        ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"),
+        PreTokenizer(GPT2_DIGITS_APART),
     ),
     "qwen35": PreTokenizer(QWEN3_5.replace(*_ASCII)),
 }  # fmt: skip
