@@ -1,6 +1,6 @@
 """What the tests share: the Hypothesis budget, encodings beside tiktoken's, and real files.
 
-``BPETOK_TEST_EXAMPLES`` is how many examples each property gets (default 100). Properties draw the same
+``BPETOK_TEST_EXAMPLES`` is how many examples each property gets (default 60). Properties draw the same
 examples on every run, unless ``BPETOK_TEST_SEED`` is a number, which then seeds them; the report's header
 says which. A failure prints the blob that reproduces it.
 """
@@ -16,7 +16,7 @@ import pytest
 
 from peers import ENCODINGS, tiktoken_encoding
 
-EXAMPLES = int(os.environ.get("BPETOK_TEST_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("BPETOK_TEST_EXAMPLES", "60"))
 SEED = os.environ.get("BPETOK_TEST_SEED")
 
 hypothesis.settings.register_profile(
