@@ -299,7 +299,7 @@ def test_damaged_merges_are_refused(tmp_path, rows):
         (changed(merging_bytes("gpt-2"), chat_template="\ud800"), "lone surrogate"),
         (
             Tokenizer("x", pat_str="gpt2", mergeable_ranks={b"a": 0}, special_tokens={}),
-            "no token for byte 0x00",
+            "no token for byte 0x09",
         ),
         (
             Tokenizer(

@@ -14,7 +14,7 @@ import pytest
 from bpetok import Tokenizer, Vocabulary, get_encoding, train
 from bpetok.added_tokens import AddedToken
 from bpetok.bytelevel import spell, unspell
-from bpetok.errors import FormatError, VocabularyError
+from bpetok.errors import EncodeError, FormatError, VocabularyError
 from bpetok.formats import FORMATS, atomic, checks, load, paths, recognise
 from bpetok.formats.file import File
 from bpetok.normalization import NFC
@@ -896,6 +896,24 @@ def test_bytes_that_no_text_holds_may_be_missing(tmp_path):
     tokenizer = Tokenizer("some", pat_str="gpt2", mergeable_ranks=some, special_tokens={"<s>": 256})
     tokenizer.save(path, "huggingface")
     same(load(path), tokenizer)
+
+
+def test_bytes_that_texts_hardly_hold_may_be_missing_and_are_refused_in_a_text(tmp_path):
+    """SmolLM2's vocabulary lacks six control characters and what begins characters from U+40000 on."""
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    path = tmp_path / "tokenizer.json"
+    some = {data: token for data, token in BYTES.items() if data not in (b"\x04", b"\xf1", b"\xff")}
+    tokenizer = Tokenizer("some", pat_str="gpt2", mergeable_ranks=some, special_tokens={"<s>": 256})
+    tokenizer.save(path, "huggingface")
+    ours, theirs = load(path), tokenizers.Tokenizer.from_file(str(path))
+    same(ours, tokenizer)
+    text = "the \x03\x05 way\t\U0003ffff\U000e0041"
+    assert ours.encode(text) == theirs.encode(text, add_special_tokens=False).ids
+    for char, named in (("\x04", "0x04 at byte 1"), ("\U00040000", "0xf1 at byte 1")):
+        # Which `tokenizers` leaves out.
+        assert len(theirs.encode(f"a{char}b", add_special_tokens=False).ids) < len(f"a{char}b".encode())
+        with pytest.raises(EncodeError, match=named):
+            ours.encode(f"a{char}b")
 
 
 @pytest.mark.parametrize(
