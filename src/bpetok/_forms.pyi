@@ -20,3 +20,11 @@ class FormCheck:
         Raises:
             TypeError: it is no str.
         """
+
+def spliced(text: str, spans: list[tuple[int, int]], parts: list[str]) -> str:
+    """A str with stretches of it replaced: each (start, end), which follow one another, by its part.
+
+    Raises:
+        TypeError: the text is no str, or a part.
+        ValueError: a stretch is not behind the one before it, or not in the text; or has no part.
+    """

@@ -19,6 +19,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+cdef extern from "Python.h":
+    uint32_t PyUnicode_MAX_CHAR_VALUE(object text)
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
+    Py_ssize_t PyUnicode_CopyCharacters(object to, Py_ssize_t to_start, object source, Py_ssize_t start,
+                                        Py_ssize_t count) except -1
+
 cdef enum:
     JOINS = 0x40
     STARTS = 0x80
@@ -143,3 +149,67 @@ cdef class FormCheck:
             if not rank:
                 joinable = what & STARTS    # one that JOINS, and here does not
             at += 1
+
+
+cdef uint32_t all_bits(const void* data, Py_ssize_t start, Py_ssize_t end, int kind) noexcept nogil:
+    """What bits any of some characters has."""
+    cdef const uint8_t* bytes_ = <const uint8_t*>data
+    cdef const uint16_t* narrow = <const uint16_t*>data
+    cdef const uint32_t* wide = <const uint32_t*>data
+    cdef Py_ssize_t i
+    cdef uint32_t seen = 0
+    if kind == 1:
+        for i in range(start, end):
+            seen |= bytes_[i]
+    elif kind == 2:
+        for i in range(start, end):
+            seen |= narrow[i]
+    else:
+        for i in range(start, end):
+            seen |= wide[i]
+    return seen
+
+
+cdef Py_ssize_t copy(str made, Py_ssize_t put, object text, Py_ssize_t start, Py_ssize_t count) except -1:
+    """Copy characters of a str into a new one, in which each of them has room."""
+    cdef Py_ssize_t kind = PyUnicode_KIND(made)
+    if kind != PyUnicode_KIND(text):
+        return PyUnicode_CopyCharacters(made, put, text, start, count)
+    # That looks for characters that are not ASCII at the beginning of the text, wherever it copies from.
+    memcpy(<char*>PyUnicode_DATA(made) + put * kind, <const char*>PyUnicode_DATA(text) + start * kind,
+           <size_t>(count * kind))
+    return count
+
+
+def spliced(text, list spans not None, list parts not None) -> str:
+    """A str with stretches of it replaced: each (start, end), which follow one another, by its part.
+
+    Joined slices would be looked through and copied twice, and a third time where they are narrower.
+
+    Raises:
+        TypeError: the text is no str, or a part.
+        ValueError: a stretch is not behind the one before it, or not in the text; or has no part.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"expected a str, got {type(text).__name__}")
+    cdef const void* data = PyUnicode_DATA(text)
+    cdef Py_ssize_t at = 0, n = PyUnicode_GET_LENGTH(text), size = n, put = 0, start, end
+    cdef int kind = PyUnicode_KIND(text)
+    cdef uint32_t seen = 0
+    cdef str part, made
+    for (start, end), part in zip(spans, parts, strict=True):
+        if not at <= start <= end <= n:
+            raise ValueError(f"the stretch {start} to {end} is not between {at} and {n}")
+        seen |= all_bits(data, at, start, kind) | PyUnicode_MAX_CHAR_VALUE(part)
+        size += PyUnicode_GET_LENGTH(part) - (end - start)
+        at = end
+    seen |= all_bits(data, at, n, kind)
+    # The widths of a str begin at powers of two, but for the last character of all.
+    made = PyUnicode_New(size, min(seen, <uint32_t>0x10FFFF))
+    at = 0
+    for (start, end), part in zip(spans, parts):
+        put += copy(made, put, text, at, start - at)
+        put += copy(made, put, part, 0, PyUnicode_GET_LENGTH(part))
+        at = end
+    copy(made, put, text, at, n - at)
+    return made

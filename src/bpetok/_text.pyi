@@ -19,14 +19,6 @@ def has_any(text: str, ranges: tuple[tuple[int, int], ...]) -> bool:
         TypeError: it is no str.
     """
 
-def spliced(text: str, spans: list[tuple[int, int]], parts: list[str]) -> str:
-    """A str with stretches of it replaced: each (start, end), which follow one another, by its part.
-
-    Raises:
-        TypeError: the text is no str, or a part.
-        ValueError: a stretch is not behind the one before it, or not in the text; or has no part.
-    """
-
 def _as_utf8_on(text: str, name: str) -> bytes:
     """As `as_utf8` for a str that is not ASCII, with the instructions of a named tier of this machine."""
 

@@ -17,10 +17,7 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object text) nogil
     void* PyUnicode_DATA(object text) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text) nogil
-    uint32_t PyUnicode_MAX_CHAR_VALUE(object text)
     str PyUnicode_New(Py_ssize_t size, Py_UCS4 largest)
-    Py_ssize_t PyUnicode_CopyCharacters(object to, Py_ssize_t to_start, object source, Py_ssize_t start,
-                                        Py_ssize_t count) except -1
 
 cdef extern from "utf8.h" nogil:
     enum:
@@ -175,59 +172,6 @@ def has_any(text, tuple ranges not None) -> bool:
         for i in range(PyUnicode_GET_LENGTH(text)):     # to the end, as above
             hit |= wide[i] - first <= span
     return hit
-
-
-cdef uint32_t all_bits(const void* data, Py_ssize_t start, Py_ssize_t end, int kind) noexcept nogil:
-    """What bits any of some characters has."""
-    cdef const uint8_t* bytes_ = <const uint8_t*>data
-    cdef const uint16_t* narrow = <const uint16_t*>data
-    cdef const uint32_t* wide = <const uint32_t*>data
-    cdef Py_ssize_t i
-    cdef uint32_t seen = 0
-    if kind == 1:
-        for i in range(start, end):
-            seen |= bytes_[i]
-    elif kind == 2:
-        for i in range(start, end):
-            seen |= narrow[i]
-    else:
-        for i in range(start, end):
-            seen |= wide[i]
-    return seen
-
-
-def spliced(text, list spans not None, list parts not None) -> str:
-    """A str with stretches of it replaced: each (start, end), which follow one another, by its part.
-
-    Joined slices would be looked through and copied twice, and a third time where they are narrower.
-
-    Raises:
-        TypeError: the text is no str, or a part.
-        ValueError: a stretch is not behind the one before it, or not in the text; or has no part.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"expected a str, got {type(text).__name__}")
-    cdef const void* data = PyUnicode_DATA(text)
-    cdef Py_ssize_t at = 0, n = PyUnicode_GET_LENGTH(text), size = n, put = 0, start, end
-    cdef int kind = PyUnicode_KIND(text)
-    cdef uint32_t seen = 0
-    cdef str part, made
-    for (start, end), part in zip(spans, parts, strict=True):
-        if not at <= start <= end <= n:
-            raise ValueError(f"the stretch {start} to {end} is not between {at} and {n}")
-        seen |= all_bits(data, at, start, kind) | PyUnicode_MAX_CHAR_VALUE(part)
-        size += PyUnicode_GET_LENGTH(part) - (end - start)
-        at = end
-    seen |= all_bits(data, at, n, kind)
-    # The widths of a str begin at powers of two, but for the last character of all.
-    made = PyUnicode_New(size, min(seen, <uint32_t>0x10FFFF))
-    at = 0
-    for (start, end), part in zip(spans, parts):
-        put += PyUnicode_CopyCharacters(made, put, text, at, start - at)
-        put += PyUnicode_CopyCharacters(made, put, part, 0, PyUnicode_GET_LENGTH(part))
-        at = end
-    PyUnicode_CopyCharacters(made, put, text, at, n - at)
-    return made
 
 
 def _as_utf8_on(str text not None, str name not None) -> bytes:

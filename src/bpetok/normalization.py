@@ -22,8 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from bpetok._forms import FormCheck
-from bpetok._text import spliced
+from bpetok._forms import FormCheck, spliced
 from bpetok.charsets import named, spell
 from bpetok.errors import PreparationError
 from bpetok.oniguruma import Expression, check_match, translate

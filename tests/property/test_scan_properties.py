@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import example, given, reject
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 import strategies
@@ -217,6 +217,8 @@ def scanners():
     )
 
 
+# The specification is slow, and the scalar scanner is held to it above.
+@settings(max_examples=max(1, settings().max_examples // 3))
 @every_tier
 @every_pattern
 @given(data=blocks())

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import strategies
 from bpetok import reference
 from bpetok._cpu import available
-from bpetok._text import _as_str, _as_utf8_on, as_utf8, has_any, repaired, spliced
+from bpetok._forms import spliced
+from bpetok._text import _as_str, _as_utf8_on, as_utf8, has_any, repaired
 
 every_tier = pytest.mark.parametrize("tier", available())
 
@@ -156,8 +157,15 @@ def test_a_spliced_text_is_that_of_its_slices(text, cuts, parts):
     expected = "".join([*slices, text[at:]])
     made = spliced(text, spans, parts[: len(spans)])
     assert made == expected
-    assert sys.getsizeof(made) == sys.getsizeof(expected)  # as narrow as it can be
+    assert sys.getsizeof(made + "x") == sys.getsizeof(expected + "x")  # as narrow as it can be
     assert spliced(type("Text", (str,), {})(text), spans, parts[: len(spans)]) == expected
+
+
+def test_what_is_copied_may_be_narrower_than_the_whole():
+    """`PyUnicode_CopyCharacters` takes a text for ASCII or not by its beginning, not by what it copies."""
+    assert spliced("\xe9\xe9 abc", [(0, 2)], ["ee"]).isascii()
+    assert spliced("\u4e2d abc \xe9", [(0, 1)], ["c"]) == "c abc \xe9"
+    assert spliced("\U0001f600 abc", [(0, 1)], [""]) == " abc"
 
 
 @pytest.mark.parametrize("spans", [[(2, 1)], [(0, 4)], [(-1, 1)], [(0, 2), (1, 3)], [(0, 1), (1, 2), (2, 3)]])
