@@ -134,12 +134,12 @@ class _Form(Normalizer):
         if text.isascii():
             return text
         spans = _check(self.form).spans(text)
+        if not spans:
+            return text
         if 4 * sum(end - start for start, end in spans) > len(text):
             changed = self._exactly(text)
         else:
-            changed = text
-            if spans:
-                changed = spliced(text, spans, [self._exactly(text[start:end]) for start, end in spans])
+            changed = spliced(text, spans, [self._exactly(text[start:end]) for start, end in spans])
         return text if changed == text else changed
 
     def _exactly(self, text: str) -> str:

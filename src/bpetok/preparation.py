@@ -101,8 +101,7 @@ class Preparation:
         normal = None
         if self._direct:
             normal = text if self._normalizer is None else self._normalizer(text)
-            odd = self._odd and self._odd.any(as_utf8(text), mask or self._none)
-            if normal is text and not (odd or self._needs_steps(text)):
+            if normal is text and not self._is_odd(text, mask) and not self._needs_steps(text):
                 return None
         return self.parts(text, mask, later=self._plain and not self._unlike, normal=normal)
 
@@ -152,6 +151,10 @@ class Preparation:
                 parts.append((token, data[start:end].decode()))
             else:
                 self._put(data[start:end].decode(), first and start == 0, parts)
+
+    def _is_odd(self, text: str, mask: bytes | None) -> bool:
+        """Whether a token that is looked for, and has rules of its own, is in this text."""
+        return len(self._odd) > 0 and self._odd.any(as_utf8(text), mask or self._none)
 
     def _needs_steps(self, text: str) -> bool:
         """Whether no pattern says where this text is cut."""
