@@ -40,8 +40,9 @@ def flags() -> tuple[list[str], list[str]]:
 
 
 compile_args, link_args = flags()
+workers = os.cpu_count() or 1
 # Elsewhere the processes that translate Cython would each run this file again.
-translators = (os.cpu_count() or 1) if sys.platform == "linux" else 0
+translators = workers if sys.platform == "linux" else 0
 extensions = [
     Extension(
         f"bpetok.{name}",
@@ -60,5 +61,5 @@ setup(
     ext_modules=cythonize(
         extensions, nthreads=translators, compiler_directives=DIRECTIVES, include_path=["src"]
     ),
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    options={"build_ext": {"parallel": workers}},
 )

@@ -17,6 +17,7 @@ __all__ = ["Batch", "batch_of", "draw_items", "longest_sequence", "share_of", "s
 # Training items from which baselines learn: a seed of their own, and how many.
 _SHOWN, _N_SHOWN = 1 << 43, 20_000
 _BUCKET = 8  # lengths are rounded up to this, so that few shapes occur
+_SPARE = 24  # symbols that an item may have more than those that were looked at
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def shortcut_answers(task: Task, train: Sequence[Entry], items: Sequence[Item]) 
     return {name: list(map(learn(shown), items)) for name, learn in task.baselines.items()}
 
 
-def longest_sequence(arm: Arm, items: Sequence[Item], spare: int = 8) -> int:
+def longest_sequence(arm: Arm, items: Sequence[Item]) -> int:
     """A length that has room for these items and some longer ones."""
-    return _bucket(max(len(arm.prompt(item)) + len(arm.answer(item)) for item in items) + spare)
+    return _bucket(max(len(arm.prompt(item)) + len(arm.answer(item)) for item in items) + _SPARE)
 
 
 def _bucket(length: int) -> int:

@@ -254,7 +254,7 @@ class Batches:
             every = (*split.train, *split.validation, *split.test)
             self._spell = TASKS["spell"].prepare(every)
         sample = draw_items(self._draw, _SIZING, seed, 1 << 40)
-        self.longest = longest_sequence(arm, sample, spare=24)
+        self.longest = longest_sequence(arm, sample)
         if arm.changes.dropout or arm.changes.stochastok:
             self.longest *= 4
 
